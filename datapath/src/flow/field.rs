@@ -1,0 +1,159 @@
+//! The match fields: one table that says where in a [`FlowKey`](super::FlowKey) each field lives.
+//!
+//! Everything that speaks of fields (flow text, OpenFlow codecs, masks, `set_field`, trace) goes through this table, so a
+//! field is described once. Names and widths follow OpenFlow 1.3 section 7.2.3.7 and ovs-fields(7).
+//!
+//! A key is an array of 64-bit words. A field occupies bits of one word, or, when it is 128 bits wide, two words in a row
+//! (the most significant first). Fields that can never be present together share bits (a frame is ARP or IPv6 ND, never
+//! both); `eth_type` and `nw_proto` tell them apart, and every match on such a field carries those as prerequisites.
+
+/// Where a field lies: bits `shift .. shift + bits` of `word`; 128-bit fields fill `word` and `word + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Index of the word, or of the more significant of two.
+    pub word: u8,
+    /// Number of bits to the right of the field.
+    pub shift: u8,
+    /// Width in bits: 1 to 64, or 128.
+    pub bits: u8,
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $word:literal, $shift:literal, $bits:literal;)+) => {
+        /// A field that a rule can match or an action can set.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Field { $($(#[$doc])* $name,)+ }
+
+        impl Field {
+            /// Every field, in the order of their place in the key.
+            pub const ALL: &[Field] = &[$(Field::$name,)+];
+
+            /// Where the field lies in a key.
+            #[inline]
+            pub const fn slot(self) -> Slot {
+                match self { $(Field::$name => Slot { word: $word, shift: $shift, bits: $bits },)+ }
+            }
+
+            /// The name that ovs-fields(7) gives it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Field::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// OpenFlow port that the frame came in by: a guest, or the tunnel it was taken out of.
+    InPort = "in_port", 0, 32, 32;
+    /// Ethernet type of the innermost header that is not a VLAN tag.
+    EthType = "eth_type", 0, 16, 16;
+    /// IP protocol, or the low byte of the ARP operation.
+    NwProto = "nw_proto", 0, 8, 8;
+    /// 0 not a fragment, 1 first fragment, 3 later fragment (bit 0 any, bit 1 later, as in Open vSwitch).
+    NwFrag = "nw_frag", 0, 0, 8;
+    /// Destination MAC address.
+    EthDst = "eth_dst", 1, 16, 48;
+    /// VLAN tag control information; bit 12 set when a tag is present, all zero when not.
+    VlanTci = "vlan_tci", 1, 0, 16;
+    /// Priority of the VLAN tag.
+    VlanPcp = "vlan_pcp", 1, 13, 3;
+    /// The bit that says a tag is present, and the 12-bit identifier (OpenFlow's OXM_OF_VLAN_VID).
+    VlanVid = "vlan_vid", 1, 0, 13;
+    /// Source MAC address.
+    EthSrc = "eth_src", 2, 16, 48;
+    /// IPv4 source, or the sender's protocol address of ARP.
+    NwSrc = "nw_src", 3, 32, 32;
+    /// IPv4 destination, or the target's protocol address of ARP.
+    NwDst = "nw_dst", 3, 0, 32;
+    /// TCP, UDP or SCTP source port; ICMP type.
+    TpSrc = "tp_src", 4, 48, 16;
+    /// TCP, UDP or SCTP destination port; ICMP code.
+    TpDst = "tp_dst", 4, 32, 16;
+    /// The twelve TCP flag bits.
+    TcpFlags = "tcp_flags", 4, 16, 12;
+    /// IP type of service: six bits DSCP, two bits ECN.
+    NwTos = "nw_tos", 4, 8, 8;
+    /// Differentiated services code point (the upper six bits of `nw_tos`).
+    IpDscp = "ip_dscp", 4, 10, 6;
+    /// Congestion notification (the lower two bits of `nw_tos`).
+    NwEcn = "nw_ecn", 4, 8, 2;
+    /// IP time to live or hop limit.
+    NwTtl = "nw_ttl", 4, 0, 8;
+    /// Tunnel key: VXLAN VNI, NVGRE VSID, Geneve VNI or GRE key.
+    TunId = "tun_id", 5, 0, 64;
+    /// IPv4 source of the outer header.
+    TunSrc = "tun_src", 6, 32, 32;
+    /// IPv4 destination of the outer header.
+    TunDst = "tun_dst", 6, 0, 32;
+    /// Tunnel flags (bit 0: operations, administration and management frame).
+    TunFlags = "tun_flags", 7, 48, 16;
+    /// Type of service of the outer header.
+    TunTos = "tun_tos", 7, 40, 8;
+    /// Time to live of the outer header.
+    TunTtl = "tun_ttl", 7, 32, 8;
+    /// Group policy identifier of the VXLAN header.
+    TunGbpId = "tun_gbp_id", 7, 16, 16;
+    /// Group policy flags of the VXLAN header.
+    TunGbpFlags = "tun_gbp_flags", 7, 8, 8;
+    /// IPv6 source.
+    Ipv6Src = "ipv6_src", 8, 0, 128;
+    /// IPv6 destination.
+    Ipv6Dst = "ipv6_dst", 10, 0, 128;
+    /// IPv6 flow label.
+    Ipv6Label = "ipv6_label", 12, 32, 20;
+    /// ARP sender's hardware address.
+    ArpSha = "arp_sha", 13, 0, 48;
+    /// ARP target's hardware address.
+    ArpTha = "arp_tha", 14, 0, 48;
+    /// Target address of a neighbour solicitation or advertisement.
+    NdTarget = "nd_target", 13, 0, 128;
+    /// Source link-layer address of a neighbour solicitation.
+    NdSll = "nd_sll", 15, 0, 48;
+    /// Target link-layer address of a neighbour advertisement.
+    NdTll = "nd_tll", 16, 0, 48;
+    /// IPv6 source of the outer header.
+    TunIpv6Src = "tun_ipv6_src", 17, 0, 128;
+    /// IPv6 destination of the outer header.
+    TunIpv6Dst = "tun_ipv6_dst", 19, 0, 128;
+}
+
+impl Field {
+    /// All bits of the field set, right-aligned.
+    #[inline]
+    pub const fn max(self) -> u128 {
+        match self.slot().bits {
+            128 => u128::MAX,
+            bits => (1u128 << bits) - 1,
+        }
+    }
+
+    /// The field of that name (the names of ovs-fields(7), without aliases).
+    pub fn from_name(name: &str) -> Option<Field> {
+        Field::ALL.iter().copied().find(|field| field.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::key::WORDS;
+
+    #[test]
+    fn every_field_lies_inside_the_key() {
+        for field in Field::ALL {
+            let Slot { word, shift, bits } = field.slot();
+            let last = if bits == 128 { word + 1 } else { word };
+            assert!((last as usize) < WORDS, "{field:?}");
+            assert!(bits == 128 || shift + bits <= 64, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_finds_its_field() {
+        for field in Field::ALL {
+            assert_eq!(Field::from_name(field.name()), Some(*field));
+        }
+        assert_eq!(Field::from_name("colour"), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! `FlowKey`: what a frame is, as far as a rule can tell. `FlowMask`: which of it matters.
+//!
+//! The first eight words, one cache line, hold everything of an IPv4 frame that came out of an IPv4 tunnel, so the common
+//! key is extracted, hashed and compared as 64 bytes. The rest is IPv6, ARP hardware addresses and neighbour discovery; a
+//! key that uses any of it is *long*. A short key has only zeros there, so two keys are equal when their words are.
+//!
+//! Byte order: words hold numbers, not wire bytes; a field is read with shifts on any machine.
+
+use super::field::{Field, Slot};
+use std::fmt;
+
+/// Words in a key.
+pub const WORDS: usize = 21;
+/// Words of a short key: one cache line.
+pub const SHORT_WORDS: usize = 8;
+
+/// OpenFlow's number of a bridge port. Not an index: see `PortId` in [`crate::port`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OfPort(pub u32);
+
+impl fmt::Display for OfPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a frame is: the values of all fields; absent fields are zero.
+#[derive(Clone, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct FlowKey {
+    words: [u64; WORDS],
+}
+
+/// Which bits of a key matter. The same shape as a key.
+pub type FlowMask = FlowKey;
+
+impl Default for FlowKey {
+    fn default() -> Self {
+        FlowKey { words: [0; WORDS] }
+    }
+}
+
+impl FlowKey {
+    /// All words.
+    #[inline]
+    pub fn words(&self) -> &[u64; WORDS] {
+        &self.words
+    }
+
+    /// All words, to write.
+    #[inline]
+    pub fn words_mut(&mut self) -> &mut [u64; WORDS] {
+        &mut self.words
+    }
+
+    /// The words that every key has: the first cache line.
+    #[inline]
+    pub fn short(&self) -> &[u64; SHORT_WORDS] {
+        self.words.first_chunk().expect("a key is longer than its first line")
+    }
+
+    /// The words that only long keys use.
+    #[inline]
+    pub fn rest(&self) -> &[u64; WORDS - SHORT_WORDS] {
+        self.words.last_chunk().expect("a key is longer than its rest")
+    }
+
+    /// Whether the key uses words beyond the first cache line.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.rest().iter().fold(0, |all, word| all | word) != 0
+    }
+
+    /// The value of a field, right-aligned.
+    #[inline]
+    pub fn get(&self, field: Field) -> u128 {
+        let Slot { word, shift, bits } = field.slot();
+        let first = self.words[word as usize];
+        if bits == 128 {
+            return u128::from(first) << 64 | u128::from(self.words[word as usize + 1]);
+        }
+        u128::from(first >> shift) & field.max()
+    }
+
+    /// Sets a field. Bits of `value` beyond the field's width are ignored.
+    #[inline]
+    pub fn set(&mut self, field: Field, value: u128) {
+        let Slot { word, shift, bits } = field.slot();
+        if bits == 128 {
+            self.words[word as usize] = (value >> 64) as u64;
+            self.words[word as usize + 1] = value as u64;
+            return;
+        }
+        let mask = (field.max() as u64) << shift;
+        let word = &mut self.words[word as usize];
+        *word = *word & !mask | (value as u64) << shift & mask;
+    }
+
+    /// Sets the bits of a field that `mask` names and leaves the others.
+    #[inline]
+    pub fn set_masked(&mut self, field: Field, value: u128, mask: u128) {
+        let kept = self.get(field) & !mask;
+        self.set(field, kept | value & mask);
+    }
+
+    /// Keeps only the bits that `mask` names.
+    pub fn masked(&self, mask: &FlowMask) -> FlowKey {
+        FlowKey { words: std::array::from_fn(|i| self.words[i] & mask.words[i]) }
+    }
+
+    /// Adds all bits of `other`: the mask of whoever looks at both.
+    pub fn unite(&mut self, other: &FlowMask) {
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+}
+
+impl fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for field in Field::ALL.iter().filter(|field| self.get(**field) != 0) {
+            map.entry(&format_args!("{}", field.name()), &format_args!("{:#x}", self.get(*field)));
+        }
+        map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_set_is_the_field_read_and_touches_no_other() {
+        for field in Field::ALL {
+            let mut key = FlowKey::default();
+            let value = 0x0123_4567_89ab_cdef_0fed_cba9_8765_4321 & field.max();
+            key.set(*field, value);
+            assert_eq!(key.get(*field), value, "{field:?}");
+            let ones = key.words.iter().map(|w| w.count_ones()).sum::<u32>();
+            assert_eq!(ones, value.count_ones(), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_key_is_short_and_an_ipv6_key_is_long() {
+        let mut key = FlowKey::default();
+        key.set(Field::NwSrc, 0x0a00_0001);
+        key.set(Field::TunId, 100);
+        assert!(!key.is_long());
+        key.set(Field::Ipv6Dst, 1);
+        assert!(key.is_long());
+    }
+
+    #[test]
+    fn a_masked_set_keeps_the_other_bits() {
+        let mut key = FlowKey::default();
+        key.set(Field::NwDst, 0x0a0b_0c0d);
+        key.set_masked(Field::NwDst, 0xff01_ffff, 0x00ff_0000);
+        assert_eq!(key.get(Field::NwDst), 0x0a01_0c0d);
+    }
+}
