@@ -1,3 +1,4 @@
 //! Control.
 
 pub mod lab;
+pub mod netlink;

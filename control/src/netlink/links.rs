@@ -1,0 +1,114 @@
+//! Devices by name: what set-up has to know of them, and errors that say what there is instead.
+
+use super::kernel::Kernel;
+use super::message;
+use anyhow::bail;
+use datapath::wire::MacAddr;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo, LinkMessage};
+use std::net::IpAddr;
+
+/// A network device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Number that the kernel gave it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its Ethernet address; absent for other link layers.
+    pub mac: Option<MacAddr>,
+    /// Largest IP packet it carries.
+    pub mtu: u32,
+    /// What kind of software device it is: `veth`, `bond`, `vlan`...; absent for hardware.
+    pub kind: Option<String>,
+    /// Administratively up and able to carry packets.
+    pub running: bool,
+    /// Receive queues that the driver allocated; those in use can be fewer.
+    pub rx_queues: u32,
+    /// Its addresses, in the kernel's order, which puts primary addresses first.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Device {
+    /// The addresses that can be tunnel endpoints: all but link-local and loopback ones.
+    pub fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().copied().filter(|addr| {
+            let link_local = match addr {
+                IpAddr::V4(addr) => addr.is_link_local(),
+                IpAddr::V6(addr) => addr.is_unicast_link_local(),
+            };
+            !link_local && !addr.is_loopback()
+        })
+    }
+}
+
+/// All devices of a network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    devices: Vec<Device>,
+}
+
+impl Devices {
+    /// Reads them, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// When netlink cannot be used.
+    pub async fn read() -> anyhow::Result<Devices> {
+        Devices::read_from(&Kernel::open()?).await
+    }
+
+    pub(super) async fn read_from(kernel: &Kernel) -> anyhow::Result<Devices> {
+        let mut devices: Vec<Device> = kernel.links().await?.iter().filter_map(device).collect();
+        for address in kernel.addresses().await? {
+            let of = devices.iter_mut().find(|device| device.index == address.header.index);
+            if let (Some(device), Some(addr)) = (of, message::address(&address)) {
+                device.addresses.push(addr);
+            }
+        }
+        Ok(Devices { devices })
+    }
+
+    /// The device of this name.
+    ///
+    /// # Errors
+    /// When there is none; the error names those that there are.
+    pub fn named(&self, name: &str) -> anyhow::Result<&Device> {
+        if let Some(device) = self.iter().find(|device| device.name == name) {
+            return Ok(device);
+        }
+        let names: Vec<&str> = self.iter().map(|device| device.name.as_str()).collect();
+        bail!("device {name} does not exist; devices here: {}", names.join(", "))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter()
+    }
+}
+
+fn device(message: &LinkMessage) -> Option<Device> {
+    let link = message::link(message)?;
+    let (mut kind, mut rx_queues) = (None, 1);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::LinkInfo(infos) => {
+                kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            LinkAttribute::NumRxQueues(queues) => rx_queues = *queues,
+            _ => {}
+        }
+    }
+    let running = link.up && link.running;
+    Some(Device {
+        index: link.index,
+        name: link.name,
+        mac: link.mac,
+        mtu: link.mtu,
+        kind,
+        running,
+        rx_queues,
+        addresses: Vec::new(),
+    })
+}

@@ -1,0 +1,63 @@
+//! The kernel's view of the network, read and followed over netlink.
+//!
+//! [`Watcher`] answers one question for every remote tunnel endpoint: by which uplink, from which address, to which
+//! MAC address, with which MTU? The answers are the kernel's own (route lookup, links, neighbour table); when one of
+//! them changes, a new [`Underlay`](datapath::tunnel::Underlay) comes out. This module never sends ARP or neighbour
+//! solicitations and never guesses: a missing neighbour is a request to the kernel to resolve it.
+//!
+//! [`links`] reads devices by name, for set-up and for error messages.
+//!
+//! **Namespaces and threads.** A netlink socket belongs to the network namespace of the thread that opens it, for
+//! ever. [`Watcher::start`] and [`links::Devices::read`] open theirs before they wait for anything, on the thread that
+//! polls them first: a thread that has called `setns` and then runs a current-thread runtime sees its own namespace.
+//! No `/sys` or `/proc` file is read, since those show the namespace of whoever mounted them. No main thread is needed.
+//!
+//! ```text
+//! events  one multicast socket: datagram -> facts            (message: bytes to facts)
+//! kernel  one request socket: dumps, route lookups, resolution requests
+//! state   facts and answers in, Underlay out; no socket, no clock
+//! asking  which neighbours to have resolved, and how often
+//! watch   the loop that joins them
+//! ```
+
+mod asking;
+mod events;
+mod facts;
+mod finding;
+mod kernel;
+pub mod links;
+mod message;
+mod state;
+mod watch;
+
+use datapath::port::PortId;
+use std::net::IpAddr;
+
+pub use watch::Watcher;
+
+/// A device that carries tunnel packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// Name of the device.
+    pub device: String,
+    /// What the datapath calls it.
+    pub port: PortId,
+}
+
+/// A remote tunnel endpoint, and the address of ours that packets to it come from, if that is configured.
+///
+/// One answer is kept for each remote address. The local address takes part in the route lookup, so that rules on the
+/// source address (`ip rule add from ...`) are respected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// The endpoint.
+    pub addr: IpAddr,
+    /// Our end; the kernel chooses when there is none.
+    pub local: Option<IpAddr>,
+}
+
+impl From<IpAddr> for Remote {
+    fn from(addr: IpAddr) -> Remote {
+        Remote { addr, local: None }
+    }
+}
