@@ -14,10 +14,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod icmp;
 pub mod ipv4;
+pub mod ipv6;
 mod mac;
+pub mod nd;
+pub mod tcp;
 pub mod udp;
 pub mod vlan;
 mod vni;
@@ -170,8 +175,8 @@ pub mod protocol {
     pub const SCTP: u8 = 132;
 }
 
-/// Which part of a datagram an IP packet carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Which part of a datagram an IP packet carries; the further down, the less of the transport header is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fragment {
     /// All of it.
     Whole,
