@@ -14,6 +14,8 @@ mod config;
 mod error;
 #[expect(unsafe_code, reason = "a frame is a pointer into the area, with the rule who may follow it")]
 mod frame;
+#[expect(unsafe_code, reason = "the memory of a ring is shared with the kernel")]
+mod ring;
 #[expect(unsafe_code, reason = "system calls and mappings")]
 mod sys;
 #[expect(unsafe_code, reason = "the area is mapped memory, and hands out the frames that point into it")]

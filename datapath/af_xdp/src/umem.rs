@@ -81,6 +81,50 @@ impl Umem {
         &self.config
     }
 
+    /// The frame of a packet that the kernel says it has put at `address`. `None` when that cannot be: the place is
+    /// not in the area, or the packet would leave its chunk.
+    ///
+    /// # Safety
+    /// The frame of that chunk has been given to the kernel, which has now given it back, once.
+    #[inline]
+    pub(crate) unsafe fn returned(&self, address: u64, len: u32, continues: bool) -> Option<Frame<'_>> {
+        let at = self.place_of(address)?;
+        let len = usize::try_from(len).ok()?;
+        if (at & (self.chunk_size() - 1)) + len > self.chunk_size() {
+            return None;
+        }
+        // SAFETY: the place and the end of the packet were checked above; the caller promises that this is the only frame.
+        Some(unsafe { self.frame_at(at, len as u16, continues) })
+    }
+
+    /// The empty frame of the chunk that the kernel says `address` is in. `None` when that is not in the area.
+    ///
+    /// # Safety
+    /// As for [`returned`](Self::returned).
+    #[inline]
+    pub(crate) unsafe fn returned_empty(&self, address: u64) -> Option<Frame<'_>> {
+        let chunk = self.place_of(address)? & !(self.chunk_size() - 1);
+        // SAFETY: the chunk is in the area and its home in the chunk; the caller promises that this is the only frame.
+        Some(unsafe { self.frame_at(chunk + usize::from(self.shape.home), 0, false) })
+    }
+
+    /// Where the packet of this frame lies in the area. `None` when the frame is of another umem.
+    #[inline]
+    pub(crate) fn address_of(&self, frame: &Frame<'_>) -> Option<u64> {
+        let at = frame.data().addr().get().wrapping_sub(self.memory.start().addr().get());
+        (at < self.len).then_some(at as u64)
+    }
+
+    /// What the kernel is told to register: start and length.
+    pub(crate) fn area(&self) -> (u64, u64) {
+        (self.memory.start().addr().get() as u64, self.len as u64)
+    }
+
+    #[inline]
+    fn place_of(&self, address: u64) -> Option<usize> {
+        usize::try_from(address).ok().filter(|at| *at < self.len)
+    }
+
     /// # Safety
     /// `at + len` lies in the area and in one chunk, and no other frame of that chunk exists.
     #[inline]
