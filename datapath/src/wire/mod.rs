@@ -20,6 +20,8 @@ pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+#[cfg(test)]
+mod laws;
 mod mac;
 pub mod nd;
 pub mod tcp;
