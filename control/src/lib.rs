@@ -1,4 +1,5 @@
 //! Control.
 
+pub mod attach;
 pub mod lab;
 pub mod netlink;
