@@ -50,19 +50,22 @@ pub struct Vxlan<'a> {
 /// # Errors
 /// When the kernel refuses: a name in use, an MTU out of range, no `CAP_NET_ADMIN`.
 pub fn veth(a: End<'_>, b: End<'_>, mtu: u32) -> Result<()> {
-    let mut far = LinkUnspec::new_with_name(b.device).mtu(mtu).up().setns_by_fd(b.netns.as_fd().as_raw_fd());
+    let mut far = LinkUnspec::new_with_name(b.device).mtu(mtu).setns_by_fd(b.netns.as_fd().as_raw_fd());
     if let Some(mac) = b.mac {
         far = far.address(mac.to_vec());
     }
     let far = InfoData::Veth(InfoVeth::Peer(far.build()));
-    let mut near = LinkVeth::new(a.device, b.device).set_info_data(far).mtu(mtu).up();
+    let mut near = LinkVeth::new(a.device, b.device).set_info_data(far).mtu(mtu);
     if let Some(mac) = a.mac {
         near = near.address(mac.to_vec());
     }
     let near = near.build();
     a.netns.netlink(&format!("make the cable {} - {}", a.device, b.device), async move |handle| {
         handle.link().add(near).execute().await
-    })
+    })?;
+    // Not in the same breath: an end cannot come up before it knows the other.
+    a.netns.up(a.device)?;
+    b.netns.up(b.device)
 }
 
 /// The IPv6 link-local address that a device with this Ethernet address gives itself (RFC 4291, appendix A).

@@ -19,7 +19,7 @@ mod tcp;
 pub use capture::{Capture, Caught, Seen};
 pub use link::{End, Mac, Vxlan, link_local, veth};
 pub use netns::Netns;
-pub use ping::{Ping, Pong};
+pub use ping::{Ping, Pong, checksum};
 pub use process::Process;
 pub use scratch::Scratch;
 pub use stop::{Interrupted, Stop};

@@ -196,8 +196,9 @@ enum Answer {
     Silence,
 }
 
-/// The Internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
+/// The Internet checksum (RFC 1071): 0 over bytes that hold their own checksum.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = 0;
     for pair in bytes.chunks(2) {
         sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));

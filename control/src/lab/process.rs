@@ -86,7 +86,7 @@ impl Process {
         }
     }
 
-    /// Waits until it is over and returns what its pipe of standard output held, if it has one.
+    /// Waits until it is over.
     ///
     /// # Errors
     /// When it takes longer than `patience`, or the work was stopped.
@@ -171,8 +171,6 @@ fn start(netns: &Netns, mut command: Command) -> Result<(Child, Sender<()>)> {
         let child = inside.enter().and_then(|()| Ok(command.spawn()?));
         let alive = child.is_ok();
         let heard = report.send(child).is_ok();
-        // The file descriptor must not keep the namespace alive while we wait here.
-        drop(inside);
         if alive && heard {
             let _ = over.recv();
         }

@@ -126,7 +126,7 @@ mod tests {
         ];
         symlink(&others[0], home.join("adit-demo-1-4")).unwrap();
 
-        assert_eq!(Scratch::sweep(home, "adit-demo").unwrap(), [killed.clone()]);
+        assert_eq!(Scratch::sweep(home, "adit-demo").unwrap(), std::slice::from_ref(&killed));
         assert!(!killed.exists());
         assert!(living.path().exists() && others.iter().all(|path| path.exists()));
     }
