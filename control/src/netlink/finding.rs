@@ -14,7 +14,7 @@ pub(super) enum Finding<'a> {
     Unwatched,
     Unasked,
     Refused(&'a Refusal),
-    NoSuchSource(IpAddr),
+    NoSuchSource { refusal: &'a Refusal, local: IpAddr },
     NoUplink { device: Option<&'a str>, uplinks: &'a [Uplink] },
     Down { device: &'a str, up: bool },
     NoMac { device: &'a str },
@@ -60,8 +60,8 @@ impl fmt::Display for Finding<'_> {
             Finding::Unwatched => f.write_str("no route: it is no remote of any tunnel here"),
             Finding::Unasked => f.write_str("no route yet: the kernel has not been asked"),
             Finding::Refused(refusal) => write!(f, "no route: {refusal}"),
-            Finding::NoSuchSource(local) => {
-                write!(f, "no route: our end, {local}, is no address of this host")
+            Finding::NoSuchSource { refusal, local } => {
+                write!(f, "no route: {refusal}; our end, {local}, is no address of this host")
             }
             Finding::NoUplink { device, uplinks } => {
                 let uplinks: Vec<&str> = uplinks.iter().map(|uplink| uplink.device.as_str()).collect();

@@ -200,13 +200,11 @@ impl State {
         Finding::Via { path, device, hop, nud: neighbour.map_or(Nud::None, |n| n.nud) }
     }
 
-    /// The kernel answers a lookup from an address that is not its own with the errno of a blackhole.
+    /// A local address that is gone explains the refusal of a lookup better than the kernel's errno does.
     fn refused<'a>(&'a self, remote: Remote, refusal: &'a Refusal) -> Finding<'a> {
-        match remote.local {
-            Some(local) if *refusal == Refusal::Errno(libc::EINVAL) && !self.has_addr(local) => {
-                Finding::NoSuchSource(local)
-            }
-            _ => Finding::Refused(refusal),
+        match remote.local.filter(|local| !self.has_addr(*local)) {
+            Some(local) => Finding::NoSuchSource { refusal, local },
+            None => Finding::Refused(refusal),
         }
     }
 

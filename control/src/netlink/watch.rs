@@ -2,7 +2,7 @@
 
 use super::asking::Asking;
 use super::events::Events;
-use super::facts::NextHop;
+use super::facts::{Fact, NextHop};
 use super::kernel::Kernel;
 use super::links::Devices;
 use super::state::{Effect, State};
@@ -130,7 +130,7 @@ impl Watcher {
         }
     }
 
-    /// How often reports were lost and everything was read again.
+    /// How often reports were lost, so that everything was read again.
     #[must_use]
     pub fn losses(&self) -> u64 {
         self.losses
@@ -152,6 +152,7 @@ impl Watcher {
             };
             let Ok(facts) = timeout_at(until, self.events.next()).await else { return Ok(()) };
             for fact in facts.context("cannot read the kernel's netlink reports")? {
+                self.losses += u64::from(fact == Fact::Lost);
                 let effect = self.state.learn(fact);
                 self.take(effect);
             }
