@@ -20,7 +20,9 @@ pub enum Error {
     },
 
     /// The kernel lets only the privileged do this.
-    #[error("{device}: attaching an XDP program needs root, or the capabilities CAP_NET_ADMIN and CAP_BPF")]
+    #[error(
+        "{device}: attaching an XDP program needs root, or the capabilities CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON"
+    )]
     NotPermitted {
         /// The device asked for.
         device: String,
@@ -61,7 +63,10 @@ pub enum Error {
     },
 
     /// The kernel does not take the program or its maps.
-    #[error("{device}: the kernel does not load the XDP program (adit needs Linux 5.18 or later)")]
+    #[error(
+        "{device}: the kernel does not load the XDP program: adit needs Linux 5.18 or later, and CAP_PERFMON (for \
+         headers of variable length) where it does not run as root"
+    )]
     Load {
         /// The device asked for.
         device: String,
