@@ -24,8 +24,12 @@ impl Sum {
         // and the result is swapped; and wider words may be added and folded at the end. The compiler turns
         // this loop into vector instructions. 2^32 words fit into the total, a frame has a few thousand.
         let (words, rest) = bytes.as_chunks::<4>();
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
+        let last = match *rest {
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c] => [a, b, c, 0],
+            _ => [0; 4],
+        };
         let total = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
         Sum(u16::from_be(fold(total + u64::from(u32::from_ne_bytes(last)))))
     }

@@ -1,19 +1,16 @@
 //! IPv6: addresses, the protocol behind the extension headers, and whether this is a fragment.
-//! Follows RFC 8200, sections 3 and 4.
+//! Follows RFC 8200, section 3; the chain of extension headers is walked by [`extension`](super::extension).
 //!
-//! The chain of extension headers is walked once, and not further than [`EXTENSIONS_MAX`]: hop-by-hop and
-//! destination options, routing, fragment (RFC 8200) and authentication (RFC 4302). Anything else is the
-//! protocol of the payload. Jumbograms (RFC 2675) do not occur on the links served here and are refused.
+//! What is behind the payload length is padding of a short Ethernet frame: `payload` is without it, `trailer`
+//! shows it. Jumbograms (RFC 2675) do not occur on the links served here and are refused.
 
 use core::net::Ipv6Addr;
 
-use super::{Error, Fragment, Layer, be16, be32, protocol, put, read, split, write};
+use super::extension::{self, Chain};
+use super::{Error, Fragment, Layer, be16, be32, put, read, split, write};
 
 /// Length of the header without extension headers.
 pub const HEADER_LEN: usize = 40;
-
-/// Extension headers walked at most. A sender following RFC 8200, section 4.1, needs six of these kinds.
-pub const EXTENSIONS_MAX: usize = 8;
 
 /// Offsets of the fields.
 ///
@@ -69,14 +66,6 @@ pub struct View<'a> {
     trailer: &'a [u8],
 }
 
-/// Where the chain of extension headers ends.
-#[derive(Debug, Clone, Copy)]
-struct Chain<'a> {
-    protocol: u8,
-    fragment: Fragment,
-    payload: &'a [u8],
-}
-
 impl<'a> View<'a> {
     /// Takes the payload of an Ethernet frame apart: version, length and the chain of headers agree with it.
     #[inline]
@@ -88,7 +77,7 @@ impl<'a> View<'a> {
         let payload_len = usize::from(be16::<{ at::PAYLOAD_LEN }, _>(header));
         let bad_length = Error::BadTotalLength(Layer::Ipv6);
         let (body, trailer) = rest.split_at_checked(payload_len).ok_or(bad_length)?;
-        let chain = Chain::walk(header[at::NEXT_HEADER], body)?;
+        let chain = extension::walk(header[at::NEXT_HEADER], body)?;
         let payload_offset = HEADER_LEN + (body.len() - chain.payload.len());
         Ok(View { header, chain, payload_offset, trailer })
     }
@@ -195,75 +184,6 @@ impl<'a> View<'a> {
     }
 }
 
-impl<'a> Chain<'a> {
-    /// Follows next-header values until one is not an extension header, or a later fragment hides the rest.
-    #[inline]
-    fn walk(next_header: u8, body: &'a [u8]) -> Result<Chain<'a>, Error> {
-        let mut chain = Chain { protocol: next_header, fragment: Fragment::Whole, payload: body };
-        for _ in 0..EXTENSIONS_MAX {
-            if !is_extension(chain.protocol) || chain.fragment == Fragment::Later {
-                return Ok(chain);
-            }
-            chain = chain.step()?;
-        }
-        if is_extension(chain.protocol) && chain.fragment != Fragment::Later {
-            return Err(Error::TooManyHeaders(Layer::Ipv6));
-        }
-        Ok(chain)
-    }
-
-    /// Steps over one extension header.
-    fn step(self) -> Result<Chain<'a>, Error> {
-        let truncated = Error::Truncated(Layer::Ipv6);
-        // All of them begin with the next header and have at least 8 bytes.
-        let extension = self.payload.first_chunk::<8>().ok_or(truncated)?;
-        let [next_header, ext_len] = read::<0, 2, _>(extension);
-        let len = match self.protocol {
-            protocol::FRAGMENT => 8,
-            // RFC 4302, section 2.2: "the length of AH in 32-bit words (4-byte units), minus "2"".
-            protocol::AH => (usize::from(ext_len) + 2) * 4,
-            // RFC 8200, sections 4.3, 4.4 and 4.6: the length "in 8-octet units, not including the first 8
-            // octets".
-            _ => (usize::from(ext_len) + 1) * 8,
-        };
-        let fragment = match self.protocol {
-            protocol::FRAGMENT => fragment_state(extension),
-            _ => Fragment::Whole,
-        };
-        let payload = self.payload.get(len..).ok_or(truncated)?;
-        Ok(Chain { protocol: next_header, fragment: self.fragment.max(fragment), payload })
-    }
-}
-
-/// True for the next-header values that are walked over.
-#[inline]
-const fn is_extension(next_header: u8) -> bool {
-    matches!(
-        next_header,
-        protocol::HOP_BY_HOP
-            | protocol::ROUTING
-            | protocol::FRAGMENT
-            | protocol::AH
-            | protocol::DESTINATION_OPTIONS
-    )
-}
-
-/// What a fragment header says.
-///
-/// ```text
-/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-/// |  Next Header  |   Reserved    |      Fragment Offset    |Res|M|
-/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-/// |                         Identification                        |
-/// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-/// ```
-///
-/// A header that says offset 0 and no more is an atomic fragment: the whole datagram (RFC 6946).
-fn fragment_state(extension: &[u8; 8]) -> Fragment {
-    let offset_and_more = be16::<2, _>(extension);
-    Fragment::new(offset_and_more >> 3, offset_and_more & 1 != 0)
-}
-
 /// A header without extension headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repr {
@@ -327,6 +247,7 @@ impl Repr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protocol;
     use super::*;
     use proptest::prelude::*;
 
@@ -362,29 +283,6 @@ mod tests {
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x02, 0x00, 0x08, 0x00,
         0x00,
     ];
-
-    // scapy: IPv6(src='2001:db8::1', dst='2001:db8::2')
-    //        /IPv6ExtHdrFragment(nh=17, offset=185, m=0, id=0xdeadbeef)/b'payload'
-    const LAST_FRAGMENT: [u8; 55] = [
-        0x60, 0x00, 0x00, 0x00, 0x00, 0x0f, 0x2c, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x11, 0x00, 0x05, 0xc8, 0xde, 0xad, 0xbe, 0xef, 0x70, 0x61, 0x79,
-        0x6c, 0x6f, 0x61, 0x64,
-    ];
-    /// Where the fragment header of `LAST_FRAGMENT` has offset and flag.
-    const FRAGMENT_OFFSET: usize = HEADER_LEN + 2;
-
-    /// A packet with these extension headers, each 8 bytes and empty, and `b"payload"` as protocol 253.
-    fn packet_with(extensions: &[u8]) -> Vec<u8> {
-        let types = extensions.iter().copied().chain([253]).collect::<Vec<_>>();
-        let payload_len = (extensions.len() * 8 + 7) as u16;
-        let mut packet = Repr { payload_len, next_header: types[0], ..REPR }.to_bytes().to_vec();
-        for next_header in &types[1..] {
-            packet.extend([*next_header, 0, 0, 0, 0, 0, 0, 0]);
-        }
-        packet.extend(b"payload");
-        packet
-    }
 
     #[test]
     fn take_apart() {
@@ -430,67 +328,8 @@ mod tests {
     }
 
     #[test]
-    fn a_later_fragment_ends_the_chain() {
-        let view = View::parse(&LAST_FRAGMENT).unwrap();
-        assert_eq!((view.fragment(), view.protocol()), (Fragment::Later, protocol::UDP));
-        assert_eq!(view.payload(), b"payload");
-
-        // Its payload looks like an extension header here, but is the middle of one that was cut.
-        let mut packet = LAST_FRAGMENT;
-        packet[HEADER_LEN] = protocol::DESTINATION_OPTIONS;
-        let view = View::parse(&packet).unwrap();
-        assert_eq!((view.protocol(), view.payload_offset()), (protocol::DESTINATION_OPTIONS, 48));
-    }
-
-    #[test]
-    fn rfc8200_s4_5_reserved_bits_of_a_fragment_header_are_ignored() {
-        let mut packet = LAST_FRAGMENT;
-        packet[HEADER_LEN + 1] = 0xff;
-        packet[FRAGMENT_OFFSET..][..2].copy_from_slice(&0x0006_u16.to_be_bytes());
-        assert_eq!(View::parse(&packet).unwrap().fragment(), Fragment::Whole);
-    }
-
-    #[test]
-    fn rfc6946_an_atomic_fragment_is_whole() {
-        let mut packet = LAST_FRAGMENT;
-        packet[FRAGMENT_OFFSET..][..2].fill(0);
-        let view = View::parse(&packet).unwrap();
-        assert_eq!((view.fragment(), view.protocol()), (Fragment::Whole, protocol::UDP));
-        packet[FRAGMENT_OFFSET + 1] = 1;
-        assert_eq!(View::parse(&packet).unwrap().fragment(), Fragment::First);
-    }
-
-    #[test]
-    fn the_chain_is_walked_up_to_its_bound() {
-        let view_of = |count| {
-            let packet = packet_with(&vec![protocol::DESTINATION_OPTIONS; count]);
-            View::parse(&packet).map(|view| (view.protocol(), view.payload().to_vec()))
-        };
-        assert_eq!(view_of(EXTENSIONS_MAX), Ok((253, b"payload".to_vec())));
-        assert_eq!(view_of(EXTENSIONS_MAX + 1), Err(Error::TooManyHeaders(Layer::Ipv6)));
-    }
-
-    #[test]
-    fn no_next_header_is_the_end_of_the_chain() {
-        let mut packet = PACKET;
-        packet[at::NEXT_HEADER] = protocol::NONE;
-        assert_eq!(View::parse(&packet).unwrap().protocol(), protocol::NONE);
-    }
-
-    #[test]
-    fn an_extension_header_past_the_end_is_refused() {
-        let truncated = Error::Truncated(Layer::Ipv6);
-        let mut packet = packet_with(&[protocol::DESTINATION_OPTIONS]);
-        packet[HEADER_LEN + 1] = 1;
-        assert_eq!(View::parse(&packet).unwrap_err(), truncated);
-        let mut packet = PACKET;
-        packet[at::NEXT_HEADER] = protocol::ROUTING;
-        assert_eq!(View::parse(&packet).unwrap_err(), truncated, "seven bytes are less than any header has");
-    }
-
-    #[test]
     fn rfc2675_a_jumbogram_is_refused() {
-        let mut packet = packet_with(&[protocol::HOP_BY_HOP]);
+        let mut packet = ALL_EXTENSIONS;
         packet[at::PAYLOAD_LEN..][..2].fill(0);
         assert_eq!(View::parse(&packet).unwrap_err(), Error::Truncated(Layer::Ipv6));
     }
@@ -525,7 +364,7 @@ mod tests {
         fn what_is_parsed_is_emitted_again(mut bytes: [u8; HEADER_LEN]) {
             bytes[0] = 0x60 | (bytes[0] & 0x0f);
             bytes[at::PAYLOAD_LEN..][..2].fill(0);
-            prop_assume!(!is_extension(bytes[at::NEXT_HEADER]));
+            prop_assume!(!extension::is_one(bytes[at::NEXT_HEADER]));
             prop_assert_eq!(Repr::parse(&View::parse(&bytes).unwrap()).to_bytes(), bytes);
         }
     }

@@ -17,6 +17,7 @@
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod extension;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
