@@ -207,3 +207,95 @@ fn ip(addr: &RouteAddress) -> Option<IpAddr> {
 pub(super) fn mac_address(bytes: &[u8]) -> Option<MacAddr> {
     <[u8; 6]>::try_from(bytes).ok().map(MacAddr::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ip neigh`: 192.0.2.2 dev 3 lladdr 02:00:00:00:00:02 REACHABLE managed, as the kernel sends it.
+    const NEIGHBOUR: [u8; 56] = [
+        56, 0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // nlmsghdr: length, RTM_NEWNEIGH
+        2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 1, // ndmsg: AF_INET, device 3, NUD_REACHABLE
+        8, 0, 1, 0, 192, 0, 2, 2, // NDA_DST
+        10, 0, 2, 0, 2, 0, 0, 0, 0, 2, 0, 0, // NDA_LLADDR
+        8, 0, 15, 0, 1, 0, 0, 0, // NDA_FLAGS_EXT: NTF_EXT_MANAGED
+    ];
+
+    fn known() -> Fact {
+        let mac = Some(MacAddr::from([2, 0, 0, 0, 0, 2]));
+        let entry = Neighbour { mac, nud: Nud::Reachable, managed: true, learned: false };
+        Fact::Neighbour((3, IpAddr::from([192, 0, 2, 2])), entry)
+    }
+
+    #[test]
+    fn a_datagram_can_hold_several_messages() {
+        assert_eq!(facts(&[]), []);
+        assert_eq!(facts(&NEIGHBOUR), [known()]);
+        assert_eq!(facts(&[NEIGHBOUR, NEIGHBOUR].concat()), [known(), known()]);
+    }
+
+    #[test]
+    fn a_gone_neighbour_is_told_from_a_new_one() {
+        let mut gone = NEIGHBOUR;
+        gone[4] = 29;
+        assert_eq!(facts(&gone), [Fact::NeighbourGone((3, IpAddr::from([192, 0, 2, 2])))]);
+    }
+
+    #[test]
+    fn entries_of_bridges_are_not_neighbours() {
+        let mut bridge = NEIGHBOUR;
+        bridge[16] = 7;
+        assert_eq!(facts(&bridge), []);
+    }
+
+    #[test]
+    fn what_is_cut_short_or_garbled_counts_as_lost_and_never_panics() {
+        for length in 1..NEIGHBOUR.len() {
+            assert_eq!(facts(&NEIGHBOUR[..length]), [Fact::Lost], "cut to {length}");
+        }
+        for at in 0..NEIGHBOUR.len() {
+            for value in 0..=255 {
+                let mut garbled = NEIGHBOUR;
+                garbled[at] = value;
+                facts(&garbled);
+            }
+        }
+    }
+
+    #[test]
+    fn rules_and_next_hop_objects_touch_every_route() {
+        for kind in [libc::RTM_NEWRULE, libc::RTM_DELRULE, 104] {
+            let mut message = NEIGHBOUR;
+            message[4..6].copy_from_slice(&kind.to_ne_bytes());
+            assert_eq!(facts(&message), [Fact::Routes(None)]);
+        }
+    }
+
+    #[test]
+    fn a_route_tells_its_prefix_and_a_cached_copy_nothing() {
+        let mut route = RouteMessage::default();
+        route.header.address_family = AddressFamily::Inet;
+        route.header.destination_prefix_length = 24;
+        route.attributes.push(RouteAttribute::Destination(IpAddr::from([198, 51, 100, 0]).into()));
+        assert_eq!(changed_route(&route), Some(Fact::Routes(Some((IpAddr::from([198, 51, 100, 0]), 24)))));
+        route.header.flags = RouteFlags::Cloned;
+        assert_eq!(changed_route(&route), None);
+    }
+
+    #[test]
+    fn routes_that_need_more_than_a_next_hop_are_refused() {
+        let mut message = RouteMessage::default();
+        for (kind, name) in [(RouteType::Local, "local"), (RouteType::Multicast, "multicast")] {
+            message.header.kind = kind;
+            assert_eq!(route(&message), Err(Refusal::Kind(name)));
+        }
+        message.header.kind = RouteType::Unicast;
+        message.attributes.push(RouteAttribute::Oif(2));
+        message
+            .attributes
+            .push(RouteAttribute::Metrics(vec![RouteMetric::Hoplimit(64), RouteMetric::Mtu(1400)]));
+        assert_eq!(route(&message), Ok(Route { index: 2, gateway: None, source: None, mtu: Some(1400) }));
+        message.attributes.push(RouteAttribute::Encap(Vec::new()));
+        assert_eq!(route(&message), Err(Refusal::Encap));
+    }
+}

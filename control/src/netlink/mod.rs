@@ -46,8 +46,8 @@ pub struct Uplink {
 
 /// A remote tunnel endpoint, and the address of ours that packets to it come from, if that is configured.
 ///
-/// One answer is kept for each remote address. The local address takes part in the route lookup, so that rules on the
-/// source address (`ip rule add from ...`) are respected.
+/// One answer is kept for each remote address; of several remotes with the same address the first counts. The local
+/// address takes part in the route lookup, so that rules on the source address (`ip rule add from ...`) are respected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Remote {
     /// The endpoint.

@@ -42,25 +42,23 @@ impl State {
     }
 
     /// From now on exactly these remotes; what is known about those that stay is kept. True when that is a change.
+    ///
+    /// Of several with the same address the first counts.
     pub(super) fn set_remotes(&mut self, remotes: impl IntoIterator<Item = Remote>) -> bool {
-        let mut before = std::mem::take(&mut self.routes);
-        let were = before.len();
-        let mut kept = 0;
+        let mut wanted = BTreeMap::new();
         for remote in remotes {
-            let route = match before.remove(&remote.addr) {
-                Some((same, route)) if same == remote => {
-                    kept += 1;
-                    route
-                }
-                _ => {
-                    self.stale.insert(remote.addr);
-                    None
-                }
-            };
-            self.routes.entry(remote.addr).or_insert((remote, route));
+            wanted.entry(remote.addr).or_insert(remote);
+        }
+        let changed = wanted.values().ne(self.routes.values().map(|(remote, _)| remote));
+        self.routes.retain(|addr, (remote, _)| wanted.get(addr) == Some(remote));
+        for (addr, remote) in wanted {
+            self.routes.entry(addr).or_insert_with(|| {
+                self.stale.insert(addr);
+                (remote, None)
+            });
         }
         self.stale.retain(|addr| self.routes.contains_key(addr));
-        kept != were || self.routes.len() != were
+        changed
     }
 
     /// Takes a fact in.
@@ -246,3 +244,6 @@ fn covers(prefix: IpAddr, length: u8, addr: IpAddr) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
