@@ -1,0 +1,165 @@
+//! What a match says about the frames that fit it, and what that allows.
+//!
+//! A field of a header exists only in frames that carry the header. OpenFlow calls the conditions that make sure of it
+//! *prerequisites* (OpenFlow 1.3 section 7.2.3.6); a flow that lacks them is refused, with the word that is missing.
+
+use datapath::flow::Field;
+use datapath::pipeline::Match;
+
+/// Ethernet type of IPv4.
+pub(super) const IPV4: u16 = 0x0800;
+/// Ethernet type of IPv6.
+pub(super) const IPV6: u16 = 0x86dd;
+/// Ethernet type of ARP.
+pub(super) const ARP: u16 = 0x0806;
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP6: u8 = 58;
+const SCTP: u8 = 132;
+const NEIGHBOUR_SOLICITATION: u16 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u16 = 136;
+/// Bit of `nw_frag`: not the first fragment, so there is no header after that of IP.
+pub(super) const FRAGMENT_LATER: u128 = 2;
+/// Bit of `vlan_tci`: there is a tag.
+pub(super) const TAG_PRESENT: u128 = 0x1000;
+
+/// What must be known about a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    Tag,
+    Ip4,
+    Ip6,
+    Ip,
+    Arp,
+    Ip4OrArp,
+    IpOrArp,
+    Tcp,
+    Udp,
+    Sctp,
+    /// TCP, UDP, SCTP or ICMP.
+    Transport,
+    Icmp,
+    Icmp6,
+    AnyIcmp,
+    Nd,
+    NdSolicit,
+    NdAdvert,
+}
+
+impl Needs {
+    /// What to write so that the need is met.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Needs::Nothing => "nothing",
+            Needs::Tag => "a VLAN tag: match dl_vlan=... or vlan_tci=0x1000/0x1000, or push_vlan first",
+            Needs::Ip4 => "IPv4: add ip (or tcp, udp, sctp, icmp)",
+            Needs::Ip6 => "IPv6: add ipv6 (or tcp6, udp6, sctp6, icmp6)",
+            Needs::Ip => "IP: add ip or ipv6 (or tcp, udp, icmp, tcp6, udp6, icmp6, ...)",
+            Needs::Arp => "ARP: add arp",
+            Needs::Ip4OrArp => "IPv4 or ARP: add ip (or tcp, udp, icmp) or arp",
+            Needs::IpOrArp => "IP or ARP: add ip, ipv6 or arp",
+            Needs::Tcp => "TCP: add tcp or tcp6",
+            Needs::Udp => "UDP: add udp or udp6",
+            Needs::Sctp => "SCTP: add sctp or sctp6",
+            Needs::Transport => "a transport protocol: add tcp, udp or sctp (or tcp6, udp6, sctp6)",
+            Needs::Icmp => "ICMP: add icmp",
+            Needs::Icmp6 => "ICMPv6: add icmp6",
+            Needs::AnyIcmp => "ICMP: add icmp or icmp6",
+            Needs::Nd => {
+                "neighbour discovery: add icmp6,icmp_type=135 or icmp6,icmp_type=136 (icmp_code 0 or absent)"
+            }
+            Needs::NdSolicit => "a neighbour solicitation: add icmp6,icmp_type=135 (icmp_code 0 or absent)",
+            Needs::NdAdvert => "a neighbour advertisement: add icmp6,icmp_type=136 (icmp_code 0 or absent)",
+        }
+    }
+}
+
+/// Whether the frames of a flow carry a VLAN tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    Present,
+    Absent,
+    Unknown,
+}
+
+/// What a match says about every frame that fits it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// Ethernet type, if it is one only.
+    pub(super) eth_type: Option<u16>,
+    /// IP protocol, if it is one only.
+    pub(super) protocol: Option<u8>,
+    icmp_type: Option<u16>,
+    /// The ICMP code, if any value of it is asked for.
+    icmp_code: Option<u16>,
+    later_fragment: bool,
+    pub(super) tag: Tag,
+}
+
+impl Context {
+    /// What a match says.
+    pub(super) fn of(matching: &Match) -> Context {
+        let tci = (matching.key().get(Field::VlanTci), matching.mask().get(Field::VlanTci));
+        let fragment = matching.key().get(Field::NwFrag) & matching.mask().get(Field::NwFrag);
+        Context {
+            eth_type: exactly(matching, Field::EthType).map(|v| v as u16),
+            protocol: exactly(matching, Field::NwProto).map(|v| v as u8),
+            icmp_type: exactly(matching, Field::TpSrc).map(|v| v as u16),
+            icmp_code: (matching.mask().get(Field::TpDst) != 0)
+                .then(|| matching.key().get(Field::TpDst) as u16),
+            later_fragment: fragment & FRAGMENT_LATER != 0,
+            tag: match tci {
+                (_, mask) if mask & TAG_PRESENT == 0 => Tag::Unknown,
+                (value, _) if value & TAG_PRESENT == 0 => Tag::Absent,
+                _ => Tag::Present,
+            },
+        }
+    }
+
+    /// Whether a field with such a need exists in every frame of the flow.
+    pub(super) fn meets(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Tag => self.tag == Tag::Present,
+            Needs::Ip4 => self.eth_type == Some(IPV4),
+            Needs::Ip6 => self.eth_type == Some(IPV6),
+            Needs::Ip => matches!(self.eth_type, Some(IPV4 | IPV6)),
+            Needs::Arp => self.eth_type == Some(ARP),
+            Needs::Ip4OrArp => self.meets(Needs::Ip4) || self.meets(Needs::Arp),
+            Needs::IpOrArp => self.meets(Needs::Ip) || self.meets(Needs::Arp),
+            Needs::Tcp => self.carries(TCP),
+            Needs::Udp => self.carries(UDP),
+            Needs::Sctp => self.carries(SCTP),
+            Needs::Transport => [TCP, UDP, SCTP].into_iter().any(|protocol| self.carries(protocol)),
+            Needs::Icmp => self.meets(Needs::Ip4) && self.carries(ICMP),
+            Needs::Icmp6 => self.meets(Needs::Ip6) && self.carries(ICMP6),
+            Needs::AnyIcmp => self.meets(Needs::Icmp) || self.meets(Needs::Icmp6),
+            Needs::Nd => self.meets(Needs::NdSolicit) || self.meets(Needs::NdAdvert),
+            Needs::NdSolicit => self.discovers(NEIGHBOUR_SOLICITATION),
+            Needs::NdAdvert => self.discovers(NEIGHBOUR_ADVERTISEMENT),
+        }
+    }
+
+    /// Whether frames are refused only because they are later fragments, which have no such header.
+    pub(super) fn hidden_by_fragments(&self, needs: Needs) -> bool {
+        self.later_fragment && Context { later_fragment: false, ..*self }.meets(needs)
+    }
+
+    fn carries(&self, protocol: u8) -> bool {
+        self.meets(Needs::Ip) && self.protocol == Some(protocol) && !self.later_fragment
+    }
+
+    fn discovers(&self, icmp_type: u16) -> bool {
+        self.meets(Needs::Icmp6)
+            && self.icmp_type == Some(icmp_type)
+            && matches!(self.icmp_code, None | Some(0))
+    }
+}
+
+/// The value of a field, when the match asks for one value only.
+fn exactly(matching: &Match, field: Field) -> Option<u128> {
+    (matching.mask().get(field) == field.max()).then(|| matching.key().get(field))
+}

@@ -1,0 +1,239 @@
+//! Writing rules as text, the way `ovs-ofctl dump-flows --no-stats` of OpenFlow 1.5 does: fields in the same order, under
+//! the same names. What the parser accepted it accepts again, with the same meaning.
+
+use super::conditions::PRIORITY_DEFAULT;
+use super::context::{ARP, Context, Needs, TAG_PRESENT};
+use super::fields::{Form, NAMES, Name, Set};
+use super::flags::write_flags;
+use super::ports::PortNames;
+use super::value::FRAGMENTS;
+use super::words::PROTOCOLS;
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{Match, Rule, RuleAction};
+use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A rule as text.
+pub fn format_rule(rule: &Rule, ports: &dyn PortNames) -> String {
+    let mut text = String::new();
+    if rule.cookie != 0 {
+        let _ = write!(text, "cookie={:#x}, ", rule.cookie);
+    }
+    let mut conditions = Vec::new();
+    if rule.priority != PRIORITY_DEFAULT {
+        conditions.push(format!("priority={}", rule.priority));
+    }
+    write_match(&mut conditions, &rule.matching, ports);
+    if !conditions.is_empty() {
+        text.push_str(&conditions.join(","));
+        text.push(' ');
+    }
+    text.push_str("actions=");
+    text.push_str(&format_actions(&rule.actions, &rule.matching, ports));
+    text
+}
+
+/// A match as text; empty when every frame fits.
+pub fn format_match(matching: &Match, ports: &dyn PortNames) -> String {
+    let mut conditions = Vec::new();
+    write_match(&mut conditions, matching, ports);
+    conditions.join(",")
+}
+
+/// Actions as text. The match tells the names of fields that protocols share.
+pub fn format_actions(actions: &[RuleAction], matching: &Match, ports: &dyn PortNames) -> String {
+    if actions.is_empty() {
+        return "drop".into();
+    }
+    let context = Context::of(matching);
+    let words: Vec<_> = actions.iter().map(|action| write_action(action, &context, ports)).collect();
+    words.join(",")
+}
+
+fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
+    let context = Context::of(matching);
+    let get = |field| (matching.key().get(field), matching.mask().get(field));
+    let shorthand = PROTOCOLS.iter().find(|protocol| {
+        context.eth_type == Some(protocol.eth_type)
+            && (protocol.protocol.is_none() || protocol.protocol == context.protocol)
+    });
+    let mut proto_shown = false;
+    if let Some(protocol) = shorthand {
+        out.push(protocol.name.into());
+        proto_shown = protocol.protocol.is_some();
+    }
+    let arp = context.eth_type == Some(ARP);
+    let icmp = context.meets(Needs::AnyIcmp);
+    let names: [(Field, &str); 31] = [
+        (Field::TunId, "tun_id"),
+        (Field::TunSrc, "tun_src"),
+        (Field::TunDst, "tun_dst"),
+        (Field::TunIpv6Src, "tun_ipv6_src"),
+        (Field::TunIpv6Dst, "tun_ipv6_dst"),
+        (Field::TunGbpId, "tun_gbp_id"),
+        (Field::TunGbpFlags, "tun_gbp_flags"),
+        (Field::TunFlags, "tun_flags"),
+        (Field::InPort, "in_port"),
+        (Field::VlanTci, "vlan_tci"),
+        (Field::EthSrc, "dl_src"),
+        (Field::EthDst, "dl_dst"),
+        (Field::EthType, if shorthand.is_some() { "" } else { "dl_type" }),
+        (Field::Ipv6Src, "ipv6_src"),
+        (Field::Ipv6Dst, "ipv6_dst"),
+        (Field::Ipv6Label, "ipv6_label"),
+        (Field::NwSrc, if arp { "arp_spa" } else { "nw_src" }),
+        (Field::NwDst, if arp { "arp_tpa" } else { "nw_dst" }),
+        (
+            Field::NwProto,
+            if proto_shown {
+                ""
+            } else if arp {
+                "arp_op"
+            } else {
+                "nw_proto"
+            },
+        ),
+        (Field::ArpSha, if arp { "arp_sha" } else { "" }),
+        (Field::ArpTha, if arp { "arp_tha" } else { "" }),
+        (Field::IpDscp, "nw_tos"),
+        (Field::NwEcn, "nw_ecn"),
+        (Field::NwTtl, "nw_ttl"),
+        (Field::NwFrag, "nw_frag"),
+        (Field::TpSrc, if icmp { "icmp_type" } else { "tp_src" }),
+        (Field::TpDst, if icmp { "icmp_code" } else { "tp_dst" }),
+        (Field::TcpFlags, "tcp_flags"),
+        (Field::NdTarget, if arp { "" } else { "nd_target" }),
+        (Field::NdSll, "nd_sll"),
+        (Field::NdTll, "nd_tll"),
+    ];
+    for (field, name) in names {
+        let (value, mask) = get(field);
+        if name.is_empty() || mask == 0 {
+            continue;
+        }
+        match field {
+            Field::VlanTci => write_tag(out, value, mask),
+            Field::InPort => out.push(format!("in_port={}", write_port(value, ports))),
+            Field::IpDscp => out.push(format!("nw_tos={}", value << 2)),
+            Field::NwFrag => out.push(format!("nw_frag={}", write_fragment(value, mask))),
+            Field::TcpFlags => out.push(format!("tcp_flags={}", write_flags(value, mask))),
+            _ => out.push(format!("{name}={}", write_condition(form(field), field, value, mask))),
+        }
+    }
+}
+
+/// How the values of a field are written.
+fn form(field: Field) -> Form {
+    NAMES.iter().find(|name| name.field == field).map_or(Form::Hexadecimal(1), |name| name.form)
+}
+
+fn write_tag(out: &mut Vec<String>, tci: u128, mask: u128) {
+    let present = tci & mask & TAG_PRESENT != 0;
+    match (mask & 0xfff, mask & 0xe000) {
+        (0xfff, 0xe000) if present => {
+            out.push(format!("dl_vlan={}", tci & 0xfff));
+            out.push(format!("dl_vlan_pcp={}", tci >> 13));
+        }
+        (0xfff, 0) if present => out.push(format!("dl_vlan={}", tci & 0xfff)),
+        (0, 0xe000) if present => out.push(format!("dl_vlan_pcp={}", tci >> 13)),
+        _ if mask == Field::VlanTci.max() => out.push(format!("vlan_tci={tci:#06x}")),
+        _ => out.push(format!("vlan_tci={tci:#06x}/{mask:#06x}")),
+    }
+}
+
+fn write_port(number: u128, ports: &dyn PortNames) -> String {
+    let Ok(number) = u32::try_from(number) else { return number.to_string() };
+    match ports.name(OfPort(number)) {
+        Some(name) => name.into(),
+        None => number.to_string(),
+    }
+}
+
+fn write_fragment(value: u128, mask: u128) -> &'static str {
+    let known = FRAGMENTS.iter().find(|(_, v, m)| (value & 3, mask & 3) == (*v, *m));
+    known.map_or("not_later", |(name, ..)| name)
+}
+
+/// A value and a mask, as in a match.
+fn write_condition(form: Form, field: Field, value: u128, mask: u128) -> String {
+    let exact = mask == field.max();
+    match form {
+        Form::Hexadecimal(digits @ 2..) => {
+            let width = digits + 2;
+            let value = format!("{value:#0width$x}");
+            if exact { value } else { format!("{value}/{mask:#0width$x}") }
+        }
+        Form::Decimal if !exact => format!("{value:#x}/{mask:#x}"),
+        _ => write_value(form, field, value, mask),
+    }
+}
+
+/// A value and a mask, as in `set_field`.
+fn write_value(form: Form, field: Field, value: u128, mask: u128) -> String {
+    let exact = mask == field.max();
+    match form {
+        Form::Mac if exact => mac(value),
+        Form::Mac => format!("{}/{}", mac(value), mac(mask)),
+        Form::Ipv4 => {
+            let prefix = (mask as u32).leading_ones();
+            let address = Ipv4Addr::from_bits(value as u32);
+            match prefix {
+                32 => address.to_string(),
+                _ if mask as u32 == u32::MAX.checked_shl(32 - prefix).unwrap_or(0) => {
+                    format!("{address}/{prefix}")
+                }
+                _ => format!("{address}/{}", Ipv4Addr::from_bits(mask as u32)),
+            }
+        }
+        Form::Ipv6 => {
+            let prefix = mask.leading_ones();
+            let address = Ipv6Addr::from_bits(value);
+            match prefix {
+                128 => address.to_string(),
+                _ if mask == u128::MAX.checked_shl(128 - prefix).unwrap_or(0) => {
+                    format!("{address}/{prefix}")
+                }
+                _ => format!("{address}/{}", Ipv6Addr::from_bits(mask)),
+            }
+        }
+        Form::Hexadecimal(_) | Form::VlanTci if exact => hexadecimal(value),
+        Form::Hexadecimal(_) | Form::VlanTci => format!("{}/{}", hexadecimal(value), hexadecimal(mask)),
+        Form::Tos => value.to_string(),
+        _ if exact => value.to_string(),
+        _ => format!("{value}/{mask:#x}"),
+    }
+}
+
+/// As C writes `%#x`: zero without a prefix.
+fn hexadecimal(value: u128) -> String {
+    if value == 0 { "0".into() } else { format!("{value:#x}") }
+}
+
+fn mac(value: u128) -> String {
+    let bytes = (value as u64).to_be_bytes();
+    let pairs: Vec<_> = bytes[2..].iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(":")
+}
+
+fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -> String {
+    match *action {
+        RuleAction::Output(port) => format!("output:{}", write_port(port.0.into(), ports)),
+        RuleAction::InPort => "IN_PORT".into(),
+        RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),
+        RuleAction::PopVlan => "pop_vlan".into(),
+        RuleAction::SetField { field, value, mask } => match settable(field, context) {
+            Some(name) => {
+                format!("set_field:{}->{}", write_value(name.form, field, value, mask), name.names[0])
+            }
+            None => format!("set_field:{value:#x}/{mask:#x}->{}", field.name()),
+        },
+    }
+}
+
+/// The name under which a field is set in the frames of a flow.
+fn settable(field: Field, context: &Context) -> Option<&'static Name> {
+    let of_field = || NAMES.iter().filter(|name| name.field == field);
+    let fits = |name: &&Name| matches!(name.set, Set::When(needs) if context.meets(needs));
+    let any = |name: &&Name| matches!(name.set, Set::When(_));
+    of_field().find(fits).or_else(|| of_field().find(any))
+}
