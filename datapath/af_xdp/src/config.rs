@@ -82,3 +82,125 @@ impl UmemConfig {
             .ok_or(Error::Config("the area is larger than the address space: ask for fewer frames"))
     }
 }
+
+/// How the kernel moves packets between the device and the umem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The device reads and writes the umem itself; the driver must know how.
+    ZeroCopy,
+    /// The kernel copies; works with every device.
+    Copy,
+}
+
+/// Which [`Mode`] to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModeRequest {
+    /// Zero-copy, and copy when the device refuses. [`Socket::mode`](crate::Socket::mode) tells what was got.
+    #[default]
+    Auto,
+    /// Zero-copy or an error.
+    ZeroCopy,
+    /// Copy, whatever the device can do.
+    Copy,
+}
+
+impl ModeRequest {
+    /// What to try, best first.
+    pub(crate) const fn ladder(self) -> &'static [Mode] {
+        match self {
+            Self::Auto => &[Mode::ZeroCopy, Mode::Copy],
+            Self::ZeroCopy => &[Mode::ZeroCopy],
+            Self::Copy => &[Mode::Copy],
+        }
+    }
+}
+
+/// Who fills in the checksum that a frame [requests](crate::Frame::request_checksum). Anything but `Off` needs a umem
+/// with [`tx_metadata`](UmemConfig::tx_metadata).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TxChecksum {
+    /// Nobody: requests are ignored, and the packet leaves as it is.
+    #[default]
+    Off,
+    /// The sending device. In copy mode every device serves: the packet leaves with a partial checksum, as those of a
+    /// local stack do, and the stack completes it where the device cannot. In zero-copy mode the driver must offer
+    /// `tx-checksum` (see `xsk-features` in `Documentation/netlink/specs/netdev.yaml`); one that does not ignores the
+    /// request.
+    Offload,
+    /// The kernel, in software; copy mode only (`XDP_UMEM_TX_SW_CSUM`).
+    Software,
+}
+
+/// Spinning in the kernel on behalf of this socket. Takes effect where the driver has a NAPI id for the queue.
+///
+/// See the chapter on preferred busy polling in <https://docs.kernel.org/networking/napi.html>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BusyPoll {
+    /// How long one call may spin, in microseconds.
+    pub usecs: u32,
+    /// How many packets one call may handle.
+    pub budget: u32,
+}
+
+/// How to open a [`Socket`](crate::Socket).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// Entries of the ring of empty frames, a power of two.
+    pub fill_size: u32,
+    /// Entries of the ring of received packets, a power of two.
+    pub rx_size: u32,
+    /// Entries of the ring of packets to send, a power of two.
+    pub tx_size: u32,
+    /// Entries of the ring of sent frames, a power of two.
+    pub completion_size: u32,
+    /// Zero-copy, copy, or the best there is.
+    pub mode: ModeRequest,
+    /// Let the kernel say when it needs a system call to go on, rather than make one every time. Turn it off only to
+    /// measure.
+    pub need_wakeup: bool,
+    /// Packets may span frames (`XDP_USE_SG`, Linux 6.6). The XDP program of the device must know fragments too.
+    pub multi_buffer: bool,
+    /// Spin in the kernel.
+    pub busy_poll: Option<BusyPoll>,
+    /// How many packets one system call may send in copy mode, from 32 (the kernel's default) to the size of the
+    /// transmit ring (`XDP_MAX_TX_SKB_BUDGET`, Linux 6.18).
+    pub tx_budget: Option<u32>,
+    /// Who fills in requested checksums.
+    pub tx_checksum: TxChecksum,
+}
+
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            fill_size: 2048,
+            rx_size: 2048,
+            tx_size: 2048,
+            completion_size: 2048,
+            mode: ModeRequest::Auto,
+            need_wakeup: true,
+            multi_buffer: false,
+            busy_poll: None,
+            tx_budget: None,
+            tx_checksum: TxChecksum::Off,
+        }
+    }
+}
+
+impl SocketConfig {
+    /// Checks what the kernel would refuse with a bare `EINVAL`.
+    pub(crate) fn check(&self, umem: &UmemConfig) -> Result<(), Error> {
+        let sizes = [self.fill_size, self.rx_size, self.tx_size, self.completion_size];
+        if !sizes.iter().all(|size| size.is_power_of_two()) {
+            return Err(Error::Config("the size of a ring is not a power of two: ask for 2048, for example"));
+        }
+        if self.tx_checksum != TxChecksum::Off && !umem.tx_metadata {
+            return Err(Error::Config(
+                "checksums were to be left to the sender, but the umem was made without tx_metadata",
+            ));
+        }
+        if self.tx_budget.is_some_and(|budget| budget < 32 || budget > self.tx_size) {
+            return Err(Error::Config("tx_budget must lie between 32 and the size of the transmit ring"));
+        }
+        Ok(())
+    }
+}

@@ -16,12 +16,18 @@ mod error;
 mod frame;
 #[expect(unsafe_code, reason = "the memory of a ring is shared with the kernel")]
 mod ring;
+#[expect(unsafe_code, reason = "the kernel gives frames back as addresses, which become tokens again")]
+mod socket;
 #[expect(unsafe_code, reason = "system calls and mappings")]
 mod sys;
 #[expect(unsafe_code, reason = "the area is mapped memory, and hands out the frames that point into it")]
 mod umem;
 
-pub use config::{ChunkSize, KERNEL_HEADROOM, TX_METADATA_LEN, UmemConfig};
-pub use error::Error;
+pub use config::{
+    BusyPoll, ChunkSize, KERNEL_HEADROOM, Mode, ModeRequest, SocketConfig, TX_METADATA_LEN, TxChecksum,
+    UmemConfig,
+};
+pub use error::{Error, Step};
 pub use frame::Frame;
+pub use socket::{Sent, Socket, Statistics};
 pub use umem::{Pages, Umem};
