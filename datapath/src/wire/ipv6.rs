@@ -1,5 +1,5 @@
 //! IPv6: addresses, the protocol behind the extension headers, and whether this is a fragment.
-//! Follows RFC 8200, section 3; the chain of extension headers is walked by [`extension`](super::extension).
+//! Follows RFC 8200, section 3; the chain of extension headers is walked by [`extension`].
 //!
 //! What is behind the payload length is padding of a short Ethernet frame: `payload` is without it, `trailer`
 //! shows it. Jumbograms (RFC 2675) do not occur on the links served here and are refused.

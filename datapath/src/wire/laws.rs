@@ -167,6 +167,14 @@ fn every_frame_cut_anywhere_is_refused() {
 }
 
 #[test]
+fn rfc7348_s5_a_udp_checksum_of_zero_must_be_accepted() {
+    let udp = udp::View::parse(&TUNNELLED[34..]).unwrap();
+    assert_eq!(udp.checksum(), 0);
+    assert!(udp.checksum_ok(pseudo_v4([192, 0, 2, 1].into(), [192, 0, 2, 2].into(), 17, udp.length())));
+    assert_eq!(vxlan::View::parse(udp.payload()).unwrap().vni().number(), 100);
+}
+
+#[test]
 fn the_tunnelled_frame_is_built_from_its_headers() {
     let outer = ethernet::Repr {
         destination: MacAddr([2, 0, 0, 0, 0, 2]),
