@@ -434,14 +434,14 @@ fn a_dropped_wait_loses_nothing() {
 
 #[test]
 fn devices_are_found_by_name_and_the_error_names_those_that_there_are() {
-    on_a_wire(async |_| {
+    on_a_wire(async |wire| {
         let devices = Devices::read().await.unwrap();
         let eth1 = devices.named("eth1").unwrap();
         assert_eq!(
             (eth1.mac, eth1.mtu, eth1.kind.as_deref(), eth1.running),
             (Some(HERE), 1500, Some("veth"), true)
         );
-        assert!(eth1.rx_queues >= 1);
+        assert_eq!(eth1.rx_queues, 1);
         assert_eq!(eth1.endpoints().collect::<Vec<_>>(), [v4(192, 0, 2, 1), v6("2001:db8::1")]);
         let error = devices.named("eth7").unwrap_err().to_string();
         assert_eq!(error, "device eth7 does not exist; devices here: lo, eth1");
@@ -451,5 +451,8 @@ fn devices_are_found_by_name_and_the_error_names_those_that_there_are() {
             format!("{error:#}"),
             "cannot use it as uplink: device eth7 does not exist; devices here: lo, eth1"
         );
+        wire.here("link add eth3 numrxqueues 8 type veth peer name eth4");
+        let devices = Devices::read().await.unwrap();
+        assert_eq!(devices.named("eth3").unwrap().rx_queues, 8);
     });
 }

@@ -1,5 +1,6 @@
 //! Devices by name: what set-up has to know of them, and errors that say what there is instead.
 
+use super::channels::Channels;
 use super::kernel::Kernel;
 use super::message;
 use anyhow::bail;
@@ -22,7 +23,7 @@ pub struct Device {
     pub kind: Option<String>,
     /// Administratively up and able to carry packets.
     pub running: bool,
-    /// Receive queues that the driver allocated; those in use can be fewer.
+    /// Receive queues in use, as far as the driver tells (`ethtool -l`); else those that it allocated.
     pub rx_queues: u32,
     /// Its addresses, in the kernel's order, which puts primary addresses first.
     pub addresses: Vec<IpAddr>,
@@ -53,9 +54,17 @@ impl Devices {
     /// # Errors
     /// When netlink cannot be used.
     pub async fn read() -> anyhow::Result<Devices> {
-        Devices::read_from(&Kernel::open()?).await
+        let (kernel, channels) = (Kernel::open()?, Channels::open());
+        let mut devices = Devices::read_from(&kernel).await?;
+        // Not every kernel has ethtool's family, and not every driver tells.
+        let Ok(channels) = channels else { return Ok(devices) };
+        for device in &mut devices.devices {
+            device.rx_queues = channels.rx_queues(device.index).unwrap_or(device.rx_queues);
+        }
+        Ok(devices)
     }
 
+    /// The same by a connection that there is, without asking drivers for their queues.
     pub(super) async fn read_from(kernel: &Kernel) -> anyhow::Result<Devices> {
         let mut devices: Vec<Device> = kernel.links().await?.iter().filter_map(device).collect();
         for address in kernel.addresses().await? {

@@ -18,9 +18,11 @@
 //! state   facts and answers in, Underlay out; no socket, no clock
 //! asking  which neighbours to have resolved, and how often
 //! watch   the loop that joins them
+//! links, channels   devices by name and their receive queues, for set-up
 //! ```
 
 mod asking;
+mod channels;
 mod events;
 mod facts;
 mod finding;
