@@ -168,8 +168,11 @@ impl Reading<'_> {
             Form::Ipv4 => read_ipv4(value.text).map(|address| address.to_bits().into()),
             _ => read_number(value.text, name.max),
         };
-        let mut bits =
-            Bits { field: name.field, value: read.map_err(|message| value.fault(message))?, mask: name.max };
+        let mut bits = Bits {
+            field: name.field,
+            value: read.map_err(|message| value.fault(message))?,
+            mask: name.field.max(),
+        };
         if name.form == Form::Tos {
             if bits.value & 3 != 0 {
                 return Err(value.fault("the two lower bits of the type of service are set by mod_nw_ecn"));

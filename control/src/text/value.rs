@@ -36,7 +36,7 @@ pub(super) fn read_condition(name: &Name, text: &str, ports: &dyn PortNames) -> 
         }
         Form::VlanOf10 => Ok(tci(value | TAG_PRESENT, VLAN_PRESENCE_AND_VID)),
         Form::VlanPcp => Ok(tci(value << 13 | TAG_PRESENT, 0xe000 | TAG_PRESENT)),
-        Form::VlanVid | Form::VlanTci if value == 0 && mask == name.max => Ok(no_tag),
+        Form::VlanVid | Form::VlanTci if value == 0 && mask == name.field.max() => Ok(no_tag),
         Form::VlanVid | Form::VlanTci
             if mask & TAG_PRESENT != 0 && value & TAG_PRESENT == 0 && value & mask != 0 =>
         {
@@ -87,17 +87,17 @@ fn read(name: &Name, text: &str, ports: &dyn PortNames) -> Result<(u128, u128), 
         Some((value, mask)) => (value, Some(mask)),
     };
     match name.form {
-        Form::Port => Ok((u128::from(read_port(value, ports)?.0), name.max)),
+        Form::Port => Ok((u128::from(read_port(value, ports)?.0), name.field.max())),
         Form::Mac => {
-            let mask = mask.map_or(Ok(name.max), |mask| read_mac(mask).map(u128::from))?;
+            let mask = mask.map_or(Ok(name.field.max()), |mask| read_mac(mask).map(u128::from))?;
             Ok((read_mac(value)?.into(), mask))
         }
         Form::Ipv4 => {
-            let mask = mask.map_or(Ok(name.max), read_ipv4_mask)?;
+            let mask = mask.map_or(Ok(name.field.max()), read_ipv4_mask)?;
             Ok((read_ipv4(value)?.to_bits().into(), mask))
         }
         Form::Ipv6 => {
-            let mask = mask.map_or(Ok(name.max), read_ipv6_mask)?;
+            let mask = mask.map_or(Ok(name.field.max()), read_ipv6_mask)?;
             Ok((read_ipv6(value)?.to_bits(), mask))
         }
         Form::Tos => match read_number(value, name.max)? {
@@ -106,9 +106,9 @@ fn read(name: &Name, text: &str, ports: &dyn PortNames) -> Result<(u128, u128), 
             }
             tos => Ok((tos, 0xfc)),
         },
-        Form::VlanOf10 => Ok((read_number(value, OF10_VLAN_NONE)?, name.max)),
+        Form::VlanOf10 => Ok((read_number(value, OF10_VLAN_NONE)?, name.field.max())),
         _ => {
-            let mask = mask.map_or(Ok(name.max), |mask| read_number(mask, name.max))?;
+            let mask = mask.map_or(Ok(name.field.max()), |mask| read_number(mask, name.max))?;
             Ok((read_number(value, name.max)?, mask))
         }
     }

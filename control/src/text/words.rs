@@ -15,7 +15,6 @@ const fn protocol(name: &'static str, eth_type: u16, protocol: Option<u8>) -> Pr
 /// Protocols by name; the ones with an IP protocol before the ones without, as they are preferred when shown.
 pub(super) const PROTOCOLS: &[Protocol] = &[
     protocol("icmp", 0x0800, Some(1)),
-    protocol("igmp", 0x0800, Some(2)),
     protocol("tcp", 0x0800, Some(6)),
     protocol("udp", 0x0800, Some(17)),
     protocol("sctp", 0x0800, Some(132)),
@@ -32,8 +31,7 @@ pub(super) const PROTOCOLS: &[Protocol] = &[
 ];
 
 /// Other names of protocols.
-pub(super) const PROTOCOL_ALIASES: &[(&str, &str)] =
-    &[("ip4", "ip"), ("ipv4", "ip"), ("ip6", "ipv6"), ("icmpv6", "icmp6")];
+pub(super) const PROTOCOL_ALIASES: &[(&str, &str)] = &[("ip4", "ip"), ("ipv4", "ip"), ("ip6", "ipv6")];
 
 /// What `dump-flows` writes about a flow and what adding a flow does not ask for; ovs-ofctl passes over it as well.
 pub(super) const STATISTICS: &[&str] = &["duration", "n_packets", "n_bytes", "idle_age", "hard_age"];

@@ -1,0 +1,163 @@
+//! The flow syntax, seen from outside: what is accepted, what is refused and how that is said.
+
+use control::text::{FAULTS_MAX, NoNames, PortNames, format_rule, parse_flow, parse_flow_lines, parse_flows};
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{Match, Rule, RuleAction};
+use std::collections::BTreeMap;
+
+fn ports() -> BTreeMap<String, OfPort> {
+    [("g1", 1), ("g2", 2), ("vx0", 10)].map(|(name, port)| (name.to_string(), OfPort(port))).into()
+}
+
+fn refusal(text: &str) -> String {
+    match parse_flow("flow", text, &ports()) {
+        Err(fault) => fault.message,
+        Ok(rule) => panic!("{text} was accepted: {rule:?}"),
+    }
+}
+
+#[test]
+fn a_flow_is_a_rule() {
+    let text =
+        "cookie=0x7, priority=5,ip,in_port=g1,nw_dst=10.0.0.0/8 actions=set_field:100->tun_id,vx0,IN_PORT";
+    let rule = parse_flow("flow", text, &ports()).unwrap();
+    let matching = Match::any().exact(Field::EthType, 0x0800).exact(Field::InPort, 1).with(
+        Field::NwDst,
+        0x0a00_0000,
+        0xff00_0000,
+    );
+    let set = RuleAction::SetField { field: Field::TunId, value: 100, mask: Field::TunId.max() };
+    let actions = vec![set, RuleAction::Output(OfPort(10)), RuleAction::InPort];
+    assert_eq!(rule, Rule { priority: 5, cookie: 7, matching, actions });
+    let canonical = text.replace("set_field:100", "set_field:0x64").replace(",vx0", ",output:vx0");
+    assert_eq!(format_rule(&rule, &ports()), canonical);
+}
+
+#[test]
+fn a_file_has_comments_blank_lines_and_what_dump_flows_writes() {
+    let text = "# two flows\n\n  in_port=1,actions=2 # there\n\
+                cookie=0x0, duration=4.2s, table=0, n_packets=3, n_bytes=180, idle_age=1, arp actions=drop\n";
+    let flows = parse_flow_lines("f", text, &NoNames).unwrap();
+    assert_eq!(flows.iter().map(|flow| flow.line).collect::<Vec<_>>(), [3, 4]);
+    assert!(flows[1].rule.actions.is_empty());
+    assert!(parse_flows("f", "", &NoNames).unwrap().is_empty());
+}
+
+#[test]
+fn every_faulty_line_is_reported_with_its_place() {
+    let text = "in_port=1,actions=2\nip,nw_scr=10.0.0.1,actions=2\narp,actions=g3\n";
+    let faults = parse_flows("flows.txt", text, &ports()).unwrap_err();
+    let shown: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    let first = "flows.txt:2:4: \"nw_scr\" is no field and no protocol; did you mean nw_src?\n    \
+                 ip,nw_scr=10.0.0.1,actions=2\n       ^~~~~~";
+    let second = "flows.txt:3:13: \"g3\" is no action and no port; did you mean g1?\n    \
+                  arp,actions=g3\n                ^~";
+    assert_eq!(shown, [first, second]);
+}
+
+#[test]
+fn faults_are_bounded() {
+    let text = "colour=red,actions=1\n".repeat(1000);
+    assert_eq!(parse_flows("f", &text, &NoNames).unwrap_err().len(), FAULTS_MAX);
+    assert!(refusal(&format!("actions={}", "1,".repeat(300))).contains("too many actions"));
+    assert!(refusal(&format!("{}actions=1", " ".repeat(100_000))).contains("longer than"));
+}
+
+#[test]
+fn a_missing_header_is_named() {
+    for (text, missing) in [
+        ("nw_dst=10.0.0.1,actions=1", "add ip"),
+        ("ip,tp_dst=80,actions=1", "add tcp, udp"),
+        ("tcp,udp_dst=80,actions=1", "add udp"),
+        ("ipv6,icmpv6_type=135,actions=1", "add icmp6"),
+        ("icmp6,nd_target=::1,actions=1", "icmp_type=135"),
+        ("actions=set_field:10.0.0.1->ip_dst", "add ip"),
+        ("actions=mod_nw_dst:10.0.0.1", "add ip"),
+        ("ip,actions=mod_tp_dst:80", "add tcp"),
+        ("actions=set_field:0x1005->vlan_vid", "push_vlan first"),
+        ("tcp,ip_frag=later,tp_dst=80,actions=1", "later fragments"),
+    ] {
+        assert!(refusal(text).contains(missing), "{text}: {}", refusal(text));
+    }
+}
+
+#[test]
+fn what_there_is_not_yet_is_refused_by_name() {
+    for word in
+        ["idle_timeout=5", "hard_timeout=5", "send_flow_rem", "reg0=1", "ct_state=+trk", "tun_gbp_id=1"]
+    {
+        let name = word.split('=').next().unwrap();
+        let message = refusal(&format!("{word},actions=1"));
+        assert!(message.contains(name) && message.contains("not supported yet"), "{message}");
+    }
+    for action in
+        ["normal", "NORMAL", "flood", "resubmit(,1)", "ct(commit)", "group:1", "learn(table=1)", "LOCAL"]
+    {
+        assert!(refusal(&format!("actions={action}")).contains("not supported yet"), "{action}");
+    }
+    assert_eq!(refusal("table=3,actions=1"), "table 3: this version has one table, number 0");
+    assert!(refusal("in_port=LOCAL,actions=1").contains("not supported yet"));
+    assert!(refusal("delete actions=1").contains("lists the flows"));
+}
+
+#[test]
+fn a_flow_says_one_thing() {
+    assert!(refusal("tcp,udp,actions=1").contains("already given"));
+    assert!(refusal("ip,nw_src=10.0.0.0/8,nw_src=10.0.0.1,actions=1").contains("already given"));
+    assert!(refusal("dl_vlan=5,dl_vlan=6,actions=1").contains("already given"));
+    assert!(refusal("priority=1,priority=2,actions=1").contains("given twice"));
+    assert!(refusal("actions=1,drop").contains("stands alone"));
+    assert!(refusal("priority=5").contains("actions="));
+    let twice = parse_flows("f", "ip,actions=1\nip,actions=2\n", &NoNames).unwrap_err();
+    assert!(twice[0].message.contains("line 1 has the same priority and match"));
+    for fine in
+        ["ip,tcp,actions=1", "tcp,ip,actions=1", "dl_vlan=5,dl_vlan_pcp=3,actions=1", "ip,nw_src=*,actions=1"]
+    {
+        parse_flow("flow", fine, &NoNames).unwrap();
+    }
+}
+
+#[test]
+fn the_tag_that_a_flow_may_lack_is_added_where_it_is_missing() {
+    let actions = |text: &str| parse_flow("flow", text, &NoNames).unwrap().actions;
+    let tci = |value, mask| RuleAction::SetField { field: Field::VlanTci, value, mask };
+    let vid = RuleAction::SetField { field: Field::VlanVid, value: 0x1007, mask: 0x1fff };
+    assert_eq!(actions("actions=mod_vlan_vid:7"), [tci(0x1007, 0x1fff)]);
+    assert_eq!(actions("actions=mod_vlan_pcp:3"), [tci(0x7000, 0xf000)]);
+    assert_eq!(actions("dl_vlan=5,actions=mod_vlan_vid:7"), [vid.clone()]);
+    assert_eq!(actions("vlan_tci=0,actions=mod_vlan_vid:7"), [RuleAction::PushVlan { tpid: 0x8100 }, vid]);
+}
+
+#[test]
+fn names_of_ports_may_be_quoted_and_numbers_are_always_accepted() {
+    for text in ["in_port=g1,actions=output:g2", "in_port=\"g1\",actions=\"g2\"", "in_port=1,actions=2"] {
+        let rule = parse_flow("flow", text, &ports()).unwrap();
+        assert_eq!(format_rule(&rule, &ports()), "in_port=g1 actions=output:g2");
+        assert_eq!(format_rule(&rule, &NoNames), "in_port=1 actions=output:2");
+    }
+    assert_eq!(ports().name(OfPort(3)), None);
+}
+
+#[test]
+fn no_text_makes_the_parser_panic() {
+    for text in [
+        "=",
+        "(",
+        "actions",
+        "actions=(",
+        "ip(,actions=1",
+        "ä=ö,actions=ü",
+        "tcp_flags=+,actions=1",
+        "tcp,tcp_flags=+ä-ö,actions=1",
+        "dl_src=::::::,actions=1",
+        "actions=set_field:->",
+        "actions=set_field:1/->tun_id",
+        "in_port=\",actions=\"",
+        "ip,nw_src=1.2.3.4/,actions=1",
+        "ip,nw_src=/8,actions=1",
+        "actions=output:",
+        "actions=set_field:1/0->tun_id",
+    ] {
+        let _ = parse_flow("flow", text, &ports()).map_err(|fault| fault.to_string());
+    }
+}

@@ -1,0 +1,356 @@
+//! The second opinion on the flow syntax: `ovs-ofctl parse-flow`, speaking OpenFlow 1.5, reads the same flows.
+//!
+//! Its verdict and its text are ours, but for a list of flows that we refuse on purpose. It counts as a refusal when
+//! ovs-ofctl reports that it dropped a condition, or cannot read back what it wrote.
+
+use control::text::{NoNames, format_rule, parse_flow};
+use std::process::Command;
+
+/// Flows that both accept, and write the same way.
+const ACCEPTED: &[&str] = &[
+    "actions=1",
+    "actions=",
+    "actions=drop",
+    "actions=drop,drop",
+    "actions=output:1,2 in_port,output:IN_PORT",
+    "actions=output(1)",
+    "action=1,,2,",
+    "  priority=5, ip  ,  tcp , actions = 1",
+    "priority=0,actions=1",
+    "priority=0x10,actions=1",
+    "priority:5,actions=1",
+    "priority=32768,actions=1",
+    "cookie=0x123,priority=7,arp,actions=1",
+    "table=0,duration=5s,n_packets=1,n_bytes=2,idle_age=3,hard_age=4,cookie=0x1,ip actions=1",
+    "in_port=1,actions=in_port",
+    "in_port=*,actions=1",
+    "ip,actions=1",
+    "ipv6,actions=1",
+    "arp,actions=1",
+    "rarp,actions=1",
+    "icmp,actions=1",
+    "ip,nw_proto=2,ip_proto=2,actions=1",
+    "icmp6,actions=1",
+    "tcp,actions=1",
+    "udp,actions=1",
+    "sctp,actions=1",
+    "tcp6,actions=1",
+    "udp6,actions=1",
+    "sctp6,actions=1",
+    "mpls,actions=1",
+    "mplsm,actions=1",
+    "ip4,actions=1",
+    "ip6,actions=1",
+    "dl_type=0x800,nw_proto=6,actions=1",
+    "eth_type=2054,actions=1",
+    "dl_type=0x88cc,actions=1",
+    "ip,nw_proto=58,actions=1",
+    "ipv6,nw_proto=1,actions=1",
+    "nw_dst=10.0.0.1,ip,actions=1",
+    "ip,nw_src=10.1.2.3/8,actions=1",
+    "ip,ip_src=10.1.2.3/255.0.255.0,ip_dst=10.0.0.1/32,actions=1",
+    "ip,nw_src=10.0.0.1/0,actions=1",
+    "ip,nw_src=*,actions=1",
+    "arp,nw_src=10.0.0.1,nw_proto=1,actions=1",
+    "arp,arp_op=2,arp_spa=10.0.0.1/24,arp_tpa=10.0.0.2,arp_sha=00:00:00:00:00:01,arp_tha=00:00:00:00:00:02/00:00:00:00:00:ff,actions=1",
+    "ipv6,ipv6_src=fe80::1/64,ipv6_dst=2001:db8::1,ipv6_label=0x12345,actions=1",
+    "ipv6,ipv6_src=fe80::1/ffff::1,ipv6_label=5/15,actions=1",
+    "dl_src=1:2:3:4:5:6,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=1",
+    "eth_src=AA:bb:cc:DD:EE:FF/ff:ff:ff:00:00:00,actions=1",
+    "dl_vlan=5,actions=1",
+    "dl_vlan=0,actions=1",
+    "dl_vlan=0xffff,actions=1",
+    "dl_vlan_pcp=3,actions=1",
+    "dl_vlan=5,dl_vlan_pcp=3,actions=1",
+    "vlan_pcp=3,vlan_vid=0x1005,actions=1",
+    "vlan_vid=0x1000/0x1000,actions=1",
+    "vlan_vid=0,actions=1",
+    "vlan_tci=0,actions=1",
+    "vlan_tci=0/0x1000,actions=1",
+    "vlan_tci=0x1000/0x1000,actions=1",
+    "vlan_tci=0x1005/0x1007,actions=1",
+    "vlan_tci=0xf005,actions=1",
+    "vlan_tci=0x1005/0x1fff,actions=1",
+    "vlan_tci=0x3000/0xf000,actions=1",
+    "ip,nw_tos=8,nw_ecn=1,nw_ttl=64,actions=1",
+    "ipv6,ip_dscp=3,ip_ecn=2,actions=1",
+    "ip,ip_frag=no,actions=1",
+    "ip,nw_frag=yes,actions=1",
+    "ip,ip_frag=first,actions=1",
+    "ip,ip_frag=later,actions=1",
+    "ipv6,ip_frag=not_later,actions=1",
+    "tcp,tp_src=1,tp_dst=0x1234/0xff00,actions=1",
+    "tcp6,tcp_src=1,tcp_dst=2,actions=1",
+    "udp,udp_src=1/7,udp_dst=2,actions=1",
+    "sctp,sctp_src=1,sctp_dst=2,actions=1",
+    "udp6,ip_frag=first,tp_dst=53,actions=1",
+    "tcp,tcp_flags=+syn-ack,actions=1",
+    "tcp,tcp_flags=syn|ack,actions=1",
+    "tcp,tcp_flags=0x812/0xfff,actions=1",
+    "tcp,tcp_flags=0,actions=1",
+    "tcp,tcp_flags=2/0x12,actions=1",
+    "tcp6,tcp_flags=+[200]+fin-rst+psh+urg+ece+cwr+ns,actions=1",
+    "icmp,icmp_type=8,icmp_code=0,actions=1",
+    "icmp6,icmpv6_type=128,icmpv6_code=0,actions=1",
+    "icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::1,nd_sll=00:00:00:00:00:01,actions=1",
+    "icmp6,icmp_type=136,nd_target=fe80::/10,nd_tll=00:00:00:00:00:01,actions=1",
+    "tun_id=5,actions=1",
+    "tunnel_id=0xffffffffffffffff/0xff,actions=1",
+    "tun_id=1/0xfffffff0,actions=1",
+    "tun_src=10.0.0.1/24,tun_dst=10.0.0.2,actions=1",
+    "tun_ipv6_src=::1,tun_ipv6_dst=fe80::/10,actions=1",
+    "priority=5,tcp,in_port=1,dl_vlan=5,dl_vlan_pcp=3,dl_src=00:00:00:00:00:01,dl_dst=00:00:00:00:00:02,tun_id=5,\
+     tun_src=1.1.1.1,tun_dst=2.2.2.2,nw_src=1.2.3.4,nw_dst=2.3.4.5,nw_tos=4,nw_ecn=2,nw_ttl=6,ip_frag=no,tcp_src=1,\
+     tcp_dst=2,tcp_flags=+syn,actions=1",
+    "icmp6,dl_src=00:00:00:00:00:01,icmp_type=135,icmp_code=0,ipv6_src=::1,ipv6_dst=::2,ipv6_label=3,nw_tos=4,nw_ecn=2,\
+     nw_ttl=6,nd_target=::3,nd_sll=00:00:00:00:00:03,actions=1",
+    "actions=mod_dl_src:00:00:00:00:00:01,mod_dl_dst:2:2:2:2:2:2,1",
+    "actions=set_field:00:00:00:00:00:01->eth_src,1",
+    "actions=set_field:00:00:00:00:00:05/00:00:00:00:00:ff->eth_dst,1",
+    "actions=set_field(5->tun_id)",
+    "actions=set_field:7/0xff->tun_id,1",
+    "actions=set_tunnel:7,1",
+    "actions=set_tunnel64:0x123456789abcdef0,1",
+    "actions=set_field:0->tun_id,1",
+    "actions=set_field:10.0.0.1->tun_dst,set_field:fe80::1->tun_ipv6_dst,1",
+    "ip,actions=mod_nw_src:10.0.0.1,mod_nw_dst:10.0.0.2,1",
+    "ip,actions=set_field:10.0.0.0/24->nw_dst,set_field:1.0.0.0/255.0.0.255->ip_src,1",
+    "ip,actions=mod_nw_tos:4,mod_nw_ecn:2,mod_nw_ttl:5,1",
+    "ip,actions=set_field:4->nw_tos,set_field:3->ip_dscp,set_field:1->ip_ecn,set_field:6->nw_ttl,1",
+    "tcp,actions=mod_tp_src:1,mod_tp_dst:80,1",
+    "udp6,actions=mod_tp_src:1,mod_tp_dst:80,1",
+    "tcp,actions=set_field:80->tcp_dst,set_field:5/7->tcp_src,1",
+    "udp,actions=set_field:80->udp_dst,1",
+    "icmp,actions=set_field:3->icmp_type,set_field:4->icmp_code,1",
+    "icmp6,actions=set_field:3->icmpv6_type,set_field:4->icmpv6_code,1",
+    "ipv6,actions=set_field:fe80::1->ipv6_src,set_field:fe80::/64->ipv6_dst,set_field:3/15->ipv6_label,1",
+    "ipv6,actions=set_field:0x12345->ipv6_label,1",
+    "arp,actions=set_field:10.0.0.1->arp_spa,set_field:10.0.0.2->arp_tpa,1",
+    "arp,actions=set_field:00:00:00:00:00:01->arp_sha,set_field:00:00:00:00:00:02->arp_tha,1",
+    "dl_vlan=5,actions=strip_vlan,1",
+    "vlan_tci=0x1000/0x1000,actions=pop_vlan,1",
+    "actions=push_vlan:0x8100,1",
+    "actions=push_vlan:0x88a8,set_field:4101->vlan_vid,set_field:3->vlan_pcp,pop_vlan,1",
+    "dl_vlan=5,actions=mod_vlan_vid:7,mod_vlan_pcp:3,1",
+    "dl_vlan=0xffff,actions=mod_vlan_vid:7,1",
+    "dl_vlan=5,actions=set_field:0x1005/0x1007->vlan_vid,1",
+    "actions=set_field:0x1003->vlan_tci,1",
+    "actions=set_field:0x1003/0x1fff->vlan_tci,1",
+];
+
+/// Flows that both refuse.
+const REFUSED: &[&str] = &[
+    "priority=5",
+    "ip,ACTIONS=1",
+    "foo=1,actions=1",
+    "actions=foo",
+    "IP,actions=1",
+    "actions=g1",
+    "in_port=g1,actions=1",
+    "in_port=1/2,actions=1",
+    "actions=output",
+    "actions=output:",
+    "actions=output:0x1",
+    "actions=output:70000",
+    "actions=output:65280",
+    "actions=1,drop",
+    "actions=output:1;output:2",
+    "priority,actions=1",
+    "priority=65536,actions=1",
+    "priority=-1,actions=1",
+    "cookie=5/7,actions=1",
+    "cookie=18446744073709551616,actions=1",
+    "nw_src=10.0.0.1,actions=1",
+    "tp_dst=80,actions=1",
+    "ip,tp_dst=80,actions=1",
+    "ip,icmp_type=8,actions=1",
+    "ip_dscp=3,actions=1",
+    "arp,nw_ttl=3,actions=1",
+    "ip,ipv6_src=::1,actions=1",
+    "ipv6,nw_src=1.2.3.4,actions=1",
+    "icmp6,nd_target=::1,actions=1",
+    "icmp6,icmp_type=135,icmp_code=0,nd_tll=00:00:00:00:00:01,actions=1",
+    "tcp,ip_frag=later,tp_dst=80,actions=1",
+    "ip,nw_src=1.2.3,actions=1",
+    "ip,nw_src=1.2.3.4/33,actions=1",
+    "ipv6,ipv6_src=1::2::3,actions=1",
+    "ipv6,ipv6_label=0x100000,actions=1",
+    "dl_src=00:11:22:33:44,actions=1",
+    "dl_src=00:11:22:33:44:55/24,actions=1",
+    "dl_type=0x10000,actions=1",
+    "dl_type=0x800/0xff00,actions=1",
+    "dl_vlan=5/7,actions=1",
+    "vlan_pcp=1/1,actions=1",
+    "ip,nw_ttl=3/1,actions=1",
+    "ip,nw_tos=256,actions=1",
+    "ip,nw_proto=256,actions=1",
+    "ip,ip_frag=maybe,actions=1",
+    "icmp,icmp_type=256,actions=1",
+    "icmp,icmp_type=5/7,actions=1",
+    "tcp,tp_src=70000,actions=1",
+    "tcp,tcp_flags=+foo,actions=1",
+    "tcp,tcp_flags=0x1000,actions=1",
+    "tun_tos=5,actions=1",
+    "actions=set_field:5",
+    "actions=set_field:5->",
+    "actions=set_field:->tun_id",
+    "actions=set_field:5->foo",
+    "actions=set_field:5 -> tun_id",
+    "actions=set_field:10.0.0.1->ip_dst",
+    "arp,actions=set_field:10.0.0.1->nw_dst",
+    "ip,actions=set_field:10.0.0.1/24->ip_dst",
+    "ip,actions=set_field:80->tcp_dst",
+    "tcp,actions=set_field:80->udp_dst",
+    "udp,actions=set_field:80->tp_dst",
+    "ip,actions=set_field:6->nw_proto",
+    "ip,actions=set_field:no->ip_frag",
+    "tcp,actions=set_field:2->tcp_flags",
+    "actions=set_field:0x800->eth_type",
+    "ip,actions=set_field:5->nw_tos",
+    "ip,actions=set_field:256->nw_ttl",
+    "ip,actions=set_field:3/1->nw_ttl",
+    "actions=set_field:4101->vlan_vid",
+    "dl_vlan=5,actions=set_field:5->vlan_vid",
+    "dl_vlan=5,actions=set_field:3->dl_vlan_pcp",
+    "actions=push_vlan:0x9100",
+    "actions=mod_vlan_vid:4096",
+    "actions=mod_vlan_pcp:8",
+    "actions=mod_dl_src:01",
+    "actions=mod_dl_dst",
+    "actions=mod_nw_dst:10.0.0.1",
+    "ip,actions=mod_tp_dst:80",
+    "ip,actions=mod_nw_tos:5",
+    "ip,actions=mod_nw_ecn:4",
+    "ip,actions=mod_nw_ttl:256",
+    "ip,actions=mod_nw_src:1",
+    "tcp,actions=mod_tp_src:65536",
+    "actions=set_tunnel:x",
+];
+
+/// Flows that ovs-ofctl accepts and we refuse, and why.
+const STRICTER: &[(&str, &str)] = &[
+    ("ip=5,actions=1", "the value would be ignored"),
+    ("actions=drop:5", "the value would be ignored"),
+    ("actions=in_port:5", "the value would be ignored"),
+    ("tcp,udp,actions=1", "the first condition would be ignored"),
+    ("dl_vlan=5,dl_vlan=6,actions=1", "the first condition would be ignored"),
+    ("priority=1,priority=2,actions=1", "the first value would be ignored"),
+    ("udp,tcp_flags=2,actions=1", "the condition would be ignored"),
+    ("ip_frag=no,actions=1", "the condition would be ignored"),
+    ("ip,ip_dscp=64,actions=1", "the value would be cut"),
+    ("ip,nw_ecn=4,actions=1", "the value would be cut"),
+    ("ip,nw_tos=5,actions=1", "the value would be cut"),
+    ("dl_vlan=4096,actions=1", "the value would be cut"),
+    ("dl_vlan_pcp=8,actions=1", "the value would be cut"),
+    ("arp,arp_op=256,actions=1", "the value would be cut"),
+    ("vlan_vid=5,actions=1", "no frame fits it"),
+    ("tcp,udp_src=5,actions=1", "the words contradict each other"),
+    ("ip,arp_spa=10.0.0.1,actions=1", "the words contradict each other"),
+    ("actions=set_field:3->vlan_tci", "pop_vlan says it"),
+    ("actions=set_tunnel:-1", "there are no negative keys"),
+    ("actions=output:0", "there is no port 0"),
+    ("table=3,actions=1", "there is one table yet"),
+    ("idle_timeout=5,actions=1", "not supported yet"),
+    ("send_flow_rem,actions=1", "not supported yet"),
+    ("reg0=5,actions=1", "not supported yet"),
+    ("in_port=LOCAL,actions=1", "not supported yet"),
+    ("actions=NORMAL", "not supported yet"),
+    ("actions=all", "not supported yet"),
+    ("actions=set_field:5->in_port", "not supported yet"),
+    ("actions=set_field:10.0.0.1->tun_src", "not supported yet"),
+    ("arp,actions=set_field:2->arp_op", "not supported yet"),
+    ("sctp,actions=set_field:80->sctp_dst", "not supported yet"),
+];
+
+/// Flows that OpenFlow 1.0 accepts, and so do we: there the action has no effect on frames without the header.
+const ACCEPTED_AS_OPENFLOW_10: &[&str] = &[
+    "actions=strip_vlan,1",
+    "actions=pop_vlan,pop_vlan,1",
+    "actions=mod_vlan_vid:7,1",
+    "actions=mod_vlan_pcp:7,1",
+];
+
+/// What ovs-ofctl makes of a flow; nothing when it refuses it.
+fn theirs(version: &str, flow: &str) -> Option<String> {
+    let output = Command::new("ovs-ofctl").args(["-O", version, "parse-flow", flow]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr).contains("normalization changed");
+    if !output.status.success() || complained || said.contains("decode error") {
+        return None;
+    }
+    let text = said.lines().find_map(|line| line.split_once(": ADD ").map(|(_, text)| text))?;
+    Some(normalised(text.trim()))
+}
+
+/// The same text in the order of `dump-flows`, and with one spelling of the time to live.
+fn normalised(text: &str) -> String {
+    let (conditions, actions) = text.split_at(text.find("actions=").unwrap());
+    let (cookie, words): (Vec<_>, Vec<_>) =
+        conditions.split_whitespace().partition(|word| word.starts_with("cookie:"));
+    let cookie = cookie.iter().map(|word| format!("{}, ", word.replace(':', "=")));
+    let words = words.iter().map(|word| format!("{word} "));
+    let actions = actions.split(',').map(|action| match action.split_once("mod_nw_ttl:") {
+        Some((before, ttl)) => format!("{before}set_field:{ttl}->nw_ttl"),
+        None => action.to_string(),
+    });
+    cookie.chain(words).collect::<String>() + &actions.collect::<Vec<_>>().join(",")
+}
+
+fn ours(flow: &str) -> Option<String> {
+    parse_flow("flow", flow, &NoNames).ok().map(|rule| format_rule(&rule, &NoNames))
+}
+
+/// Whether the program is there; a test without it says so, or fails where no test may be skipped.
+fn installed() -> bool {
+    if Command::new("ovs-ofctl").arg("--version").output().is_ok() {
+        return true;
+    }
+    let message = "skipped: needs ovs-ofctl (the second opinion on the flow syntax)";
+    assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "{message}");
+    eprintln!("{message}");
+    false
+}
+
+#[test]
+fn flows_are_accepted_and_written_as_ovs_ofctl_does() {
+    if !installed() {
+        return;
+    }
+    for flow in ACCEPTED {
+        let ours = parse_flow("flow", flow, &NoNames).unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!(Some(format_rule(&ours, &NoNames)), theirs("OpenFlow15", flow), "{flow}");
+    }
+}
+
+#[test]
+fn flows_are_refused_as_ovs_ofctl_does() {
+    if !installed() {
+        return;
+    }
+    for flow in REFUSED {
+        assert_eq!((ours(flow), theirs("OpenFlow15", flow)), (None, None), "{flow}");
+    }
+}
+
+#[test]
+fn every_flow_that_only_we_refuse_has_a_reason() {
+    if !installed() {
+        return;
+    }
+    for (flow, why) in STRICTER {
+        assert_eq!(ours(flow), None, "{flow} ({why})");
+        assert!(theirs("OpenFlow15", flow).is_some(), "{flow}: ovs-ofctl refuses it as well");
+    }
+}
+
+#[test]
+fn actions_on_tags_are_accepted_where_openflow_10_accepts_them() {
+    if !installed() {
+        return;
+    }
+    for flow in ACCEPTED_AS_OPENFLOW_10 {
+        assert!(ours(flow).is_some() && theirs("OpenFlow10", flow).is_some(), "{flow}");
+        let written = ours(flow).unwrap();
+        assert_eq!(ours(&written), Some(written.clone()));
+    }
+}
