@@ -4,8 +4,12 @@
 //! No async, no serde, no OpenFlow messages, no eBPF loader in here. Each module names only those before it:
 //! stats, wire, mem, port, flow, tunnel, action, pipeline, worker (`tests/layering.rs` reads the sources and says so).
 
+pub mod action;
 pub mod flow;
+pub mod mem;
 pub mod pipeline;
 pub mod port;
+pub mod stats;
 pub mod tunnel;
 pub mod wire;
+pub mod worker;

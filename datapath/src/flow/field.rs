@@ -62,6 +62,8 @@ fields! {
     VlanVid = "vlan_vid", 1, 0, 13;
     /// Source MAC address.
     EthSrc = "eth_src", 2, 16, 48;
+    /// Tag control information of the second tag; what `pop_vlan` brings to the front.
+    InnerVlanTci = "inner_vlan_tci", 2, 0, 16;
     /// IPv4 source, or the sender's protocol address of ARP.
     NwSrc = "nw_src", 3, 32, 32;
     /// IPv4 destination, or the target's protocol address of ARP.

@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn a_field_set_is_the_field_read_and_touches_no_other() {
-        for field in Field::ALL {
+        for field in Field::ALL.iter().copied() {
             let mut key = FlowKey::default();
             let value = 0x0123_4567_89ab_cdef_0fed_cba9_8765_4321 & field.max();
-            key.set(*field, value);
-            assert_eq!(key.get(*field), value, "{field:?}");
+            key.set(field, value);
+            assert_eq!(key.get(field), value, "{field:?}");
             let ones = key.words.iter().map(|w| w.count_ones()).sum::<u32>();
             assert_eq!(ones, value.count_ones(), "{field:?}");
         }

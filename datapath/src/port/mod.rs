@@ -1,6 +1,26 @@
 //! Ports: where frames come from and go to.
+//!
+//! Every kind has the same five verbs, called in this order once a turn: `reap` what the device is done with, `refill` what
+//! it may write into, `rx`, `tx` (queues), `flush` (one wake-up). A port is owned by one worker.
 
+mod checksum;
+pub mod memory;
+pub mod null;
+pub mod packet;
+pub mod pcap;
+pub mod xsk;
+
+pub use checksum::finish_checksum;
+pub use memory::Memory;
+pub use null::Null;
+pub use packet::Packet;
+pub use pcap::Pcap;
+pub use xsk::Xsk;
+
+use crate::mem::{Frame, FramePool};
+use crate::stats::{DropReason, PortCounters};
 use std::fmt;
+use std::os::fd::BorrowedFd;
 
 /// Index of a port in a worker's list. Not the number that OpenFlow uses: that is [`crate::flow::OfPort`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,5 +29,136 @@ pub struct PortId(pub u16);
 impl fmt::Display for PortId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A port of some kind.
+#[derive(Debug)]
+pub enum Port<'u> {
+    /// AF_XDP sockets on a device.
+    Xsk(Xsk<'u>),
+    /// An AF_PACKET socket on a device: where XDP cannot be had.
+    Packet(Packet),
+    /// Capture files.
+    Pcap(Box<Pcap>),
+    /// Queues of this process.
+    Memory(Memory),
+    /// A source of the same frames for ever, and a sink.
+    Null(Null),
+}
+
+impl<'u> Port<'u> {
+    /// Takes back the frames that the device has sent. `now_ns` is the turn's time, in nanoseconds.
+    #[inline]
+    pub fn reap(&mut self, pool: &mut FramePool<'u>, now_ns: u64) {
+        match self {
+            Port::Xsk(port) => port.reap(pool),
+            Port::Pcap(port) => port.set_time(now_ns),
+            Port::Packet(_) | Port::Memory(_) | Port::Null(_) => {}
+        }
+    }
+
+    /// Gives the device frames to write into.
+    #[inline]
+    pub fn refill(&mut self, pool: &mut FramePool<'u>) {
+        if let Port::Xsk(port) = self {
+            port.refill(pool);
+        }
+    }
+
+    /// Appends at most `max` frames that came in to `out`. Returns how many came in that no frame could hold.
+    #[inline]
+    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+        match self {
+            Port::Xsk(port) => port.rx(max, out),
+            Port::Packet(port) => port.rx(pool, max, out),
+            Port::Pcap(port) => port.rx(pool, max, out),
+            Port::Memory(port) => port.rx(pool, max, out),
+            Port::Null(port) => port.rx(pool, max, out),
+        }
+    }
+
+    /// Queues a frame to be sent, or takes a copy of it; either way the frame is gone.
+    #[inline]
+    pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
+        match self {
+            Port::Xsk(port) => port.tx(frame, pool),
+            Port::Packet(port) => consume(frame, pool, |frame| port.tx(frame)),
+            Port::Pcap(port) => consume(frame, pool, |frame| port.tx(frame)),
+            Port::Memory(port) => consume(frame, pool, |frame| port.tx(frame)),
+            Port::Null(port) => consume(frame, pool, |frame| port.tx(frame)),
+        }
+    }
+
+    /// Tells the device about what was queued. Returns how many queued frames it refused.
+    #[inline]
+    pub fn flush(&mut self) -> u64 {
+        match self {
+            Port::Xsk(port) => port.flush(),
+            Port::Packet(_) | Port::Pcap(_) | Port::Memory(_) | Port::Null(_) => 0,
+        }
+    }
+
+    /// The descriptors that become readable when frames come in.
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Port::Xsk(port) => port.fds(),
+            Port::Packet(port) => vec![port.fd()],
+            Port::Pcap(_) | Port::Memory(_) | Port::Null(_) => Vec::new(),
+        }
+    }
+}
+
+/// For ports that copy: hands the frame over with its checksum filled in, then frees it.
+fn consume<'u>(
+    mut frame: Frame<'u>,
+    pool: &mut FramePool<'u>,
+    take: impl FnOnce(&Frame<'u>) -> Result<(), DropReason>,
+) -> Result<(), DropReason> {
+    finish_checksum(&mut frame);
+    let taken = take(&frame);
+    pool.give(frame);
+    taken
+}
+
+/// A port in a worker's list, with its counters.
+#[derive(Debug)]
+pub struct Slot<'u> {
+    /// The port.
+    pub port: Port<'u>,
+    /// What went through it.
+    pub counters: PortCounters,
+}
+
+impl<'u> Slot<'u> {
+    /// A port that nothing went through yet.
+    pub fn new(port: Port<'u>) -> Slot<'u> {
+        Slot { port, counters: PortCounters::default() }
+    }
+
+    /// [`Port::rx`], counted.
+    #[inline]
+    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+        let before = out.len();
+        let refused = self.port.rx(pool, max, out);
+        self.counters.rx_packets += (out.len() - before) as u64 + refused;
+        self.counters.rx_bytes += out[before..].iter().map(|frame| frame.len() as u64).sum::<u64>();
+        refused
+    }
+
+    /// [`Port::tx`], counted.
+    #[inline]
+    pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
+        let bytes = frame.len() as u64;
+        self.port.tx(frame, pool)?;
+        self.counters.tx_packets += 1;
+        self.counters.tx_bytes += bytes;
+        Ok(())
+    }
+
+    /// [`Port::flush`], counted.
+    #[inline]
+    pub fn flush(&mut self) {
+        self.counters.tx_errors += self.port.flush();
     }
 }

@@ -1,0 +1,114 @@
+//! Doing what was decided, to a run of frames that share one program.
+//!
+//! The loop over actions is outside and the loop over frames inside: what an action is, is decided once a run. The last
+//! action that sends takes the frame itself; those before it send copies.
+
+use super::{Action, edit};
+use crate::flow::hash::entropy;
+use crate::flow::{FlowKey, Seed};
+use crate::mem::{Frame, FramePool};
+use crate::port::{PortId, Slot};
+use crate::stats::{DropReason, Drops};
+use crate::tunnel::{Encap, EncapId};
+
+/// What a run needs to be executed.
+#[derive(Debug)]
+pub struct Executor<'a, 'u> {
+    /// The ports of the worker.
+    pub slots: &'a mut [Slot<'u>],
+    /// Free frames, for copies, and where dead ones go.
+    pub pool: &'a mut FramePool<'u>,
+    /// The counters of the dead.
+    pub drops: &'a mut Drops,
+    /// The port that the run came in by.
+    pub in_port: PortId,
+    /// The secret of this worker.
+    pub seed: &'a Seed,
+}
+
+impl<'u> Executor<'_, 'u> {
+    /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames. `keys` are the frames' keys.
+    #[inline]
+    pub fn execute<'e>(
+        &mut self,
+        run: &mut [Option<Frame<'u>>],
+        keys: &[FlowKey],
+        actions: &[Action],
+        encap: impl Fn(EncapId) -> &'e Encap,
+    ) {
+        for (i, action) in actions.iter().enumerate() {
+            let last = i + 1 == actions.len();
+            match *action {
+                Action::Output(port) => {
+                    for place in run.iter_mut() {
+                        if let Some(frame) = self.take(place, last) {
+                            self.send(frame, port);
+                        }
+                    }
+                }
+                Action::Encap { encap: id, key: tunnel_key } => {
+                    let encap = encap(id);
+                    for (place, key) in run.iter_mut().zip(keys) {
+                        let Some(mut frame) = self.take(place, last) else { continue };
+                        match encap.push(&mut frame, tunnel_key, entropy(key, self.seed)) {
+                            Ok(()) => self.send(frame, encap.uplink()),
+                            Err(reason) => self.drop(frame, reason),
+                        }
+                    }
+                }
+                Action::Edit(field, value) => {
+                    run.iter_mut().flatten().for_each(|frame| edit::edit(frame, field, &value));
+                }
+                Action::PushVlan { tpid, tci } => {
+                    for place in run.iter_mut() {
+                        if let Some(mut frame) = place.take() {
+                            match edit::push_vlan(&mut frame, tpid, tci) {
+                                true => *place = Some(frame),
+                                false => self.drop(frame, DropReason::NoHeadroom),
+                            }
+                        }
+                    }
+                }
+                Action::PopVlan => run.iter_mut().flatten().for_each(edit::pop_vlan),
+                Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
+            }
+        }
+        for frame in run.iter_mut().filter_map(Option::take) {
+            self.pool.give(frame);
+        }
+    }
+
+    /// The frame itself for its last way, a copy for those before.
+    #[inline]
+    fn take(&mut self, place: &mut Option<Frame<'u>>, last: bool) -> Option<Frame<'u>> {
+        if last {
+            return place.take();
+        }
+        let copy = self.pool.copy(place.as_ref()?);
+        if copy.is_none() {
+            self.count(DropReason::PoolEmpty);
+        }
+        copy
+    }
+
+    #[inline]
+    fn send(&mut self, frame: Frame<'u>, port: PortId) {
+        if let Err(reason) = self.slots[usize::from(port.0)].tx(frame, self.pool) {
+            self.count(reason);
+        }
+    }
+
+    /// The end of a frame: every drop passes here or through [`Executor::count`], which it calls.
+    #[cold]
+    pub fn drop(&mut self, frame: Frame<'u>, reason: DropReason) {
+        self.count(reason);
+        self.pool.give(frame);
+    }
+
+    /// Counts a frame, or a copy of one, that did not come out.
+    #[inline]
+    pub fn count(&mut self, reason: DropReason) {
+        self.drops.count(reason);
+        self.slots[usize::from(self.in_port.0)].counters.drops += 1;
+    }
+}

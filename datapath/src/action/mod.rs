@@ -1,0 +1,48 @@
+//! Actions of the datapath: what translation leaves to be done to a frame, in the order of doing.
+//!
+//! They are small, copied freely, and name things of this worker (a `PortId`, an index into the pipeline's encapsulations)
+//! instead of OpenFlow's.
+
+pub mod edit;
+pub mod execute;
+
+use crate::flow::Field;
+use crate::port::PortId;
+use crate::stats::DropReason;
+use crate::tunnel::EncapId;
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send the frame as it is now.
+    Output(PortId),
+    /// Put the headers of a tunnel in front and send it by the tunnel's uplink. Later steps see the frame without them.
+    Encap {
+        /// Which headers.
+        encap: EncapId,
+        /// The tunnel key in them.
+        key: u32,
+    },
+    /// Write a header field, whole: right-aligned, in network byte order.
+    Edit(Field, [u8; 16]),
+    /// Add a VLAN tag behind the addresses.
+    PushVlan {
+        /// Tag protocol identifier.
+        tpid: u16,
+        /// Priority and identifier.
+        tci: u16,
+    },
+    /// Remove the outermost VLAN tag.
+    PopVlan,
+    /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.
+    Drop(DropReason),
+}
+
+impl Action {
+    /// Whether the step sends something.
+    pub fn sends(&self) -> bool {
+        matches!(self, Action::Output(_) | Action::Encap { .. })
+    }
+}
+
+const _: () = assert!(size_of::<Action>() <= 20, "programs stay dense");

@@ -1,0 +1,238 @@
+//! Reads a frame's key out of its bytes.
+//!
+//! A frame shorter than an Ethernet header has no key. Everything behind that header may be cut short or nonsense: a
+//! switch forwards by what it understands, so a header that contradicts itself just leaves its fields, and those behind
+//! it, zero (Open vSwitch, `lib/flow.c`, does the same). Reading never fails later and never panics.
+//!
+//! On the way it learns whether the transport checksum still has to be filled in: local Linux stacks leave that to the
+//! device (`CHECKSUM_PARTIAL`), and for what they send we are the device.
+
+use super::field::Field;
+use super::key::{FlowKey, OfPort};
+use crate::stats::DropReason;
+use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
+use std::net::IpAddr;
+
+/// What the outer headers said of a frame that came out of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnelled {
+    /// The endpoint that sent it.
+    pub remote: IpAddr,
+    /// Our endpoint.
+    pub local: IpAddr,
+    /// Tunnel key.
+    pub id: u64,
+    /// Outer type of service.
+    pub tos: u8,
+    /// Outer time to live.
+    pub ttl: u8,
+}
+
+/// A transport checksum that the sender left to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfilled {
+    /// Where the transport header starts, in bytes from the start of the frame.
+    pub start: usize,
+    /// Where its checksum field is, in bytes from `start`.
+    pub field: usize,
+    /// Where the payload ends, in bytes from the start of the frame; padding may follow.
+    pub end: usize,
+}
+
+impl Unfilled {
+    #[inline]
+    fn of(start: usize, field: usize, transport: &[u8]) -> Unfilled {
+        Unfilled { start, field, end: start + transport.len() }
+    }
+}
+
+/// Writes the key of the frame into `key`.
+#[inline]
+pub fn extract(
+    frame: &[u8],
+    in_port: OfPort,
+    tunnelled: Option<&Tunnelled>,
+    key: &mut FlowKey,
+) -> Result<Option<Unfilled>, DropReason> {
+    let ethernet = ethernet::View::parse(frame).map_err(|_| DropReason::FrameTooShort)?;
+    *key = FlowKey::default();
+    key.set(Field::InPort, in_port.0.into());
+    if let Some(tunnelled) = tunnelled {
+        set_tunnel(tunnelled, key);
+    }
+    key.set(Field::EthDst, mac(ethernet.destination()));
+    key.set(Field::EthSrc, mac(ethernet.source()));
+    let (ether_type, network) = behind_tags(&ethernet, key);
+    key.set(Field::EthType, ether_type.into());
+    let start = frame.len() - network.len();
+    Ok(match ether_type {
+        ethertype::IPV4 => from_ipv4(network, start, key),
+        ethertype::IPV6 => from_ipv6(network, start, key),
+        ethertype::ARP => from_arp(network, key),
+        _ => None,
+    })
+}
+
+fn mac(address: wire::MacAddr) -> u128 {
+    let [a, b, c, d, e, f] = address.0;
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into()
+}
+
+fn set_tunnel(tunnelled: &Tunnelled, key: &mut FlowKey) {
+    key.set(Field::TunId, tunnelled.id.into());
+    key.set(Field::TunTos, tunnelled.tos.into());
+    key.set(Field::TunTtl, tunnelled.ttl.into());
+    match (tunnelled.remote, tunnelled.local) {
+        (IpAddr::V4(remote), IpAddr::V4(local)) => {
+            key.set(Field::TunSrc, remote.to_bits().into());
+            key.set(Field::TunDst, local.to_bits().into());
+        }
+        (remote, local) => {
+            let v6 = |address: IpAddr| match address {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+                IpAddr::V6(v6) => v6.to_bits(),
+            };
+            key.set(Field::TunIpv6Src, v6(remote));
+            key.set(Field::TunIpv6Dst, v6(local));
+        }
+    }
+}
+
+/// Notes up to two VLAN tags; the EtherType behind them and what it announces.
+#[inline]
+fn behind_tags<'a>(ethernet: &ethernet::View<'a>, key: &mut FlowKey) -> (u16, &'a [u8]) {
+    const PRESENT: u16 = 0x1000;
+    let mut ether_type = ethernet.ethertype();
+    let mut rest = ethernet.payload();
+    for field in [Field::VlanTci, Field::InnerVlanTci] {
+        if !vlan::is_tag(ether_type) {
+            break;
+        }
+        let Ok(tag) = vlan::View::parse(rest) else { break };
+        key.set(field, (tag.tci().0 | PRESENT).into());
+        (ether_type, rest) = (tag.ethertype(), tag.payload());
+    }
+    // Below 0x0600 it is a length (IEEE 802.3); OpenFlow calls such frames 0x05ff (OFP_DL_TYPE_NOT_ETH_TYPE).
+    (if ether_type < ethernet::ETHERTYPE_MIN { 0x05ff } else { ether_type }, rest)
+}
+
+fn fragment_bits(fragment: Fragment) -> u128 {
+    match fragment {
+        Fragment::Whole => 0,
+        Fragment::First => 1,
+        Fragment::Later => 3,
+    }
+}
+
+#[inline]
+fn from_ipv4(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled> {
+    let ip = ipv4::View::parse(network).ok()?;
+    key.set(Field::NwSrc, ip.source().to_bits().into());
+    key.set(Field::NwDst, ip.destination().to_bits().into());
+    key.set(Field::NwProto, ip.protocol().into());
+    key.set(Field::NwTos, ip.tos().into());
+    key.set(Field::NwTtl, ip.ttl().into());
+    let fragment = ip.fragment();
+    key.set(Field::NwFrag, fragment_bits(fragment));
+    if fragment == Fragment::Later {
+        return None;
+    }
+    let field = from_transport(ip.protocol(), ip.payload(), key)?;
+    let pseudo = |len| wire::checksum::pseudo_v4(ip.source(), ip.destination(), ip.protocol(), len as u16);
+    (fragment == Fragment::Whole && is_unfilled(ip.payload(), field, pseudo)).then_some(Unfilled::of(
+        start + ip.header_len(),
+        field,
+        ip.payload(),
+    ))
+}
+
+fn from_ipv6(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled> {
+    let ip = ipv6::View::parse(network).ok()?;
+    key.set(Field::Ipv6Src, ip.source().to_bits());
+    key.set(Field::Ipv6Dst, ip.destination().to_bits());
+    key.set(Field::Ipv6Label, ip.flow_label().into());
+    key.set(Field::NwTos, ip.traffic_class().into());
+    key.set(Field::NwTtl, ip.hop_limit().into());
+    key.set(Field::NwProto, ip.protocol().into());
+    let fragment = ip.fragment();
+    key.set(Field::NwFrag, fragment_bits(fragment));
+    if fragment == Fragment::Later {
+        return None;
+    }
+    if ip.protocol() == protocol::ICMPV6 {
+        from_icmpv6(ip.payload(), key);
+        return None;
+    }
+    let field = from_transport(ip.protocol(), ip.payload(), key)?;
+    let pseudo = |len| wire::checksum::pseudo_v6(ip.source(), ip.destination(), ip.protocol(), len as u32);
+    (fragment == Fragment::Whole && is_unfilled(ip.payload(), field, pseudo)).then_some(Unfilled::of(
+        start + ip.payload_offset(),
+        field,
+        ip.payload(),
+    ))
+}
+
+/// Notes ports, flags, ICMP type and code. Returns where a TCP or UDP checksum is.
+#[inline]
+fn from_transport(proto: u8, transport: &[u8], key: &mut FlowKey) -> Option<usize> {
+    /// Shortest header of each, as far as it is needed here.
+    const TCP: usize = 20;
+    const SCTP: usize = 12;
+    const ICMP: usize = 8;
+    let (needed, checksum) = match proto {
+        protocol::TCP => (TCP, Some(16)),
+        protocol::UDP => (udp::HEADER_LEN, Some(udp::at::CHECKSUM)),
+        protocol::SCTP => (SCTP, None),
+        protocol::ICMP => (ICMP, None),
+        _ => return None,
+    };
+    if transport.len() < needed {
+        return None;
+    }
+    if proto == protocol::ICMP {
+        key.set(Field::TpSrc, transport[0].into());
+        key.set(Field::TpDst, transport[1].into());
+        return None;
+    }
+    let (source, destination) = wire::ports(transport)?;
+    key.set(Field::TpSrc, source.into());
+    key.set(Field::TpDst, destination.into());
+    if proto == protocol::TCP {
+        let flags = u16::from_be_bytes([transport[12], transport[13]]) & 0x0fff;
+        key.set(Field::TcpFlags, flags.into());
+    }
+    checksum
+}
+
+/// Whether the checksum field holds only the sum of the pseudo-header. A UDP field of zero says that there is no checksum.
+#[inline]
+fn is_unfilled(transport: &[u8], field: usize, pseudo: impl Fn(usize) -> wire::checksum::Sum) -> bool {
+    let Some(bytes) = transport.get(field..field + 2) else { return false };
+    let have = u16::from_be_bytes([bytes[0], bytes[1]]);
+    have != 0 && wire::checksum::partial(pseudo(transport.len()), have)
+}
+
+fn from_arp(network: &[u8], key: &mut FlowKey) -> Option<Unfilled> {
+    let arp = arp::View::parse(network).ok()?;
+    // OpenFlow knows only operations that fit a byte; others are unmatchable, as in Open vSwitch.
+    key.set(Field::NwProto, u8::try_from(arp.operation()).unwrap_or(0).into());
+    key.set(Field::NwSrc, arp.sender_ip().to_bits().into());
+    key.set(Field::NwDst, arp.target_ip().to_bits().into());
+    key.set(Field::ArpSha, mac(arp.sender_mac()));
+    key.set(Field::ArpTha, mac(arp.target_mac()));
+    None
+}
+
+fn from_icmpv6(transport: &[u8], key: &mut FlowKey) {
+    let Ok(message) = icmp::View::parse(transport) else { return };
+    key.set(Field::TpSrc, message.kind().into());
+    key.set(Field::TpDst, message.code().into());
+    let Ok(neighbour) = nd::View::parse(transport) else { return };
+    key.set(Field::NdTarget, neighbour.target().to_bits());
+    if let Some(address) = neighbour.source_mac() {
+        key.set(Field::NdSll, mac(address));
+    }
+    if let Some(address) = neighbour.target_mac() {
+        key.set(Field::NdTll, mac(address));
+    }
+}

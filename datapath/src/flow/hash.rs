@@ -1,0 +1,133 @@
+//! Hashes of keys, under a secret seed so that nobody outside can aim at one bucket.
+//!
+//! Each step multiplies two 64-bit words into 128 bits and folds the halves together, the construction of wyhash and
+//! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other.
+
+use super::key::{FlowKey, SHORT_WORDS, WORDS};
+
+/// The secret of a process (or a constant, where runs must repeat).
+#[derive(Clone, Copy, Debug)]
+pub struct Seed([u64; 4]);
+
+impl Seed {
+    /// A seed spread out of one number.
+    pub const fn new(secret: u64) -> Seed {
+        // The additive constant of SplitMix64 (the golden ratio in 64 bits) keeps the four words apart.
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let a = mix(secret ^ STEP, STEP.rotate_left(17) | 1);
+        let b = mix(a ^ STEP, secret.wrapping_add(STEP) | 1);
+        let c = mix(b ^ secret, STEP.rotate_left(31) | 1);
+        let d = mix(c ^ a, b | 1);
+        Seed([a ^ STEP, b, c, d | 1])
+    }
+
+    /// Hash of two words.
+    #[inline]
+    pub fn pair(&self, a: u64, b: u64) -> u64 {
+        mix(mix(a ^ self.0[0], b ^ self.0[1]) ^ self.0[2], self.0[3])
+    }
+}
+
+#[inline(always)]
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Hash of a whole key.
+#[inline]
+pub fn key_hash(key: &FlowKey, seed: &Seed, long: bool) -> u64 {
+    let [a, b, c, d, e, f, g, h] = key.short();
+    let [s, t, u, v] = seed.0;
+    let mut hash = mix(a ^ s, b ^ t)
+        ^ mix(c ^ u, d ^ v).rotate_left(16)
+        ^ mix(e ^ t, f ^ u).rotate_left(32)
+        ^ mix(g ^ v, h ^ s).rotate_left(48);
+    if long {
+        for (i, word) in key.words()[SHORT_WORDS..WORDS].iter().enumerate() {
+            hash = mix(hash ^ word, seed.0[i % 4] | 1);
+        }
+    }
+    mix(hash ^ u, v)
+}
+
+/// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that
+/// changes from frame to frame (TCP flags, time to live) or between fragments of a packet (which have no ports). What tunnels
+/// spread over the paths of the underlay (RFC 7348 section 4.1, RFC 7637 section 3.2).
+#[inline]
+pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
+    const PROTO: u64 = 0xff << 8;
+    const FRAGMENT: u64 = 0xff;
+    const PORTS: u64 = 0xffff_ffff << 32;
+    let words = key.words();
+    let ports = if words[0] & FRAGMENT == 0 { words[4] & PORTS } else { 0 };
+    let [s, t, u, v] = seed.0;
+    let mut hash =
+        mix(words[1] ^ s, words[2] ^ t) ^ mix(words[3] ^ u, (ports | words[0] & PROTO) ^ v).rotate_left(32);
+    if words[8] | words[9] != 0 {
+        hash ^= mix(words[8] ^ words[10].rotate_left(32) ^ t, words[9] ^ words[11].rotate_left(32) ^ u);
+    }
+    mix(hash ^ t, v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Field;
+
+    fn tcp() -> FlowKey {
+        let mut key = FlowKey::default();
+        key.set(Field::EthType, 0x0800);
+        key.set(Field::NwProto, 6);
+        key.set(Field::NwSrc, 0x0a00_0001);
+        key.set(Field::NwDst, 0x0a00_0002);
+        key.set(Field::TpSrc, 40_000);
+        key.set(Field::TpDst, 443);
+        key
+    }
+
+    #[test]
+    fn entropy_is_stable_within_a_conversation() {
+        let seed = Seed::new(1);
+        let (mut syn, mut data) = (tcp(), tcp());
+        syn.set(Field::TcpFlags, 2);
+        data.set(Field::TcpFlags, 16);
+        data.set(Field::NwTtl, 3);
+        assert_eq!(entropy(&syn, &seed), entropy(&data, &seed));
+    }
+
+    #[test]
+    fn entropy_of_fragments_does_not_look_at_ports() {
+        let seed = Seed::new(1);
+        let (mut first, mut later) = (tcp(), tcp());
+        first.set(Field::NwFrag, 1);
+        later.set(Field::NwFrag, 3);
+        later.set(Field::TpSrc, 0);
+        later.set(Field::TpDst, 0);
+        assert_eq!(entropy(&first, &seed), entropy(&later, &seed));
+    }
+
+    #[test]
+    fn every_field_moves_the_key_hash() {
+        let seed = Seed::new(2);
+        let zero = FlowKey::default();
+        for field in Field::ALL {
+            let mut key = zero.clone();
+            key.set(*field, 1);
+            assert_ne!(key_hash(&key, &seed, key.is_long()), key_hash(&zero, &seed, false), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn ports_spread_over_the_buckets() {
+        let seed = Seed::new(3);
+        let mut counts = [0u32; 64];
+        for port in 0..6400 {
+            let mut key = tcp();
+            key.set(Field::TpSrc, port);
+            counts[(key_hash(&key, &seed, false) >> 58) as usize] += 1;
+        }
+        // A fair die gives 100 each with a standard deviation of 10.
+        assert!(counts.iter().all(|n| (50..150).contains(n)), "{counts:?}");
+    }
+}

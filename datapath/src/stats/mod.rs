@@ -1,0 +1,42 @@
+//! Counters, and the reason of every drop.
+//!
+//! A worker counts in plain integers that nobody else touches and publishes copies of them now and then
+//! ([`shared`]); reading a counter never slows a packet down.
+
+pub mod reason;
+pub mod shared;
+
+pub use reason::{DropReason, Drops};
+pub use shared::{SharedStats, Snapshot};
+
+/// Packets and bytes, both ways, of one port of one worker. Bytes are those of the Ethernet frame without FCS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Frames that came in.
+    pub rx_packets: u64,
+    /// Their bytes.
+    pub rx_bytes: u64,
+    /// Frames that were handed to the device.
+    pub tx_packets: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Frames that were queued and that the device refused afterwards; they are among the sent ones.
+    pub tx_errors: u64,
+    /// Frames that came in by this port and did not come out by any.
+    pub drops: u64,
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerCounters {
+    /// Turns taken.
+    pub turns: u64,
+    /// Turns in which no frame came in.
+    pub idle_turns: u64,
+    /// Frames whose flow was in the exact cache.
+    pub hits: u64,
+    /// Frames that were translated by the rules.
+    pub misses: u64,
+    /// Pipelines adopted.
+    pub adoptions: u64,
+}

@@ -1,0 +1,97 @@
+//! Why a frame did not come out: one variant, one sentence, one counter, at least one pcap case.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$group:meta])* $name:ident = $text:literal: $sentence:literal;)+) => {
+        /// Why a frame was dropped.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum DropReason { $(#[doc = $sentence] $name,)+ }
+
+        impl DropReason {
+            /// Every reason, in the order of their counters.
+            pub const ALL: &[DropReason] = &[$(DropReason::$name,)+];
+
+            /// The counter's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$name => $text,)+ }
+            }
+
+            /// One sentence for people.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(DropReason::$name => $sentence,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    FrameTooLong = "frame_too_long": "The frame is longer than a buffer.";
+    FrameTooShort = "frame_too_short": "The frame is shorter than an Ethernet header.";
+    NotTunnel = "not_tunnel": "It came in by an uplink and is not a tunnel packet.";
+    NotOurEndpoint = "not_our_endpoint": "The outer destination is none of our tunnel endpoints.";
+    OuterHeader = "outer_header": "The outer IP header is cut short or contradicts itself.";
+    OuterChecksum = "outer_checksum": "The outer IPv4 header checksum is wrong.";
+    OuterFragment = "outer_fragment": "The outer packet is a fragment.";
+    OuterUdp = "outer_udp": "The outer UDP header is cut short, or its length is not that of the packet.";
+    TunnelHeader = "tunnel_header": "The tunnel header is cut short or says that it carries no tunnel key.";
+    UnknownTunnel = "unknown_tunnel": "No tunnel port takes this remote endpoint and tunnel key.";
+    InnerTooShort = "inner_too_short": "The frame inside the tunnel is shorter than an Ethernet header.";
+    TableMiss = "table_miss": "No rule of the table matches.";
+    RuleDrop = "rule_drop": "The rule that matches has no action that sends it anywhere.";
+    OutputToInput = "output_to_input": "The only output is the port that it came in by; use in_port to send it back.";
+    NoSuchPort = "no_such_port": "The rule sends it to a port that does not exist.";
+    NoTunnelRemote = "no_tunnel_remote": "The tunnel port takes its remote_ip from the flow, and the flow does not set tun_dst.";
+    NoRoute = "no_route": "The kernel has no route to the remote endpoint by one of our uplinks.";
+    NoNeighbour = "no_neighbour": "The kernel has not resolved the next hop's MAC address.";
+    ExceedsMtu = "exceeds_mtu": "With the outer headers it is longer than the MTU of the way.";
+    NoHeadroom = "no_headroom": "There is no room in the buffer for the headers to be added.";
+    TooManyActions = "too_many_actions": "The rule's actions come to more steps than a frame may take.";
+    PoolEmpty = "pool_empty": "No free buffer was left for a copy.";
+    TxFull = "tx_full": "The transmit ring of the output port is full.";
+    PortRefused = "port_refused": "The device did not take it: too long for it, down, or without room.";
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One counter a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drops([u64; DropReason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Drops([0; DropReason::ALL.len()])
+    }
+}
+
+impl Drops {
+    /// Counts one frame.
+    #[inline]
+    pub fn count(&mut self, reason: DropReason) {
+        self.0[reason as usize] += 1;
+    }
+
+    /// How many frames died of `reason`.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many frames died.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Every reason with its count, also those that never happened.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().map(|reason| (*reason, self.get(*reason)))
+    }
+
+    pub(super) fn set(&mut self, reason: DropReason, count: u64) {
+        self.0[reason as usize] = count;
+    }
+}

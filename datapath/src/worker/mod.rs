@@ -1,0 +1,147 @@
+//! A worker: owns a core, its memory, its ports, its caches. Everything it touches while it handles a packet, it owns.
+//!
+//! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive. It takes no lock, allocates
+//! nothing after it was made, and reads no clock.
+
+mod programs;
+pub mod publish;
+mod stage;
+mod turn;
+
+pub use publish::{Inbox, Publisher, channel};
+
+use crate::flow::{ExactCache, OfPort, Seed};
+use crate::mem::FramePool;
+use crate::pipeline::{Pipeline, Translation};
+use crate::port::Slot;
+use crate::stats::{Drops, SharedStats, WorkerCounters};
+use programs::Programs;
+use stage::Batch;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// What a port is to the switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A bridge port: frames belong to the tenant behind it.
+    Guest(OfPort),
+    /// A way into the underlay: frames are tunnel packets.
+    Uplink,
+}
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct Parts<'u> {
+    /// All its frames.
+    pub pool: FramePool<'u>,
+    /// Its ports and what they are; a `PortId` is a place in this list.
+    pub ports: Vec<(Slot<'u>, Role)>,
+    /// What to do, to begin with.
+    pub pipeline: Arc<Pipeline>,
+    /// Where newer pipelines arrive.
+    pub inbox: Inbox,
+    /// Where it publishes its counters.
+    pub shared: Arc<SharedStats>,
+    /// How many flows it remembers.
+    pub flows: usize,
+    /// The secret of its hashes.
+    pub seed: Seed,
+}
+
+/// How often counters are published, in nanoseconds of the turns' clock.
+const PUBLISH_NS: u64 = 100_000_000;
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker<'u> {
+    slots: Vec<Slot<'u>>,
+    roles: Vec<Role>,
+    pool: FramePool<'u>,
+    batch: Batch<'u>,
+    cache: ExactCache,
+    programs: Programs,
+    translation: Translation,
+    pipeline: Arc<Pipeline>,
+    inbox: Inbox,
+    seed: Seed,
+    now_ns: u64,
+    now_ms: u32,
+    published_ns: u64,
+    counters: WorkerCounters,
+    drops: Drops,
+    shared: Arc<SharedStats>,
+}
+
+impl<'u> Worker<'u> {
+    /// A worker of these parts.
+    pub fn new(parts: Parts<'u>) -> Worker<'u> {
+        let (slots, roles) = parts.ports.into_iter().unzip();
+        parts.shared.adopted(parts.pipeline.generation());
+        Worker {
+            slots,
+            roles,
+            pool: parts.pool,
+            batch: Batch::new(),
+            cache: ExactCache::new(parts.flows),
+            programs: Programs::new(),
+            translation: Translation::default(),
+            pipeline: parts.pipeline,
+            inbox: parts.inbox,
+            seed: parts.seed,
+            now_ns: 0,
+            now_ms: 0,
+            published_ns: 0,
+            counters: WorkerCounters::default(),
+            drops: Drops::default(),
+            shared: parts.shared,
+        }
+    }
+
+    /// The ports, to look at.
+    pub fn slots(&self) -> &[Slot<'u>] {
+        &self.slots
+    }
+
+    /// The ports, to finish with.
+    pub fn slots_mut(&mut self) -> &mut [Slot<'u>] {
+        &mut self.slots
+    }
+
+    /// How many frames are free: all of them when nothing is under way.
+    pub fn free_frames(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// The descriptors that become readable when there is work.
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        self.slots.iter().flat_map(|slot| slot.port.fds()).collect()
+    }
+
+    /// Publishes the counters now.
+    pub fn publish(&mut self) {
+        self.published_ns = self.now_ns;
+        self.shared.publish(&self.counters, &self.drops);
+        for (i, slot) in self.slots.iter().enumerate() {
+            self.shared.publish_port(i, &slot.counters);
+        }
+    }
+
+    fn begin(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
+        self.now_ms = (now_ns / 1_000_000) as u32;
+        if self.inbox.adopt(&mut self.pipeline) {
+            self.counters.adoptions += 1;
+            // Flows of the old generation are misses from now on, so nothing refers to its programs.
+            self.programs.clear();
+            self.shared.adopted(self.pipeline.generation());
+        }
+    }
+
+    fn end(&mut self, handled: usize) {
+        self.counters.turns += 1;
+        self.counters.idle_turns += u64::from(handled == 0);
+        if self.now_ns.saturating_sub(self.published_ns) >= PUBLISH_NS {
+            self.publish();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The stages of a turn: each is one flat loop over the batch, named after what it does to it.
+
+use super::{Role, Worker};
+use crate::action::execute::Executor;
+use crate::flow::{FlowId, FlowKey, KeyHash, extract};
+use crate::mem::{BATCH, Frame};
+use crate::pipeline::translate;
+use crate::port::PortId;
+use crate::stats::DropReason;
+use crate::tunnel::decap;
+
+/// A batch on its way through the stages: parallel columns, the same index for the same frame.
+#[derive(Debug)]
+pub(super) struct Batch<'u> {
+    /// As they came in.
+    pub(super) arrived: Vec<Frame<'u>>,
+    /// Those that have a key.
+    pub(super) frames: Vec<Option<Frame<'u>>>,
+    pub(super) keys: Box<[FlowKey; BATCH]>,
+    pub(super) hashes: [KeyHash; BATCH],
+    pub(super) programs: [u32; BATCH],
+}
+
+/// In `programs`: not decided yet.
+const UNDECIDED: u32 = u32::MAX;
+
+impl Batch<'_> {
+    pub(super) fn new() -> Self {
+        Batch {
+            arrived: Vec::with_capacity(BATCH),
+            frames: Vec::with_capacity(BATCH),
+            keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
+            hashes: [KeyHash::default(); BATCH],
+            programs: [UNDECIDED; BATCH],
+        }
+    }
+}
+
+impl<'u> Worker<'u> {
+    /// Frames -> keys. Outer headers are checked and cut off; frames that have no key die here.
+    pub(super) fn classify(&mut self, in_port: PortId) {
+        let mut arrived = std::mem::take(&mut self.batch.arrived);
+        for mut frame in arrived.drain(..) {
+            let at = self.batch.frames.len();
+            match self.key_of(&mut frame, in_port, at) {
+                Ok(()) => self.batch.frames.push(Some(frame)),
+                Err(reason) => self.executor(in_port).drop(frame, reason),
+            }
+        }
+        self.batch.arrived = arrived;
+    }
+
+    #[inline]
+    fn key_of(&mut self, frame: &mut Frame<'u>, in_port: PortId, at: usize) -> Result<(), DropReason> {
+        let key = &mut self.batch.keys[at];
+        let unfilled = match self.roles[usize::from(in_port.0)] {
+            Role::Guest(ofport) => extract(frame.bytes(), ofport, None, key)?,
+            Role::Uplink => {
+                let pipeline = &*self.pipeline;
+                let tunnels = pipeline.tunnels();
+                let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address))?;
+                extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), key)?
+            }
+        };
+        if let Some(unfilled) = unfilled {
+            frame.truncate(unfilled.end);
+            frame.request_checksum(unfilled.start, unfilled.field);
+        }
+        Ok(())
+    }
+
+    /// Keys -> programs, for all flows that are known.
+    pub(super) fn lookup(&mut self) {
+        if !self.programs.fits_a_batch() {
+            self.programs.clear();
+            self.cache.clear();
+        }
+        let n = self.batch.frames.len();
+        let Batch { keys, hashes, programs, .. } = &mut self.batch;
+        for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
+            *hash = KeyHash::of(key, &self.seed);
+            self.cache.prefetch(*hash);
+        }
+        for hash in &hashes[..n] {
+            self.cache.prefetch_flow(*hash);
+        }
+        let generation = self.pipeline.generation();
+        for i in 0..n {
+            let found = self.cache.find(hashes[i], &keys[i], generation);
+            programs[i] = found.map_or(UNDECIDED, |flow| self.cache.hit(flow, self.now_ms));
+        }
+    }
+
+    /// Decides about the misses, and remembers it.
+    pub(super) fn translate(&mut self) {
+        let n = self.batch.frames.len();
+        let misses = self.batch.programs[..n].iter().filter(|program| **program == UNDECIDED).count();
+        self.counters.hits += (n - misses) as u64;
+        self.counters.misses += misses as u64;
+        if misses == 0 {
+            return;
+        }
+        for i in 0..n {
+            if self.batch.programs[i] == UNDECIDED {
+                self.decide(i);
+            }
+        }
+    }
+
+    #[cold]
+    fn decide(&mut self, i: usize) {
+        let (key, hash) = (&self.batch.keys[i], self.batch.hashes[i]);
+        let generation = self.pipeline.generation();
+        // An earlier frame of this batch may have been the first of the same flow.
+        let known: Option<FlowId> = self.cache.find(hash, key, generation);
+        if let Some(flow) = known {
+            self.batch.programs[i] = self.cache.hit(flow, self.now_ms);
+            return;
+        }
+        translate(&self.pipeline, key, &mut self.translation);
+        let program = self.programs.intern(self.translation.actions());
+        self.cache.insert(hash, key, generation, program, self.now_ms);
+        self.batch.programs[i] = program;
+    }
+
+    /// Runs of frames with the same program -> out.
+    pub(super) fn execute(&mut self, in_port: PortId) {
+        let mut start = 0;
+        let n = self.batch.frames.len();
+        while start < n {
+            let program = self.batch.programs[start];
+            let same = self.batch.programs[start..n].iter().take_while(|p| **p == program).count();
+            self.execute_run(in_port, start..start + same, program);
+            start += same;
+        }
+        self.batch.frames.clear();
+    }
+
+    #[inline]
+    fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u32) {
+        let Worker { slots, pool, drops, seed, batch, programs, pipeline, .. } = self;
+        let mut executor = Executor { slots, pool, drops, in_port, seed };
+        let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
+        executor.execute(frames, keys, programs.actions(program), |id| pipeline.encap(id));
+    }
+
+    pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
+        let Worker { slots, pool, drops, seed, .. } = self;
+        Executor { slots, pool, drops, in_port, seed }
+    }
+}

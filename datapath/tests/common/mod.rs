@@ -1,0 +1,132 @@
+//! A switch of one worker over memory ports, to put frames in and see what comes out.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use af_xdp::{ChunkSize, Umem, UmemConfig};
+use datapath::flow::{OfPort, Seed};
+use datapath::mem::FramePool;
+use datapath::pipeline::{Pipeline, Rule, Table};
+use datapath::port::{Memory, Port, PortId, Slot};
+use datapath::stats::{DropReason, SharedStats};
+use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
+use datapath::wire::MacAddr;
+use datapath::worker::{Parts, Publisher, Role, Worker, channel};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub(crate) const HERE: &str = "192.0.2.1";
+pub(crate) const THERE: &str = "192.0.2.2";
+pub(crate) const UPLINK: PortId = PortId(0);
+pub(crate) const UPLINK_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+pub(crate) const NEXT_HOP_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+/// OpenFlow number of the tunnel port.
+pub(crate) const TUNNEL: u32 = 10;
+pub(crate) const MTU: u16 = 1600;
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+pub(crate) fn umem() -> Umem {
+    Umem::new(&UmemConfig {
+        frames: 256,
+        chunk: ChunkSize::K2,
+        headroom: 128,
+        huge: false,
+        tx_metadata: false,
+    })
+    .expect("memory for 256 frames")
+}
+
+/// A tunnel that takes its key from the flow, to one remote endpoint.
+pub(crate) fn tunnel(remote: &str) -> TunnelSpec {
+    TunnelSpec {
+        ofport: OfPort(TUNNEL),
+        kind: Kind::Vxlan,
+        local: None,
+        remote: Remote::Fixed(ip(remote)),
+        key: Key::Flow,
+        dst_port: 4789,
+        tos: 0,
+        ttl: 64,
+    }
+}
+
+pub(crate) fn reach() -> Reach {
+    Reach::Via(Path { uplink: UPLINK, local: ip(HERE), src_mac: UPLINK_MAC, dst_mac: NEXT_HOP_MAC, mtu: MTU })
+}
+
+pub(crate) fn pipeline(generation: u64, rules: Vec<Rule>, guests: u16) -> Pipeline {
+    let mut underlay = Underlay::default();
+    underlay.insert(ip(THERE), reach());
+    pipeline_over(generation, rules, guests, vec![tunnel(THERE)], underlay, &[HERE])
+}
+
+pub(crate) fn pipeline_over(
+    generation: u64,
+    rules: Vec<Rule>,
+    guests: u16,
+    tunnels: Vec<TunnelSpec>,
+    underlay: Underlay,
+    endpoints: &[&str],
+) -> Pipeline {
+    let tunnels = TunnelTable::new(tunnels, Seed::new(7)).expect("tunnels that differ");
+    let guests = (1..=guests).map(|n| (OfPort(n.into()), PortId(n)));
+    let endpoints = endpoints.iter().map(|e| ip(e)).collect();
+    Pipeline::new(generation, Table::new(rules), guests, tunnels, endpoints, underlay)
+}
+
+/// A worker with an uplink (port 0) and guests (ports 1, 2, ... with the same OpenFlow numbers).
+pub(crate) struct Switch<'u> {
+    pub(crate) worker: Worker<'u>,
+    /// The far ends of the ports.
+    pub(crate) wires: Vec<Memory>,
+    pub(crate) shared: Arc<SharedStats>,
+    pub(crate) publisher: Publisher,
+    pub(crate) now_ns: u64,
+}
+
+impl<'u> Switch<'u> {
+    pub(crate) fn new(umem: &'u Umem, pipeline: Pipeline, guests: u16) -> Switch<'u> {
+        let (mut ports, mut wires) = (Vec::new(), Vec::new());
+        for n in 0..=guests {
+            let (near, far) = Memory::pair(256);
+            let role = if n == 0 { Role::Uplink } else { Role::Guest(OfPort(n.into())) };
+            ports.push((Slot::new(Port::Memory(near)), role));
+            wires.push(far);
+        }
+        let shared = Arc::new(SharedStats::new(ports.len()));
+        let (publisher, inbox) = channel();
+        let worker = Worker::new(Parts {
+            pool: FramePool::new(umem.take_frames()),
+            ports,
+            pipeline: Arc::new(pipeline),
+            inbox,
+            shared: shared.clone(),
+            flows: 1024,
+            seed: Seed::new(1),
+        });
+        Switch { worker, wires, shared, publisher, now_ns: 0 }
+    }
+
+    /// Sends a frame into a port and takes a turn.
+    pub(crate) fn put(&mut self, port: u16, frame: &[u8]) {
+        self.wires[usize::from(port)].send(frame.to_vec()).expect("room in the queue");
+        self.turn();
+    }
+
+    pub(crate) fn turn(&mut self) {
+        self.now_ns += 1_000_000;
+        self.worker.turn(self.now_ns);
+        self.worker.publish();
+    }
+
+    /// What came out of a port.
+    pub(crate) fn out(&self, port: u16) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.wires[usize::from(port)].receive()).collect()
+    }
+
+    /// Every drop counter that is not zero.
+    pub(crate) fn drops(&self) -> Vec<(DropReason, u64)> {
+        self.shared.read().drops.iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
