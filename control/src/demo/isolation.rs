@@ -77,7 +77,7 @@ impl fmt::Display for Verdict {
         } else if home != home_expected {
             write!(out, "not proven: {home} of {home_expected} frames came home")
         } else {
-            write!(out, "{sent} frames sent, {home} came home, 0 elsewhere; {places} places watched")
+            write!(out, "{sent} sent, {home} came home, 0 elsewhere; {places} places watched")
         }
     }
 }

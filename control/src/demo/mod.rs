@@ -17,7 +17,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use nix::errno::Errno;
 
@@ -26,7 +26,7 @@ pub use network::{Guest, Hypervisor, Network, Plan, TENANTS, Tenant};
 pub use switch::Side;
 
 use crate::lab::{Interrupted, Scratch, Stop};
-use report::Report;
+use report::{Report, say};
 
 /// Outer Ethernet is not part of an MTU: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20.
 const OVERHEAD: u32 = 50;
@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub seconds: u16,
 
-    /// Keep the network after the checks until Ctrl-C, and say how to look inside
+    /// Keep the last network after its checks until Ctrl-C, and say how to look inside
     #[arg(long)]
     pub hold: bool,
 
@@ -145,13 +145,13 @@ fn run_all(args: &Args, report: &mut Report, stop: &Stop) -> Result<()> {
         Peer::Adit => &[Side::Adit],
         Peer::Both => &[Side::Linux, Side::Adit],
     };
-    for &peer in peers {
+    for (turn, &peer) in (1..).zip(peers) {
         let plan = plan(args, [args.here, peer], &scratch)?;
         let mut network = Network::build(plan)?;
         report.start(&network);
         network.start(stop)?;
         checks::all(&mut network, report, Duration::from_secs(args.seconds.into()), stop)?;
-        if args.hold {
+        if args.hold && turn == peers.len() {
             hold(&mut network, stop)?;
         }
     }
@@ -165,7 +165,6 @@ fn plan(args: &Args, sides: [Side; 2], scratch: &Scratch) -> Result<Plan> {
     let guest_mtu = args.guest_mtu.unwrap_or_else(|| (args.underlay_mtu - OVERHEAD).min(1500));
     let program = env::current_exe().context("cannot find the program that runs this")?;
     let mode = args.mode.to_possible_value().context("a mode without a name")?;
-    ensure!(scratch.path().is_dir(), "{} is gone", scratch.path().display());
     Ok(Plan {
         sides,
         program,
@@ -189,11 +188,11 @@ fn remove_on_panic(scratch: &Scratch) {
 
 fn hold(network: &mut Network, stop: &Stop) -> Result<()> {
     network.restart_ended(stop)?;
-    anstream::println!("\n  The network stays until Ctrl-C. Look inside from another terminal, as root:\n");
+    say!("\n  The network stays until Ctrl-C. Look inside from another terminal, as root:\n");
     for (name, netns) in network.places() {
-        anstream::println!("  {name:<13} {} ip addr", netns.enter_command());
+        say!("  {name:<13} {} ip addr", netns.enter_command());
     }
     while stop.sleep(Duration::from_secs(3600)).is_ok() {}
-    anstream::println!();
+    say!();
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) fn check(network: &Network, tenant: &Tenant, stop: &Stop) -> Result<F
         watch?.finish()?;
     }
     let [all, unfilled] = [0, 1].map(|index| counts[index].load(Ordering::Relaxed));
-    let detail = format!("{unfilled} of {all} segments left the guests unfilled, every byte arrived");
+    let detail = format!("{unfilled} of {all} segments left unfilled, all arrived");
     Ok(Finding::new(unfilled > 0, detail).figure("segments", all as f64).figure("unfilled", unfilled as f64))
 }
 

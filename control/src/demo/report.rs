@@ -14,6 +14,15 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
+/// Prints a line. A reader who left, as `head` does, is no reason to stop checking: the exit code still tells.
+macro_rules! say {
+    ($($what:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(anstream::stdout(), $($what)*);
+    }};
+}
+pub(super) use say;
+
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,11 +93,11 @@ impl Report {
             return;
         }
         if self.runs.len() == 1 {
-            anstream::println!(
+            say!(
                 "\n{BOLD}adit demo{BOLD:#}: two hypervisors, two tenants with the same addresses, one VXLAN tunnel"
             );
         }
-        anstream::print!("\n{}\n", picture(network));
+        say!("\n{}", picture(network));
     }
 
     /// One check is done.
@@ -99,7 +108,7 @@ impl Report {
                 Outcome::Failed => (BAD, "FAILED"),
                 Outcome::Skipped => (QUIET, "skipped"),
             };
-            anstream::println!("  {style}{word:<8}{style:#}{whose:<7}{check:<48}{}", finding.detail);
+            say!("  {style}{word:<8}{style:#}{whose:<7}{check:<42}{}", finding.detail);
         }
         if let Some(run) = self.runs.last_mut() {
             run.checks.push(Row { whose: whose.to_owned(), check: check.to_owned(), finding });
@@ -117,7 +126,7 @@ impl Report {
         if self.json {
             eprintln!("{text}");
         } else {
-            anstream::println!("{QUIET}{text}{QUIET:#}");
+            say!("{QUIET}{text}{QUIET:#}");
         }
     }
 
@@ -130,15 +139,15 @@ impl Report {
         if self.json {
             let all = serde_json::json!({ "ok": failed == 0, "passed": good, "failed": failed, "skipped": skipped,
                 "seconds": (seconds * 10.0).round() / 10.0, "runs": self.runs });
-            println!("{all:#}");
+            say!("{all:#}");
         } else if failed == 0 {
             let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
-            anstream::println!(
+            say!(
                 "\n{GOOD}All {good} checks passed{GOOD:#}{skipped}, in {seconds:.1} s. Nothing is left behind.\n"
             );
         } else {
             let all = good + failed;
-            anstream::println!("\n{BAD}{failed} of {all} checks failed{BAD:#}, in {seconds:.1} s.\n");
+            say!("\n{BAD}{failed} of {all} checks failed{BAD:#}, in {seconds:.1} s.\n");
         }
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -53,7 +53,9 @@ impl Switch {
     /// Starts the switch of one hypervisor of the network.
     pub(super) fn start(network: &Network, index: usize, stop: &Stop) -> Result<Switch> {
         match network.plan.sides[index] {
-            Side::Linux => linux(network, index),
+            Side::Linux => linux(network, index).context(
+                "the Linux peer needs the kernel's bridge and vxlan modules; without them try `adit demo --peer adit`",
+            ),
             Side::Adit => adit(network, index, stop),
         }
     }
