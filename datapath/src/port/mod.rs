@@ -161,4 +161,12 @@ impl<'u> Slot<'u> {
     pub fn flush(&mut self) {
         self.counters.tx_errors += self.port.flush();
     }
+
+    /// The counters, with what the kernel counted for this port.
+    pub fn counted(&mut self) -> &PortCounters {
+        if let Port::Xsk(port) = &self.port {
+            self.counters.rx_missed = port.missed();
+        }
+        &self.counters
+    }
 }

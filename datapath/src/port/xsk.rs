@@ -35,9 +35,10 @@ impl<'u> Xsk<'u> {
         self.sockets.first().map(Socket::mode)
     }
 
-    /// The kernel's own counters, one entry a queue.
-    pub fn statistics(&self) -> impl Iterator<Item = Result<Statistics, af_xdp::Error>> {
-        self.sockets.iter().map(Socket::statistics)
+    /// How many frames the kernel could not hand over, on all queues, since the port was opened. A system call each.
+    pub(super) fn missed(&self) -> u64 {
+        let missed = |s: Statistics| s.rx_dropped + s.rx_ring_full + s.rx_fill_ring_empty_descs;
+        self.sockets.iter().filter_map(|socket| socket.statistics().ok()).map(missed).sum()
     }
 
     pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {

@@ -16,6 +16,8 @@ pub struct PortCounters {
     pub rx_packets: u64,
     /// Their bytes.
     pub rx_bytes: u64,
+    /// Frames that the kernel had for us and could not hand over: no free buffer, a full ring, too long for a buffer.
+    pub rx_missed: u64,
     /// Frames that were handed to the device.
     pub tx_packets: u64,
     /// Their bytes.

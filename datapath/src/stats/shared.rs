@@ -6,7 +6,7 @@
 use super::{DropReason, Drops, PortCounters, WorkerCounters};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-const PORT_FIELDS: usize = 6;
+const PORT_FIELDS: usize = 7;
 const WORKER_FIELDS: usize = 5;
 
 /// The published counters of one worker.
@@ -63,8 +63,9 @@ impl SharedStats {
 
     /// Publishes the counters of one port.
     pub fn publish_port(&self, port: usize, counters: &PortCounters) {
-        let PortCounters { rx_packets, rx_bytes, tx_packets, tx_bytes, tx_errors, drops } = *counters;
-        store(&self.ports[port], [rx_packets, rx_bytes, tx_packets, tx_bytes, tx_errors, drops]);
+        let PortCounters { rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops } =
+            *counters;
+        store(&self.ports[port], [rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops]);
     }
 
     /// What was published last.
@@ -75,8 +76,8 @@ impl SharedStats {
             drops.set(*reason, self.drops[*reason as usize].load(Relaxed));
         }
         let ports = self.ports.iter().map(|port| {
-            let [rx_packets, rx_bytes, tx_packets, tx_bytes, tx_errors, drops] = load(port);
-            PortCounters { rx_packets, rx_bytes, tx_packets, tx_bytes, tx_errors, drops }
+            let [rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops] = load(port);
+            PortCounters { rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops }
         });
         Snapshot {
             generation: self.generation(),

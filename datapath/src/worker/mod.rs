@@ -121,8 +121,8 @@ impl<'u> Worker<'u> {
     pub fn publish(&mut self) {
         self.published_ns = self.now_ns;
         self.shared.publish(&self.counters, &self.drops);
-        for (i, slot) in self.slots.iter().enumerate() {
-            self.shared.publish_port(i, &slot.counters);
+        for (i, slot) in self.slots.iter_mut().enumerate() {
+            self.shared.publish_port(i, slot.counted());
         }
     }
 
