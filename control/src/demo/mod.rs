@@ -9,6 +9,7 @@ mod isolation;
 mod network;
 mod offload;
 mod report;
+mod settings;
 mod switch;
 
 use std::env;
@@ -191,6 +192,9 @@ fn hold(network: &mut Network, stop: &Stop) -> Result<()> {
     say!("\n  The network stays until Ctrl-C. Look inside from another terminal, as root:\n");
     for (name, netns) in network.places() {
         say!("  {name:<13} {} ip addr", netns.enter_command());
+    }
+    if network.plan.sides.contains(&Side::Adit) {
+        say!("\n  What adit was told, and its socket for `adit show`: {}", network.plan.folder.display());
     }
     while stop.sleep(Duration::from_secs(3600)).is_ok() {}
     say!();

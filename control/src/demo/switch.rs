@@ -1,14 +1,14 @@
 //! What carries frames between the guests' ports and the tunnel: the Linux kernel, or adit.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::network::{Network, UNDERLAY};
+use super::settings::Settings;
 use crate::lab::{Process, Stop, Vxlan};
 
 /// What adit writes to standard error once its ports are up.
@@ -91,64 +91,23 @@ fn linux(network: &Network, index: usize) -> Result<Switch> {
     Ok(Switch::Linux)
 }
 
-/// One process, one tunnel port for all tenants, two flows for each.
+/// One process, with its files in the demo's folder.
 fn adit(network: &Network, index: usize, stop: &Stop) -> Result<Switch> {
-    let here = &network.hypervisors[index];
+    let (here, there) = (&network.hypervisors[index], &network.hypervisors[1 - index]);
+    let settings = Settings {
+        flows_file: &format!("{}.flows", here.name),
+        mode: &network.plan.mode,
+        local: here.addr,
+        remote: there.addr,
+        guests: network.guests_on(index).map(|guest| (guest.port.as_str(), guest.tenant.vni)).collect(),
+    };
     let config = network.file(here, "toml");
-    fs::write(network.file(here, "flows"), flows(network, index)).context("cannot write the flows")?;
-    fs::write(&config, configuration(network, index)).context("cannot write the configuration")?;
+    fs::write(network.file(here, "flows"), settings.flows()).context("cannot write the flows")?;
+    fs::write(&config, settings.configuration()).context("cannot write the configuration")?;
     let mut command = Command::new(&network.plan.program);
     command.arg("run").arg("--config").arg(&config).arg("--socket").arg(network.file(here, "sock"));
-    command.stdout(std::process::Stdio::null());
+    command.stdout(Stdio::null());
     let mut process = Process::start(&here.netns, &format!("adit on {}", here.name), command)?;
     process.wait_for_line(READY, PATIENCE, stop)?;
     Ok(Switch::Adit(process))
-}
-
-fn configuration(network: &Network, index: usize) -> String {
-    let (here, there) = (&network.hypervisors[index], &network.hypervisors[1 - index]);
-    let mode = &network.plan.mode;
-    let mut text = format!(
-        r#"[bridge]
-name = "br0"
-flows = "{name}.flows"
-
-[[uplink]]
-device = "{UNDERLAY}"
-mode = "{mode}"
-endpoints = ["{local}"]
-
-[[tunnel]]
-name = "vx0"
-ofport = 10
-type = "vxlan"
-remote_ip = "{remote}"
-local_ip = "{local}"
-key = "flow"
-dst_port = {VXLAN_PORT}
-"#,
-        name = here.name,
-        local = here.addr,
-        remote = there.addr,
-    );
-    for (ofport, guest) in (1..).zip(network.guests_on(index)) {
-        let port = &guest.port;
-        write!(text, "\n[[port]]\nname = \"{port}\"\nofport = {ofport}\nmode = \"{mode}\"\n")
-            .expect("a String takes all");
-    }
-    text
-}
-
-fn flows(network: &Network, index: usize) -> String {
-    let mut text = String::from("# What no flow matches is dropped.\n");
-    for guest in network.guests_on(index) {
-        let (port, vni) = (&guest.port, guest.tenant.vni);
-        write!(
-            text,
-            "in_port={port},actions=set_field:{vni}->tun_id,output:vx0\n\
-             in_port=vx0,tun_id={vni},actions=output:{port}\n"
-        )
-        .expect("a String takes all");
-    }
-    text
 }
