@@ -17,7 +17,8 @@ pub const TX_METADATA_LEN: u16 = 24;
 /// What a chunk must keep beside the headroom: the kernel's own headroom (256), the shared info behind the packet
 /// (320) and the smallest packet worth a chunk (128).
 ///
-/// See `xdp_umem_reg`, <https://github.com/torvalds/linux/blob/v6.18/net/xdp/xdp_umem.c>.
+/// `xdp_umem_reg` in <https://github.com/torvalds/linux/blob/v6.18/net/xdp/xdp_umem.c> asks for the first alone; the
+/// stable releases after it ask for all three (found with 6.18.44), so that is the limit here for every kernel.
 const CHUNK_RESERVE: u16 = 704;
 
 /// The size of one chunk. The kernel accepts just these two while chunks are aligned.
@@ -163,7 +164,7 @@ pub struct SocketConfig {
     /// Spin in the kernel.
     pub busy_poll: Option<BusyPoll>,
     /// How many packets one system call may send in copy mode, from 32 (the kernel's default) to the size of the
-    /// transmit ring (`XDP_MAX_TX_SKB_BUDGET`, Linux 6.18).
+    /// transmit ring (`XDP_MAX_TX_SKB_BUDGET`, Linux 6.17).
     pub tx_budget: Option<u32>,
     /// Who fills in requested checksums.
     pub tx_checksum: TxChecksum,

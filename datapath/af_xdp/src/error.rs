@@ -79,8 +79,8 @@ impl Step {
             (Self::Register, libc::ENOBUFS) => {
                 "raise the limit of locked memory (ulimit -l), or add CAP_IPC_LOCK"
             }
-            (Self::Register, libc::EINVAL) => "the kernel may be too old for TX metadata (Linux 6.8)",
-            (Self::TxBudget, libc::ENOPROTOOPT) => "leave tx_budget out: the kernel is older than 6.18",
+            (Self::Register, libc::EINVAL) => "the kernel may be too old for TX metadata (Linux 6.11)",
+            (Self::TxBudget, libc::ENOPROTOOPT) => "leave tx_budget out: the kernel is older than 6.17",
             (_, libc::ENODEV) => "there is no such device in this network namespace",
             (_, libc::EBUSY) => {
                 "another socket is bound to the queue: stop its program, or choose another queue"

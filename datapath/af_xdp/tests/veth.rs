@@ -100,6 +100,32 @@ fn packets_travel_both_ways_with_a_generic_program() {
     }
 }
 
+#[test]
+fn the_largest_headroom_is_in_front_of_every_packet() {
+    if !root_or_skip("AF_XDP") {
+        return;
+    }
+    in_namespace(|| {
+        let (near, far) = veth("near", "far", 1500);
+        let wire = Wire::on(far);
+        for (chunk, headroom) in [(ChunkSize::K2, 1344), (ChunkSize::K4, 3392)] {
+            let umem = umem(UmemConfig { chunk, headroom, huge: true, ..UmemConfig::default() });
+            let mut pool: Vec<_> = umem.take_frames().collect();
+            let mut socket = Socket::open(&umem, near, 0, &small_rings()).unwrap();
+            let program = Redirect::attach(near, Attach::Native, false);
+            program.to(0, &socket);
+            socket.fill(|| pool.pop());
+            wire.send(&packet(1, 400));
+            let mut frame = receive(&mut socket, 1).pop().unwrap();
+            assert_eq!(frame.headroom(), usize::from(headroom) + 256);
+            frame.push(1000).unwrap().copy_from_slice(&packet(2, 1000));
+            socket.tx(frame).unwrap();
+            flush(&mut socket, &mut pool);
+            assert_eq!(wire.receive().unwrap(), [packet(2, 1000), packet(1, 400)].concat());
+        }
+    });
+}
+
 /// From one device to another with a header pushed in front, through one memory.
 fn forward(open_second: impl for<'u> Fn(&Socket<'u>, u32, &SocketConfig) -> Socket<'u>) {
     const HEADER: [u8; 50] = [0x5a; 50];

@@ -229,3 +229,12 @@ fn the_wish_to_be_woken_is_seen() {
     memory.ask_for_wakeup(false);
     assert!(!tx.needs_wakeup());
 }
+
+#[test]
+fn a_worker_may_take_its_sockets_and_frames_with_it() {
+    fn sendable<T: Send>() {}
+    fn shareable<T: Sync>() {}
+    sendable::<crate::Socket<'_>>();
+    sendable::<Frame<'_>>();
+    shareable::<Umem>();
+}
