@@ -139,7 +139,10 @@ fn a_neighbour_that_appears_later_is_found() {
         let mut watcher = wire.watch(&[DIRECT]).await;
         assert_eq!(watcher.current().reach(DIRECT), Reach::NoNeighbour);
         let told = watcher.explain(DIRECT);
-        assert!(told.contains("next hop 192.0.2.2 on eth1 is not known"), "{told}");
+        assert_eq!(
+            told,
+            "192.0.2.2: no neighbour: the MAC address of next hop 192.0.2.2 on eth1 is not known; the kernel is asking"
+        );
         assert!(
             tokio::time::timeout(Duration::from_millis(300), watcher.next()).await.is_err(),
             "nothing changed"

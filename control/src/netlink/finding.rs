@@ -53,8 +53,8 @@ impl fmt::Display for Finding<'_> {
             Finding::Waiting { device, hop: (_, hop), nud } => {
                 write!(f, "no neighbour: the MAC address of next hop {hop} on {device} is not known")?;
                 match nud {
-                    Some(nud) => write!(f, " ({nud}); the kernel is asking"),
-                    None => f.write_str("; the kernel is asking"),
+                    Some(nud) => write!(f, " ({nud})"),
+                    None => Ok(()),
                 }
             }
             Finding::Unwatched => f.write_str("no route: it is no remote of any tunnel here"),

@@ -3,6 +3,7 @@
 use super::asking::Asking;
 use super::events::Events;
 use super::facts::{Fact, NextHop};
+use super::finding::Finding;
 use super::kernel::Kernel;
 use super::links::Devices;
 use super::state::{Effect, State};
@@ -124,9 +125,11 @@ impl Watcher {
     #[must_use]
     pub fn explain(&self, remote: IpAddr) -> String {
         let finding = self.state.find(remote);
-        match finding.next_hop().and_then(|hop| self.asking.refusal(hop)) {
-            Some(refusal) => format!("{remote}: {finding}, but refused to resolve it: {refusal}"),
-            None => format!("{remote}: {finding}"),
+        let refusal = finding.next_hop().and_then(|hop| self.asking.refusal(hop));
+        match (&finding, refusal) {
+            (_, Some(refusal)) => format!("{remote}: {finding}; the kernel refuses to ask: {refusal}"),
+            (Finding::Waiting { .. }, None) => format!("{remote}: {finding}; the kernel is asking"),
+            _ => format!("{remote}: {finding}"),
         }
     }
 
