@@ -4,6 +4,7 @@
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use anyhow::Result;
 use control::demo::{Network, Plan, Side, TENANTS, prove};
 use control::lab::{Capture, End, Netns, Peer, Ping, Process, Stop, Transfer, veth};
 use nix::errno::Errno;
-use nix::sys::signal::kill;
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 fn root(what: &str) -> bool {
@@ -153,6 +154,19 @@ fn sleeper() -> Command {
     let mut command = Command::new("sleep");
     command.arg("600");
     command
+}
+
+#[test]
+fn a_process_can_be_asked_to_end_by_one_who_blocks_signals() -> Result<()> {
+    if !root("network namespaces") {
+        return Ok(());
+    }
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTERM);
+    blocked.thread_block()?;
+    let process = Process::start(&Netns::new("inside")?, "sleeper", sleeper())?;
+    assert_eq!(process.end()?.signal(), Some(Signal::SIGTERM as i32));
+    Ok(())
 }
 
 /// Tells the test below that it is the parent that will be killed.

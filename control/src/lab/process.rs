@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};
 
 use super::{Netns, Stop};
@@ -182,10 +182,12 @@ fn start(netns: &Netns, mut command: Command) -> Result<(Child, Sender<()>)> {
 fn die_with_parent(command: &mut Command) {
     let parent = getpid();
     let ask = move || {
+        // We may block signals to read them in peace (`Stop`); a child that inherits that could not be asked to end.
+        SigSet::empty().thread_set_mask()?;
         set_pdeathsig(Signal::SIGKILL)?;
         if getppid() == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed (fork(2)): `ask` makes two bare system calls
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed (fork(2)): `ask` makes bare system calls
     // and allocates nothing.
     unsafe { command.pre_exec(ask) };
 }
