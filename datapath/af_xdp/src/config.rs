@@ -14,6 +14,12 @@ pub const KERNEL_HEADROOM: u16 = 256;
 /// See `include/uapi/linux/if_xdp.h`, <https://github.com/torvalds/linux/blob/v6.18/include/uapi/linux/if_xdp.h>.
 pub const TX_METADATA_LEN: u16 = 24;
 
+/// How many frames a packet may span when it is sent in copy mode: a head and `MAX_SKB_FRAGS` fragments. The kernel drops
+/// a longer one and does not give its frames back.
+///
+/// See `xsk_build_skb` in <https://github.com/torvalds/linux/blob/v6.18/net/xdp/xsk.c>.
+pub const MAX_FRAGMENTS: usize = 18;
+
 /// What a chunk must keep beside the headroom: the kernel's own headroom (256), the shared info behind the packet
 /// (320) and the smallest packet worth a chunk (128).
 ///
@@ -128,7 +134,8 @@ pub enum TxChecksum {
     /// `tx-checksum` (see `xsk-features` in `Documentation/netlink/specs/netdev.yaml`); one that does not ignores the
     /// request.
     Offload,
-    /// The kernel, in software; copy mode only (`XDP_UMEM_TX_SW_CSUM`).
+    /// The kernel, in software (`XDP_UMEM_TX_SW_CSUM`). For copy mode, and for packets of one frame: the kernel sums the
+    /// first frame alone.
     Software,
 }
 

@@ -53,7 +53,7 @@ pub struct Sent {
 /// What the kernel and this side have counted since the socket was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// Packets dropped for other reasons than a full ring: too long for a frame, mostly.
+    /// Packets dropped for other reasons than a full receive ring: too long for a frame, or no frame to receive into.
     pub rx_dropped: u64,
     /// Entries of the fill ring that the kernel refused.
     pub rx_invalid_descs: u64,
@@ -61,7 +61,8 @@ pub struct Statistics {
     pub tx_invalid_descs: u64,
     /// Packets dropped because the receive ring was full.
     pub rx_ring_full: u64,
-    /// Packets dropped because there was no frame to receive into.
+    /// How often there was no frame to receive into. In copy mode the packet counts as dropped above as well; in
+    /// zero-copy mode one shortage may count several times, and the driver counts what it drops.
     pub rx_fill_ring_empty_descs: u64,
     /// How often the kernel found nothing to send.
     pub tx_ring_empty_descs: u64,
@@ -69,6 +70,14 @@ pub struct Statistics {
     pub bad_descriptors: u64,
     /// Frames of another umem that [`fill`](Socket::fill) was given: dropped here, lost to their umem.
     pub foreign_frames: u64,
+}
+
+impl Statistics {
+    /// How many packets were meant for this socket and could not be handed over, each counted once.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.rx_dropped + self.rx_ring_full
+    }
 }
 
 impl<'u> Socket<'u> {
@@ -172,6 +181,10 @@ impl<'u> Socket<'u> {
     }
 
     /// Queues a frame to be sent; nothing leaves before [`wake`](Self::wake).
+    ///
+    /// A packet may span [`MAX_FRAGMENTS`](crate::MAX_FRAGMENTS) frames, all but the last with
+    /// [`continues`](Frame::continues) set, where the socket was opened for that. Look at the
+    /// [space](Self::tx_space) before the first of them: half a packet waits for its other half.
     ///
     /// # Errors
     /// Gives the frame back when the ring is full ([`tx_space`](Self::tx_space) is 0), when it is empty or its packet
