@@ -385,3 +385,26 @@ fn packets_stay_queued_while_the_device_is_down() {
         assert_eq!(pool.len(), FRAMES as usize);
     });
 }
+
+#[test]
+fn packets_that_the_device_drops_are_counted_and_their_frames_come_back() {
+    if !root_or_skip("AF_XDP") {
+        return;
+    }
+    in_namespace(|| {
+        let (near, _far) = veth("near", "far", 1500);
+        let umem = umem(UmemConfig::default());
+        let mut pool: Vec<_> = umem.take_frames().collect();
+        let mut socket = Socket::open(&umem, near, 0, &small_rings()).unwrap();
+        ip(&["link", "set", "far", "down"]);
+        for number in 0..10 {
+            let mut frame = pool.pop().unwrap();
+            assert!(frame.copy_from(&packet(number, 60)));
+            socket.tx(frame).unwrap();
+        }
+        let sent = socket.wake().unwrap();
+        assert_eq!((sent.dropped, sent.queued), (10, 0));
+        assert_eq!(socket.complete(|frame| pool.push(frame)), 10);
+        assert_eq!(pool.len(), FRAMES as usize);
+    });
+}
