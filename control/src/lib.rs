@@ -1,6 +1,9 @@
 //! Control.
 
 pub mod attach;
+pub mod check;
+pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod lab;
 pub mod netlink;

@@ -1,2 +1,7 @@
-//! The `adit` command.
-fn main() {}
+//! The `adit` command: see `control::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    control::cli::main()
+}

@@ -1,0 +1,71 @@
+//! `adit check`: reads a configuration and its flows, and says everything that is wrong with them.
+//!
+//! Nothing is started and no device is touched.
+
+use crate::config::{Draft, FLOWS_BYTES_MAX, read_text};
+use crate::text::{Diagnostic, parse_flows};
+use serde::Serialize;
+use std::fmt;
+use std::path::Path;
+
+/// What a configuration that is fine contains, or what is wrong with it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The file of the configuration.
+    pub config: String,
+    /// Whether there is nothing wrong.
+    pub fine: bool,
+    /// How many uplinks could be read.
+    pub uplinks: usize,
+    /// How many ports of guests could be read.
+    pub ports: usize,
+    /// How many tunnels could be read.
+    pub tunnels: usize,
+    /// How many flows there are; 0 when one of them is wrong.
+    pub flows: usize,
+    /// Everything that is wrong: first with the configuration, then with the flows.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Checks a configuration and the flows that it names.
+pub fn check(path: &Path) -> Report {
+    let draft = Draft::read(path);
+    let mut faults = draft.faults().to_vec();
+    let config = draft.config();
+    let flows = config.bridge.flows.as_ref().map_or(Ok(Vec::new()), |flows| {
+        let text = read_text(flows, FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
+        parse_flows(&flows.display().to_string(), &text, draft.names())
+    });
+    let flows = flows.unwrap_or_else(|more| {
+        faults.extend(more);
+        Vec::new()
+    });
+    Report {
+        config: path.display().to_string(),
+        fine: faults.is_empty(),
+        uplinks: config.uplinks.len(),
+        ports: config.ports.len(),
+        tunnels: config.tunnels.len(),
+        flows: flows.len(),
+        faults,
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fault in &self.faults {
+            writeln!(f, "{fault}")?;
+        }
+        if !self.fine {
+            return write!(f, "{}: {}", self.config, count(self.faults.len(), "fault"));
+        }
+        let Report { config, ports, tunnels, flows, .. } = self;
+        let (ports, tunnels) = (count(*ports, "port"), count(*tunnels, "tunnel"));
+        write!(f, "{config}: {ports}, {tunnels}, {}: fine", count(*flows, "flow"))
+    }
+}
+
+/// A number and a noun that agrees with it.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

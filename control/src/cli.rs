@@ -1,0 +1,223 @@
+//! The command line: what can be asked of `adit`, and handing it to whoever does it.
+//!
+//! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
+//! not know exits with 2.
+
+use crate::{check, demo};
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+/// Where a running switch answers questions.
+pub const SOCKET_DEFAULT: &str = "/run/adit/adit.sock";
+
+/// A tunnel dataplane for hypervisors: carries tenants' Ethernet frames, and leaves everything else to the kernel
+#[derive(Clone, Debug, Parser)]
+#[command(name = "adit", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  adit check /etc/adit/adit.toml        is the configuration fine?
+  adit demo                             build a network on this machine and see it work (needs root)
+  adit completions bash > /etc/bash_completion.d/adit
+
+Each command explains itself: adit check --help";
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+#[expect(missing_docs, reason = "the arguments of each say what it does, and the help shows that")]
+pub enum Command {
+    Check(CheckArgs),
+    Demo(demo::Args),
+    Completions(CompletionsArgs),
+}
+
+/// Run the switch until it is told to stop
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit run --config /etc/adit/adit.toml
+  adit run --config lab.toml --socket /tmp/lab.sock
+
+Needs root, or CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF. Ends on SIGINT and SIGTERM; the devices are then the kernel's again.")]
+pub struct RunArgs {
+    /// The configuration (TOML); check it with `adit check`
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// Where to answer `adit show`
+    #[arg(long, value_name = "PATH", default_value = SOCKET_DEFAULT, value_hint = ValueHint::AnyPath)]
+    pub socket: PathBuf,
+}
+
+/// Read a configuration and its flows, and say everything that is wrong with them
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit check adit.toml
+  adit check --json adit.toml | jq '.faults[].message'
+
+Nothing is started and no device is touched. Exits with 0 when everything is fine, else with 1.")]
+pub struct CheckArgs {
+    /// The configuration (TOML)
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Send captured frames through the switch, with files for ports, and write what comes out
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit replay --flows flows.txt --port g1=in.pcap --port g2=none.pcap --out out/
+  adit replay --flows flows.txt --config adit.toml --port g1=in.pcap --out out/
+
+No root, no devices: the same frames and flows give the same bytes and the same counters.")]
+pub struct ReplayArgs {
+    /// The flows, in the syntax of ovs-ofctl(8)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub flows: PathBuf,
+
+    /// A configuration (TOML) that names the ports and tunnels
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
+    /// A port and the frames that come in by it; give it once for each port
+    #[arg(long = "port", value_name = "NAME=IN.pcap", required = true)]
+    pub ports: Vec<PortFile>,
+
+    /// The directory for NAME.pcap of every port and for the counters
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+}
+
+/// Ask a running switch what it does
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit show
+  adit show --json | jq .")]
+pub struct ShowArgs {
+    /// Where the switch answers
+    #[arg(long, value_name = "PATH", default_value = SOCKET_DEFAULT, value_hint = ValueHint::FilePath)]
+    pub socket: PathBuf,
+
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Write a script that completes the command line in a shell
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit completions bash > /etc/bash_completion.d/adit
+  adit completions zsh > ~/.zfunc/_adit
+  adit completions fish > ~/.config/fish/completions/adit.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// A port of a replay and the file of its frames: `NAME=IN.pcap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortFile {
+    /// The name of the port.
+    pub name: String,
+    /// The capture of what comes in by it.
+    pub path: PathBuf,
+}
+
+impl FromStr for PortFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PortFile, String> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+                Ok(PortFile { name: name.into(), path: path.into() })
+            }
+            _ => Err("a port is written NAME=FILE, as in g1=in.pcap".into()),
+        }
+    }
+}
+
+/// Does what the command line of this process asks for.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("{error:#}").replace('\n', " ");
+            let _ = writeln!(io::stderr(), "adit: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what a command asks for.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Check(args) => run_check(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions(args) => complete(&args),
+    }
+}
+
+fn run_check(args: &CheckArgs) -> Result<ExitCode> {
+    let report = check::check(&args.config);
+    if args.json {
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
+    } else if report.fine {
+        writeln!(io::stdout(), "{report}")?;
+    } else {
+        writeln!(io::stderr(), "{report}")?;
+    }
+    Ok(if report.fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn complete(args: &CompletionsArgs) -> Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "adit", &mut script);
+    io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether whoever read our output has heard enough, as `head` does.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_of_a_replay_has_a_name_and_a_file() {
+        let port: PortFile = "g1=a=b.pcap".parse().unwrap();
+        assert_eq!(port, PortFile { name: "g1".into(), path: "a=b.pcap".into() });
+        for text in ["g1", "=x", "g1="] {
+            assert!(text.parse::<PortFile>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A configuration on its way: what could be read, and every fault so far.
+
+use super::laws::Laws;
+use super::section::{At, Faults, Section};
+use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, sections};
+use crate::text::Diagnostic;
+use crate::text::suggest::did_you_mean;
+use datapath::flow::OfPort;
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+const SECTIONS: [&str; 5] = ["bridge", "worker", "uplink", "port", "tunnel"];
+
+/// A configuration that may have faults. It knows the names of its ports in any case, so that flows can be looked at too.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    config: Config,
+    names: BTreeMap<String, OfPort>,
+    faults: Vec<Diagnostic>,
+}
+
+impl Draft {
+    /// Reads a file. Paths in it are relative to it.
+    pub fn read(path: &Path) -> Draft {
+        match read_text(path, CONFIG_BYTES_MAX) {
+            Ok(text) => {
+                let directory = path.parent().unwrap_or(Path::new(""));
+                Draft::parse(&path.display().to_string(), directory, &text)
+            }
+            Err(fault) => Draft { faults: vec![fault], ..Draft::default() },
+        }
+    }
+
+    /// Reads a text. `source` names it in faults; paths in it are relative to `directory`.
+    pub fn parse(source: &str, directory: &Path, text: &str) -> Draft {
+        let mut faults = Faults::of(source, text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            faults.at(&error.span().unwrap_or(0..0), error.message().replace('\n', ", "));
+        }
+        let mut draft = Draft::default();
+        if errors.is_empty() {
+            draft.fill(table.get_ref(), directory, &mut faults);
+        }
+        draft.faults = faults.into_found();
+        draft
+    }
+
+    /// What could be read of it.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The names of all its ports. A port whose number is wrong has number 0.
+    pub fn names(&self) -> &BTreeMap<String, OfPort> {
+        &self.names
+    }
+
+    /// What is wrong with it, in the order of the file.
+    pub fn faults(&self) -> &[Diagnostic] {
+        &self.faults
+    }
+
+    /// The configuration, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn finish(self) -> Result<Config, Vec<Diagnostic>> {
+        if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    }
+
+    fn fill(&mut self, root: &DeTable<'_>, directory: &Path, faults: &mut Faults<'_>) {
+        for (key, _) in root {
+            let name: &str = key.get_ref();
+            if !SECTIONS.contains(&name) {
+                faults
+                    .at(&key.span(), format!("there is no section {name:?}{}", did_you_mean(name, SECTIONS)));
+            }
+        }
+        self.bridge(root, directory, faults);
+        if let Some(section) = single("[worker]", "worker", root, faults) {
+            self.config.worker = sections::worker(section, faults);
+        }
+        let mut laws = Laws::default();
+        for section in many("[[uplink]]", "uplink", root, faults) {
+            let place = section.span.clone();
+            let Some((uplink, span)) = sections::uplink(section, faults) else { continue };
+            if self.config.uplinks.len() == UPLINKS_MAX {
+                faults.at(&place, sections::too_many_uplinks());
+                break;
+            }
+            laws.uplink(&uplink, &span, faults);
+            self.config.uplinks.push(uplink);
+        }
+        for section in many("[[port]]", "port", root, faults) {
+            if !laws.room(&section, faults) {
+                return;
+            }
+            let port = sections::port(section, faults);
+            self.number(port.name, port.ofport, &mut laws, faults);
+            if let Some(At { value: port, span }) = port.item {
+                laws.device(&port.device, &span, faults);
+                self.config.ports.push(port);
+            }
+        }
+        for section in many("[[tunnel]]", "tunnel", root, faults) {
+            if !laws.room(&section, faults) {
+                return;
+            }
+            let tunnel = sections::tunnel(section, faults);
+            self.number(tunnel.name, tunnel.ofport, &mut laws, faults);
+            if let Some(At { value: tunnel, span }) = tunnel.item {
+                laws.tunnel(&tunnel, &span, &self.config.uplinks, root.contains_key("uplink"), faults);
+                self.config.tunnels.push(tunnel);
+            }
+        }
+    }
+
+    fn bridge(&mut self, root: &DeTable<'_>, directory: &Path, faults: &mut Faults<'_>) {
+        if !root.contains_key("bridge") {
+            return faults.whole("needs a section [bridge] with name = \"br0\"");
+        }
+        let Some(mut section) = single("[bridge]", "bridge", root, faults) else { return };
+        let bridge = &mut self.config.bridge;
+        bridge.name = sections::bridge_name(&mut section, faults).unwrap_or_default();
+        if let Some(flows) = section.string("flows", faults) {
+            if flows.value.is_empty() || flows.value.contains('\0') {
+                faults.at(&flows.span, "flows is the path of a file; leave it out for no flows");
+            } else {
+                bridge.flows = Some(directory.join(flows.value));
+            }
+        }
+        section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
+    }
+
+    /// Takes note of a name and a number.
+    fn number(
+        &mut self,
+        name: Option<At<String>>,
+        ofport: Option<At<OfPort>>,
+        laws: &mut Laws,
+        faults: &mut Faults<'_>,
+    ) {
+        if let Some(ofport) = &ofport {
+            laws.ofport(ofport.value, &ofport.span, faults);
+        }
+        if let Some(name) = name {
+            laws.name(&name.value, &name.span, faults);
+            self.names.entry(name.value).or_insert(ofport.map_or(OfPort(0), |ofport| ofport.value));
+        }
+    }
+}
+
+/// A section that may be there once.
+fn single<'a>(
+    shown: &'static str,
+    key: &str,
+    root: &'a DeTable<'a>,
+    faults: &mut Faults<'_>,
+) -> Option<Section<'a>> {
+    let value = root.get(key)?;
+    let table = value.get_ref().as_table();
+    if table.is_none() {
+        faults.at(&value.span(), format!("{key} is one section, written {shown}"));
+    }
+    table.map(|table| Section::new(shown, table, value.span()))
+}
+
+/// The sections of a kind of which there may be many.
+fn many<'a>(
+    shown: &'static str,
+    key: &str,
+    root: &'a DeTable<'a>,
+    faults: &mut Faults<'_>,
+) -> Vec<Section<'a>> {
+    let Some(value) = root.get(key) else { return Vec::new() };
+    let tables = |array: &'a [Spanned<DeValue<'a>>]| {
+        let each = |value: &'a Spanned<DeValue<'a>>| {
+            value.get_ref().as_table().map(|table| Section::new(shown, table, value.span()))
+        };
+        array.iter().map(each).collect::<Option<Vec<_>>>()
+    };
+    value.get_ref().as_array().and_then(|array| tables(array)).unwrap_or_else(|| {
+        faults.at(&value.span(), format!("every {key} is a section of its own, written {shown}"));
+        Vec::new()
+    })
+}

@@ -1,0 +1,98 @@
+//! What must hold between the parts of a configuration: names, numbers and devices are used once, and no two tunnels
+//! would take the same packets.
+
+use super::section::{Faults, Section};
+use super::{PORTS_MAX, Tunnel, Uplink};
+use datapath::flow::OfPort;
+use datapath::tunnel::{Key, Kind, Remote};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::ops::Range;
+
+type Identity = (Kind, Option<IpAddr>, Remote, Key, u16);
+
+/// What has been seen, and where.
+#[derive(Default)]
+pub(super) struct Laws {
+    ports: usize,
+    names: HashMap<String, Range<usize>>,
+    ofports: HashMap<OfPort, Range<usize>>,
+    devices: HashMap<String, Range<usize>>,
+    endpoints: HashMap<IpAddr, Range<usize>>,
+    tunnels: HashMap<Identity, Range<usize>>,
+}
+
+impl Laws {
+    /// Whether there is room for one more port.
+    pub(super) fn room(&mut self, section: &Section<'_>, faults: &mut Faults<'_>) -> bool {
+        self.ports += 1;
+        if self.ports > PORTS_MAX {
+            faults.at(
+                &section.span,
+                format!("too many ports: at most {PORTS_MAX} guests and tunnels together"),
+            );
+        }
+        self.ports <= PORTS_MAX
+    }
+
+    pub(super) fn name(&mut self, name: &str, span: &Range<usize>, faults: &mut Faults<'_>) {
+        once(&mut self.names, name.to_string(), span, &format!("the name {name:?}"), faults);
+    }
+
+    pub(super) fn ofport(&mut self, ofport: OfPort, span: &Range<usize>, faults: &mut Faults<'_>) {
+        once(&mut self.ofports, ofport, span, &format!("ofport {ofport}"), faults);
+    }
+
+    pub(super) fn device(&mut self, device: &str, span: &Range<usize>, faults: &mut Faults<'_>) {
+        once(&mut self.devices, device.to_string(), span, &format!("the device {device:?}"), faults);
+    }
+
+    pub(super) fn uplink(&mut self, uplink: &Uplink, span: &Range<usize>, faults: &mut Faults<'_>) {
+        self.device(&uplink.device, span, faults);
+        for endpoint in uplink.endpoints.iter().flatten() {
+            once(&mut self.endpoints, *endpoint, span, &format!("the endpoint {endpoint}"), faults);
+        }
+    }
+
+    pub(super) fn tunnel(
+        &mut self,
+        tunnel: &Tunnel,
+        span: &Range<usize>,
+        uplinks: &[Uplink],
+        uplink_given: bool,
+        faults: &mut Faults<'_>,
+    ) {
+        let spec = &tunnel.spec;
+        let identity = (spec.kind, spec.local, spec.remote, spec.key, spec.dst_port);
+        let what = "a tunnel with this type, local_ip, remote_ip, key and dst_port";
+        once(&mut self.tunnels, identity, span, what, faults);
+        if !uplink_given {
+            faults.at(span, "a tunnel needs an uplink to leave by: add [[uplink]] with device = \"...\"");
+        }
+        let Some(local) = spec.local else { return };
+        // Endpoints that could not be read are not known here.
+        let every = uplinks.iter().all(|uplink| uplink.endpoints.is_some());
+        let ours =
+            uplinks.iter().filter_map(|uplink| uplink.endpoints.as_ref()).flatten().any(|ip| *ip == local);
+        if faults.none() && !uplinks.is_empty() && every && !ours {
+            faults.at(span, format!("local_ip {local} is not among the endpoints of an uplink"));
+        }
+    }
+}
+
+/// Notes a fault when something is there already.
+fn once<K: Hash + Eq>(
+    seen: &mut HashMap<K, Range<usize>>,
+    key: K,
+    span: &Range<usize>,
+    what: &str,
+    faults: &mut Faults<'_>,
+) {
+    match seen.get(&key) {
+        Some(first) => faults.at(span, format!("{what} is already used in line {}", faults.line(first))),
+        None => {
+            seen.insert(key, span.clone());
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The configuration of a switch: a TOML file in the vocabulary of ovs-vsctl(8).
+//!
+//! A file is accepted whole or refused with every fault in it, each with its line. Unknown keys are faults: nothing that
+//! somebody wrote is passed over. What Open vSwitch has and this version does not is refused by name.
+//!
+//! [`read`] and [`parse`] give a [`Config`] that is consistent in itself. Whether the devices exist is another question,
+//! asked when the switch starts.
+
+mod draft;
+mod laws;
+mod section;
+mod sections;
+
+pub use draft::Draft;
+
+use crate::text::Diagnostic;
+use datapath::flow::OfPort;
+use datapath::tunnel::TunnelSpec;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// How many ports and tunnels a bridge may have, together.
+pub const PORTS_MAX: usize = 1024;
+/// How many uplinks there may be.
+pub const UPLINKS_MAX: usize = 16;
+/// How many workers there may be.
+pub const CORES_MAX: usize = 256;
+/// How many bytes a configuration may have.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// How many bytes a file of flows may have.
+pub const FLOWS_BYTES_MAX: u64 = 64 << 20;
+
+/// A switch, as its operator wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[bridge]`.
+    pub bridge: Bridge,
+    /// `[worker]`.
+    pub worker: Worker,
+    /// `[[uplink]]`: devices of the host that tunnel packets come in by.
+    pub uplinks: Vec<Uplink>,
+    /// `[[port]]`: guests.
+    pub ports: Vec<Port>,
+    /// `[[tunnel]]`.
+    pub tunnels: Vec<Tunnel>,
+}
+
+/// The bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name.
+    pub name: String,
+    /// The file of its flows. None: no flows, so that every frame is dropped.
+    pub flows: Option<PathBuf>,
+}
+
+/// The workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worker {
+    /// One worker on each of these cores. Empty: one worker on whichever core.
+    pub cores: Vec<u16>,
+}
+
+/// How frames are taken from a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// The first that works of native, generic and packet.
+    #[default]
+    Auto,
+    /// XDP in the driver.
+    Native,
+    /// XDP in the kernel's generic receive path.
+    Generic,
+    /// AF_PACKET, without XDP.
+    Packet,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 4] = [Mode::Auto, Mode::Native, Mode::Generic, Mode::Packet];
+
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Auto => "auto",
+            Mode::Native => "native",
+            Mode::Generic => "generic",
+            Mode::Packet => "packet",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A device of the host that leads to other hypervisors. Not a port of the bridge: it stays the host's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// The device.
+    pub device: String,
+    /// How frames are taken from it.
+    pub mode: Mode,
+    /// Our tunnel endpoints on it. None: every address of the device.
+    pub endpoints: Option<Vec<IpAddr>>,
+}
+
+/// A port of the bridge that a guest is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in flows.
+    pub name: String,
+    /// The device.
+    pub device: String,
+    /// Its number.
+    pub ofport: OfPort,
+    /// How frames are taken from it.
+    pub mode: Mode,
+}
+
+/// A port of the bridge that leads into a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Its name in flows.
+    pub name: String,
+    /// What the datapath needs to know of it.
+    pub spec: TunnelSpec,
+}
+
+impl Config {
+    /// The tunnels as the datapath takes them, in the order of the file.
+    pub fn tunnel_specs(&self) -> Vec<TunnelSpec> {
+        self.tunnels.iter().map(|tunnel| tunnel.spec.clone()).collect()
+    }
+
+    /// The names of all ports of the bridge: guests and tunnels.
+    pub fn port_names(&self) -> BTreeMap<String, OfPort> {
+        let ports = self.ports.iter().map(|port| (port.name.clone(), port.ofport));
+        let tunnels = self.tunnels.iter().map(|tunnel| (tunnel.name.clone(), tunnel.spec.ofport));
+        ports.chain(tunnels).collect()
+    }
+}
+
+/// Reads a configuration from a file. Paths in it are relative to the file.
+///
+/// # Errors
+/// Every fault in it, or why it cannot be read.
+pub fn read(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    Draft::read(path).finish()
+}
+
+/// Reads a configuration. `source` names it in faults; paths in it are relative to `directory`.
+///
+/// # Errors
+/// Every fault in it.
+pub fn parse(source: &str, directory: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
+    Draft::parse(source, directory, text).finish()
+}
+
+/// The text of a file that an operator named.
+///
+/// # Errors
+/// Why it cannot be read; it is not read beyond `bytes_max`.
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, Diagnostic> {
+    use std::io::Read;
+    let source = path.display().to_string();
+    let whole = |message: String| Diagnostic::whole(&source, message);
+    let file = std::fs::File::open(path).map_err(|error| whole(format!("cannot be opened: {error}")))?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| whole(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(whole(format!("is larger than {bytes_max} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+        whole(format!("is no UTF-8 text: see line {line}"))
+    })
+}

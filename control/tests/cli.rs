@@ -1,0 +1,116 @@
+//! The command `adit` as a process: what it prints, where, and how it exits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const CONFIG: &str = r#"
+[bridge]
+name = "br0"
+flows = "flows.txt"
+[[uplink]]
+device = "eth1"
+[[port]]
+name = "g1"
+ofport = 1
+[[port]]
+name = "g2"
+ofport = 2
+[[tunnel]]
+name = "vx0"
+ofport = 10
+type = "vxlan"
+remote_ip = "192.0.2.2"
+key = 100
+"#;
+const FLOWS: &str = "in_port=g1,actions=vx0\nin_port=vx0,actions=g1,g2\n# done\narp,actions=drop\n";
+
+/// A directory of its own for a test.
+fn directory(test: &str, config: &str, flows: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{test}-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("adit.toml"), config).unwrap();
+    fs::write(directory.join("flows.txt"), flows).unwrap();
+    directory
+}
+
+fn adit(directory: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_adit")).current_dir(directory).args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_fine_configuration_is_told_in_one_line() {
+    let directory = directory("fine", CONFIG, FLOWS);
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert_eq!(stdout(&output), "adit.toml: 2 ports, 1 tunnel, 3 flows: fine\n");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let output = adit(&directory, &["check", "--json", "adit.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["fine"], &report["flows"]), (&true.into(), &3.into()));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn faults_of_the_configuration_and_of_the_flows_come_together() {
+    let config = CONFIG.replace("ofport = 2", "ofport = 1");
+    let directory = directory("faults", &config, "in_port=g2,actions=vx1\n");
+    let output = adit(&directory, &["check", "adit.toml"]);
+    let expected = "\
+adit.toml:12:10: ofport 1 is already used in line 9
+    ofport = 1
+             ^
+flows.txt:1:20: \"vx1\" is no action and no port; did you mean vx0?
+    in_port=g2,actions=vx1
+                       ^~~
+adit.toml: 2 faults
+";
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert_eq!(stderr(&output), expected);
+    let output = adit(&directory, &["check", "--json", "adit.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), report["faults"][0]["line"].as_u64()), (Some(1), Some(12)));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn files_that_cannot_be_read_are_faults() {
+    let directory = directory("files", CONFIG, "");
+    fs::remove_file(directory.join("flows.txt")).unwrap();
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert!(stderr(&output).starts_with("flows.txt: cannot be opened: No such file"), "{}", stderr(&output));
+    fs::write(directory.join("flows.txt"), b"arp,actions=drop\n\xff\n").unwrap();
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert!(stderr(&output).starts_with("flows.txt: is no UTF-8 text: see line 2"), "{}", stderr(&output));
+    let output = adit(&directory, &["check", "."]);
+    assert_eq!(output.status.code(), Some(1));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_help_and_version_with_0() {
+    let here = Path::new(".");
+    for args in [&[][..], &["chek"], &["check"], &["check", "--jsn", "x"], &["completions", "tcl"]] {
+        assert_eq!(adit(here, args).status.code(), Some(2), "{args:?}");
+    }
+    let version = adit(here, &["--version"]);
+    assert_eq!(stdout(&version), format!("adit {}\n", env!("CARGO_PKG_VERSION")));
+    let help = adit(here, &["--help"]);
+    assert!(help.status.success() && stdout(&help).contains("Examples:"));
+    assert!(stdout(&adit(here, &["check", "--help"])).contains("adit check adit.toml"));
+}
+
+#[test]
+fn shells_learn_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = adit(Path::new("."), &["completions", shell]);
+        assert!(output.status.success() && stdout(&output).contains("check"), "{shell}");
+    }
+}

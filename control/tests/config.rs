@@ -1,0 +1,263 @@
+//! The configuration, seen from outside: what it means, and that all its faults are reported with their places.
+
+use control::config::{Config, Mode, PORTS_MAX, Port, parse};
+use control::text::PortNames;
+use datapath::flow::OfPort;
+use datapath::tunnel::{Key, Kind, Remote, TunnelSpec};
+use std::net::IpAddr;
+use std::path::Path;
+
+const WHOLE: &str = r#"
+[bridge]
+name = "br0"
+flows = "flows.txt"
+
+[worker]
+cores = [1, 3]
+
+[[uplink]]
+device = "eth1"
+mode = "native"
+endpoints = ["192.0.2.1", "2001:db8::1"]
+
+[[port]]
+name = "g1"
+device = "veth-g1"
+ofport = 1
+mode = "generic"
+
+[[port]]
+name = "g2"
+ofport = 2
+
+[[tunnel]]
+name = "vx0"
+ofport = 10
+type = "vxlan"
+remote_ip = "192.0.2.2"
+local_ip = "192.0.2.1"
+key = 100
+dst_port = 8472
+ttl = 32
+tos = 8
+
+[[tunnel]]
+name = "vx1"
+ofport = 11
+type = "vxlan"
+remote_ip = "flow"
+key = "flow"
+"#;
+
+fn faults(text: &str) -> Vec<(u32, String)> {
+    let faults = parse("adit.toml", Path::new(""), text).unwrap_err();
+    faults.into_iter().map(|fault| (fault.line, fault.message)).collect()
+}
+
+/// The faults of a file that is fine but for these lines at its end.
+fn faults_of(lines: &str) -> Vec<String> {
+    let text = format!("[bridge]\nname = \"br0\"\n[[uplink]]\ndevice = \"eth1\"\n{lines}\n");
+    match parse("adit.toml", Path::new(""), &text) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.into_iter().map(|fault| fault.message).collect(),
+    }
+}
+
+fn tunnel(options: &str) -> String {
+    format!(
+        "[[tunnel]]\nname = \"vx0\"\nofport = 10\ntype = \"vxlan\"\nremote_ip = \"192.0.2.2\"\n{options}\n"
+    )
+}
+
+#[test]
+fn every_key_is_understood() {
+    let config = parse("adit.toml", Path::new("/etc/adit"), WHOLE).unwrap();
+    assert_eq!(config.bridge.name, "br0");
+    assert_eq!(config.bridge.flows.as_deref(), Some(Path::new("/etc/adit/flows.txt")));
+    assert_eq!(config.worker.cores, [1, 3]);
+    let endpoints: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+    assert_eq!(config.uplinks[0].endpoints.as_deref(), Some(&endpoints[..]));
+    assert_eq!((config.uplinks[0].device.as_str(), config.uplinks[0].mode), ("eth1", Mode::Native));
+    let g2 = Port { name: "g2".into(), device: "g2".into(), ofport: OfPort(2), mode: Mode::Auto };
+    assert_eq!(config.ports[1], g2);
+    assert_eq!((config.ports[0].device.as_str(), config.ports[0].mode), ("veth-g1", Mode::Generic));
+    let vx0 = TunnelSpec {
+        ofport: OfPort(10),
+        kind: Kind::Vxlan,
+        local: Some(endpoints[0]),
+        remote: Remote::Fixed("192.0.2.2".parse().unwrap()),
+        key: Key::Fixed(100),
+        dst_port: 8472,
+        tos: 8,
+        ttl: 32,
+    };
+    let vx1 = TunnelSpec {
+        ofport: OfPort(11),
+        local: None,
+        remote: Remote::Flow,
+        key: Key::Flow,
+        dst_port: 4789,
+        tos: 0,
+        ttl: 64,
+        ..vx0.clone()
+    };
+    assert_eq!(config.tunnel_specs(), [vx0, vx1]);
+    assert_eq!(config.port_names().number("vx1"), Some(OfPort(11)));
+    assert_eq!(config.port_names().name(OfPort(1)), Some("g1"));
+}
+
+#[test]
+fn a_bridge_alone_is_a_configuration() {
+    let config = parse("adit.toml", Path::new(""), "[bridge]\nname = \"br0\"\n").unwrap();
+    let mut expected = Config::default();
+    expected.bridge.name = "br0".into();
+    assert_eq!(config, expected);
+    assert_eq!(faults("")[0].1, "needs a section [bridge] with name = \"br0\"");
+}
+
+#[test]
+fn keys_of_tunnels_are_numbers_in_either_writing_or_the_flows() {
+    let key = |value: &str| {
+        let text = format!("[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"e\"\n{}", tunnel(value));
+        parse("adit.toml", Path::new(""), &text).map(|config| config.tunnels[0].spec.key)
+    };
+    assert_eq!(key(""), Ok(Key::Fixed(0)));
+    assert_eq!(key("key = 16777215"), Ok(Key::Fixed(0xff_ffff)));
+    assert_eq!(key("key = 0xabcdef"), Ok(Key::Fixed(0xab_cdef)));
+    assert_eq!(key("key = \"0xabc\""), Ok(Key::Fixed(0xabc)));
+    assert_eq!(key("key = \"12\""), Ok(Key::Fixed(12)));
+    assert_eq!(key("key = \"flow\""), Ok(Key::Flow));
+    for wrong in
+        ["key = 16777216", "key = -1", "key = \"0x+1\"", "key = \"\"", "key = 1.5", "key = \"flows\""]
+    {
+        assert!(key(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_fault_is_reported_and_none_twice() {
+    let text = r#"
+[bridge]
+name = "a-name-of-16-chr"
+colour = 1
+[worker]
+cores = [1, 1]
+[[uplink]]
+device = "eth1"
+mode = "nativ"
+[[port]]
+name = "g1"
+ofport = 0
+[[port]]
+name = "g1"
+device = "eth1"
+ofport = 0xff00
+[[tunnel]]
+name = "vx0"
+ofport = 10
+type = "gre"
+remote_ip = "192.0.2.300"
+in_key = 5
+[colours]
+"#;
+    let expected = [
+        (3, "\"a-name-of-16-chr\" is too long: a name has at most 15 bytes"),
+        (4, "[bridge] has no key \"colour\""),
+        (6, "core 1 is given twice: one worker a core"),
+        (9, "mode is auto, native, generic or packet, not \"nativ\"; did you mean native?"),
+        (12, "ofport is a number from 1 to 65279"),
+        (14, "the name \"g1\" is already used in line 11"),
+        (16, "ofport is a number from 1 to 65279"),
+        (20, "tunnels of type gre are not supported yet, only vxlan"),
+        (21, "remote_ip is an IP address, not \"192.0.2.300\""),
+        (22, "in_key is not supported yet"),
+        (23, "there is no section \"colours\""),
+    ];
+    assert_eq!(faults(text), expected.map(|(line, message)| (line, message.to_string())));
+}
+
+#[test]
+fn names_numbers_and_devices_are_used_once() {
+    let twice = "[[port]]\nname = \"g1\"\nofport = 1\n[[port]]\nname = \"g1\"\ndevice = \"eth1\"\nofport = 1";
+    let expected = [
+        "the name \"g1\" is already used in line 6",
+        "the device \"eth1\" is already used in line 4",
+        "ofport 1 is already used in line 7",
+    ];
+    assert_eq!(faults_of(twice), expected);
+    let tunnels = tunnel("key = 5") + &tunnel("key = \"5\"").replace("vx0", "vx1").replace("10", "11");
+    let what = "a tunnel with this type, local_ip, remote_ip, key and dst_port is already used in line 6";
+    assert_eq!(faults_of(&tunnels), [what]);
+    assert_eq!(faults_of(&tunnels.replace("\"5\"", "\"6\"")), [""; 0]);
+}
+
+#[test]
+fn tunnels_make_sense() {
+    for (options, fault) in [
+        ("local_ip = \"2001:db8::1\"", "different families"),
+        ("local_ip = \"0.0.0.0\"", "no host"),
+        ("local_ip = \"flow\"", "not supported yet"),
+        ("tos = 3", "congestion"),
+        ("ttl = 0", "1 to 255"),
+        ("ttl = \"inherit\"", "1 to 255"),
+        ("dst_port = 0", "1 to 65535"),
+        ("dst_prot = 1", "did you mean dst_port?"),
+    ] {
+        let found = faults_of(&tunnel(options));
+        assert!(found.len() == 1 && found[0].contains(fault), "{options}: {found:?}");
+    }
+    assert!(faults_of(&tunnel("").replace("192.0.2.2", "239.0.0.1"))[0].contains("multicast"));
+    assert!(faults_of(&tunnel("").replace("\"vxlan\"", "\"vxlam\""))[0].contains("did you mean vxlan?"));
+    let alone = format!("[bridge]\nname = \"br0\"\n{}", tunnel(""));
+    assert!(faults(&alone)[0].1.contains("add [[uplink]]"));
+    let elsewhere = WHOLE.replace("local_ip = \"192.0.2.1\"", "local_ip = \"192.0.2.9\"");
+    assert_eq!(faults(&elsewhere)[0].1, "local_ip 192.0.2.9 is not among the endpoints of an uplink");
+}
+
+#[test]
+fn names_can_be_written_in_flows() {
+    for name in ["", "1", "-x", "a b", "a,b", "ä", "drop", "NORMAL", "in_port", "local", "controller", "a->b"]
+    {
+        assert_eq!(faults_of(&format!("[[port]]\nname = \"{name}\"\nofport = 1")).len(), 1, "{name}");
+    }
+    for name in ["g1", "1a", "veth-g1.100", "VM_7"] {
+        assert_eq!(faults_of(&format!("[[port]]\nname = \"{name}\"\nofport = 1")), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn the_wrong_shape_is_a_fault_and_no_panic() {
+    for text in [
+        "bridge = 1",
+        "bridge = []",
+        "[[bridge]]",
+        "[bridge]\nname = 5",
+        "[bridge]\nname = \"b\"\nflows = \"\"",
+        "[bridge]\nname = \"b\"\n[port]\nname = \"g\"",
+        "[bridge]\nname = \"b\"\nport = [1]",
+        "[bridge]\nname = \"b\"\n[worker]\ncores = 1",
+        "[bridge]\nname = \"b\"\n[[uplink]]",
+        "[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"e\"\nendpoints = []",
+        "[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"e\"\nendpoints = [1]",
+        "[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"../x\"",
+        "[bridge",
+        "= 5",
+        "[bridge]\nname = \"a\"\nname = \"b\"",
+        "\u{0}",
+        "ä = \"",
+    ] {
+        assert!(parse("adit.toml", Path::new(""), text).is_err(), "{text:?}");
+    }
+    let deep = format!("x = {}", "[".repeat(100_000));
+    assert!(parse("adit.toml", Path::new(""), &deep).is_err());
+}
+
+#[test]
+fn the_number_of_ports_is_bounded() {
+    let ports = |count| {
+        let port = |i| format!("[[port]]\nname = \"g{i}\"\nofport = {i}\n");
+        (1..=count).map(port).collect::<String>()
+    };
+    assert_eq!(faults_of(&ports(PORTS_MAX)), [""; 0]);
+    assert!(faults_of(&ports(PORTS_MAX + 5))[0].contains("too many ports"));
+}
