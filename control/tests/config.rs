@@ -253,6 +253,15 @@ fn the_wrong_shape_is_a_fault_and_no_panic() {
 }
 
 #[test]
+fn no_part_of_a_configuration_makes_the_reader_panic() {
+    for cut in 0..WHOLE.len() {
+        let _ = parse("adit.toml", Path::new(""), &WHOLE[..cut]).map_err(|faults| faults[0].to_string());
+        let without = format!("{}{}", &WHOLE[..cut], &WHOLE[cut + 1..]);
+        let _ = parse("adit.toml", Path::new(""), &without).map_err(|faults| faults[0].to_string());
+    }
+}
+
+#[test]
 fn the_number_of_ports_is_bounded() {
     let ports = |count| {
         let port = |i| format!("[[port]]\nname = \"g{i}\"\nofport = {i}\n");

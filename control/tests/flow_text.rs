@@ -124,8 +124,9 @@ fn the_tag_that_a_flow_may_lack_is_added_where_it_is_missing() {
     let vid = RuleAction::SetField { field: Field::VlanVid, value: 0x1007, mask: 0x1fff };
     assert_eq!(actions("actions=mod_vlan_vid:7"), [tci(0x1007, 0x1fff)]);
     assert_eq!(actions("actions=mod_vlan_pcp:3"), [tci(0x7000, 0xf000)]);
-    assert_eq!(actions("dl_vlan=5,actions=mod_vlan_vid:7"), [vid.clone()]);
-    assert_eq!(actions("vlan_tci=0,actions=mod_vlan_vid:7"), [RuleAction::PushVlan { tpid: 0x8100 }, vid]);
+    let pushed = [RuleAction::PushVlan { tpid: 0x8100 }, vid];
+    assert_eq!(actions("dl_vlan=5,actions=mod_vlan_vid:7"), pushed[1..]);
+    assert_eq!(actions("vlan_tci=0,actions=mod_vlan_vid:7"), pushed);
 }
 
 #[test]
