@@ -2,7 +2,7 @@
 
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
-use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, sections};
+use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections};
 use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
@@ -11,7 +11,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const SECTIONS: [&str; 5] = ["bridge", "worker", "uplink", "port", "tunnel"];
+const SECTIONS: [&str; 6] = ["bridge", "worker", "uplink", "port", "tunnel", "replay"];
 
 /// A configuration that may have faults. It knows the names of its ports in any case, so that flows can be looked at too.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +116,21 @@ impl Draft {
                 self.config.tunnels.push(tunnel);
             }
         }
+        self.replay(root, &mut laws, faults);
+    }
+
+    fn replay(&mut self, root: &DeTable<'_>, laws: &mut Laws, faults: &mut Faults<'_>) {
+        let Some(mut section) = single("[[replay.neighbour]]", "replay", root, faults) else { return };
+        let Some(table) = root.get("replay").and_then(|value| value.get_ref().as_table()) else { return };
+        for section in many("[[replay.neighbour]]", "neighbour", table, faults) {
+            let place = section.span.clone();
+            if let Some(neighbour) = replay::neighbour(section, faults) {
+                laws.neighbour(&neighbour, &place, &self.config.uplinks, faults);
+                self.config.neighbours.push(neighbour);
+            }
+        }
+        section.has("neighbour");
+        section.finish(&[], faults);
     }
 
     fn bridge(&mut self, root: &DeTable<'_>, directory: &Path, faults: &mut Faults<'_>) {

@@ -2,7 +2,8 @@
 //! would take the same packets.
 
 use super::section::{Faults, Section};
-use super::{PORTS_MAX, Tunnel, Uplink};
+use super::{Answer, Neighbour, PORTS_MAX, Tunnel, Uplink};
+use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
 use datapath::tunnel::{Key, Kind, Remote};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub(super) struct Laws {
     devices: HashMap<String, Range<usize>>,
     endpoints: HashMap<IpAddr, Range<usize>>,
     tunnels: HashMap<Identity, Range<usize>>,
+    neighbours: HashMap<IpAddr, Range<usize>>,
 }
 
 impl Laws {
@@ -77,6 +79,27 @@ impl Laws {
             uplinks.iter().filter_map(|uplink| uplink.endpoints.as_ref()).flatten().any(|ip| *ip == local);
         if faults.none() && !uplinks.is_empty() && every && !ours {
             faults.at(span, format!("local_ip {local} is not among the endpoints of an uplink"));
+        }
+    }
+
+    pub(super) fn neighbour(
+        &mut self,
+        neighbour: &Neighbour,
+        span: &Range<usize>,
+        uplinks: &[Uplink],
+        faults: &mut Faults<'_>,
+    ) {
+        let Neighbour { remote, answer } = neighbour;
+        once(&mut self.neighbours, *remote, span, &format!("the remote_ip {remote}"), faults);
+        let Answer::Via(way) = answer else { return };
+        if let Some(device) = &way.uplink
+            && !uplinks.iter().any(|uplink| uplink.device == *device)
+        {
+            let near = did_you_mean(device, uplinks.iter().map(|uplink| uplink.device.as_str()));
+            faults.at(span, format!("there is no [[uplink]] with device = {device:?}{near}"));
+        }
+        if let Some(local) = way.local.filter(|local| local.is_ipv4() != remote.is_ipv4()) {
+            faults.at(span, format!("local_ip {local} and remote_ip {remote} are of different families"));
         }
     }
 }

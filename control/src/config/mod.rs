@@ -8,10 +8,12 @@
 
 mod draft;
 mod laws;
+mod replay;
 mod section;
 mod sections;
 
 pub use draft::Draft;
+pub use replay::{Answer, Neighbour, Way};
 
 use crate::text::Diagnostic;
 use datapath::flow::OfPort;
@@ -45,6 +47,8 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// `[[tunnel]]`.
     pub tunnels: Vec<Tunnel>,
+    /// `[[replay.neighbour]]`: for `adit replay` alone.
+    pub neighbours: Vec<Neighbour>,
 }
 
 /// The bridge.

@@ -289,7 +289,7 @@ fn short<'a>(name: At<&'a str>, faults: &mut Faults<'_>) -> Option<At<&'a str>> 
 }
 
 /// An address that one host can have.
-fn address(what: &str, At { value, span }: At<&str>, faults: &mut Faults<'_>) -> Option<IpAddr> {
+pub(super) fn address(what: &str, At { value, span }: At<&str>, faults: &mut Faults<'_>) -> Option<IpAddr> {
     let message = match value.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Err(_) => format!("{what} is an IP address, not {value:?}"),
         Ok(address) if address.is_multicast() => format!("{what} {address}: multicast is not supported yet"),
