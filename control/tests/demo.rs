@@ -1,5 +1,5 @@
-//! `adit demo` as a program: what it says, and that nothing is left when it ends, is interrupted or is killed. The Linux
-//! kernel switches on both sides here: this is about the demo, not about adit.
+//! `adit demo` as a program: what it says, and that nothing is left when it ends, is interrupted or is killed. But for the
+//! first test the Linux kernel switches on both sides: they are about the demo, not about adit.
 
 use std::env;
 use std::fs;
@@ -40,6 +40,20 @@ fn until(command: &mut Command, words: &str) -> (Child, impl Iterator<Item = Str
     let mut lines = said.lines().map_while(std::io::Result::ok).filter(|line| !line.is_empty());
     assert!(lines.any(|line| line.contains(words)), "it says \"{words}\"");
     (child, lines)
+}
+
+#[test]
+fn adit_keeps_its_word_with_linux_and_with_itself() -> Result<()> {
+    if !root() {
+        return Ok(());
+    }
+    let folder = Scratch::new(&env::temp_dir(), "adit-demo-test")?;
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_adit")).arg("demo").env("TMPDIR", folder.path()).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{said}{}", String::from_utf8(output.stderr)?);
+    assert_eq!(files(folder.path()), ["made-by-adit"]);
+    Ok(())
 }
 
 #[test]

@@ -15,6 +15,10 @@ use crate::lab::{Interrupted, Netns, Peer, Ping, Pong, Process, Stop, Transfer};
 const BOTH: &str = "both";
 const HOSTS: &str = "hosts";
 
+/// Bits a second on one machine below which TCP lives on retransmissions alone: something larger than its first segments
+/// does not come through.
+const SLOW: f64 = 20e6;
+
 /// Runs all checks and tells the report.
 pub(super) fn all(network: &mut Network, report: &mut Report, time: Duration, stop: &Stop) -> Result<()> {
     hosts(network, report, 5003, stop)?;
@@ -60,7 +64,7 @@ fn host_tcp(network: &Network, port: u16, stop: &Stop) -> Result<Finding> {
     let client = Peer { netns: one.0, addr: SocketAddrV4::new(one.1, 40_000 + port) };
     let server = Peer { netns: two.0, addr: SocketAddrV4::new(two.1, port) };
     let done = Transfer::run(client, server, Duration::from_millis(100), port.into(), stop)?;
-    Ok(Finding::new(true, format!("{} there, {} back", rate(done.there.rate()), rate(done.back.rate()))))
+    Ok(rates(done.there.rate(), done.back.rate()))
 }
 
 /// Pings until the first answer, for three seconds at most: whoever is first waits until neighbours are found and learned.
@@ -146,15 +150,13 @@ fn tcp(network: &Network, time: Duration, stop: &Stop) -> Result<Finding> {
     });
     let (red, blue) = (red?, blue?);
     let (there, back) = (red.there.rate() + blue.there.rate(), red.back.rate() + blue.back.rate());
-    let detail = format!("{} there, {} back", rate(there), rate(back));
-    Ok(Finding::new(true, detail).figure("there_bits_per_second", there).figure("back_bits_per_second", back))
+    Ok(rates(there, back))
 }
 
 fn second_opinion(network: &Network, time: Duration, stop: &Stop) -> Result<Finding> {
     let Some(program) = iperf::installed() else { return Ok(Finding::skipped("iperf3 is not installed")) };
     let [there, back] = iperf::measure(&program, network, &TENANTS[0], time, stop)?;
-    let finding = Finding::new(true, format!("{} there, {} back", rate(there), rate(back)));
-    Ok(finding.figure("there_bits_per_second", there).figure("back_bits_per_second", back))
+    Ok(rates(there, back))
 }
 
 /// Adit is killed, started again, and asked to end; the hosts' own traffic never minds.
@@ -191,8 +193,8 @@ fn take(network: &mut Network, index: usize) -> Option<Process> {
 }
 
 fn hosts_talk(network: &Network, port: u16, stop: &Stop) -> Result<Finding> {
-    host_tcp(network, port, stop)?;
-    host_pings(network, stop)
+    let tcp = host_tcp(network, port, stop)?;
+    if tcp.good() { host_pings(network, stop) } else { Ok(tcp) }
 }
 
 /// What adit said, where something failed or it is gone.
@@ -211,10 +213,18 @@ fn complain(network: &mut Network, report: &Report) {
     }
 }
 
+/// Bits a second, there and back.
+fn rates(there: f64, back: f64) -> Finding {
+    let slow = there.min(back) < SLOW;
+    let remark = if slow { ": it hardly moves" } else { "" };
+    let detail = format!("{} there, {} back{remark}", rate(there), rate(back));
+    Finding::new(!slow, detail).figure("there_bits_per_second", there).figure("back_bits_per_second", back)
+}
+
 fn rate(bits_per_second: f64) -> String {
-    if bits_per_second >= 1e9 {
-        format!("{:.1} Gbit/s", bits_per_second / 1e9)
-    } else {
-        format!("{:.0} Mbit/s", bits_per_second / 1e6)
+    match bits_per_second {
+        1e9.. => format!("{:.1} Gbit/s", bits_per_second / 1e9),
+        1e8.. => format!("{:.0} Mbit/s", bits_per_second / 1e6),
+        _ => format!("{:.1} Mbit/s", bits_per_second / 1e6),
     }
 }

@@ -51,6 +51,11 @@ impl Finding {
         Finding { outcome: Outcome::Skipped, detail: detail.into(), figures: BTreeMap::new() }
     }
 
+    /// Whether it did not fail.
+    pub(super) fn good(&self) -> bool {
+        self.outcome != Outcome::Failed
+    }
+
     /// Adds a number for scripts.
     pub(super) fn figure(mut self, name: &'static str, value: f64) -> Finding {
         self.figures.insert(name, value);
