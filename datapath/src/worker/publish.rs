@@ -30,8 +30,9 @@ pub fn channel() -> (Publisher, Inbox) {
 impl Publisher {
     /// Makes `pipeline` the newest. The worker adopts it before its next turn.
     pub fn publish(&self, pipeline: Arc<Pipeline>) {
-        self.retired.pop();
         self.newest.force_push(pipeline);
+        // In this order: what is retired from now on makes room for nothing newer, so the newest is never left lying.
+        self.retired.pop();
     }
 }
 
@@ -77,5 +78,38 @@ mod tests {
         assert_eq!(Arc::strong_count(&first), 1, "freed by the publisher");
         assert!(inbox.adopt(&mut current));
         assert!(!inbox.adopt(&mut current), "nothing new");
+    }
+
+    /// The worker adopts while the publisher is at it; whatever the moment, the last one published is adopted in the end.
+    #[test]
+    fn the_newest_is_adopted_whenever_the_worker_looks() {
+        const LAST: u64 = 20_000;
+        let (publisher, inbox) = channel();
+        let done = std::sync::Barrier::new(2);
+        let published = std::sync::atomic::AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for generation in (1..=LAST).step_by(2) {
+                    publisher.publish(pipeline(generation));
+                    publisher.publish(pipeline(generation + 1));
+                    published.store(generation + 1, std::sync::atomic::Ordering::Release);
+                    done.wait();
+                    done.wait();
+                }
+            });
+            let (mut current, mut missed) = (pipeline(0), Vec::new());
+            for generation in (2..=LAST).step_by(2) {
+                while published.load(std::sync::atomic::Ordering::Acquire) != generation {
+                    inbox.adopt(&mut current);
+                }
+                done.wait();
+                inbox.adopt(&mut current);
+                if current.generation() != generation {
+                    missed.push(generation);
+                }
+                done.wait();
+            }
+            assert_eq!(missed, []);
+        });
     }
 }
