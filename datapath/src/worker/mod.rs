@@ -129,10 +129,14 @@ impl<'u> Worker<'u> {
     fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         self.now_ms = (now_ns / 1_000_000) as u32;
+        let before = self.pipeline.generation();
         if self.inbox.adopt(&mut self.pipeline) {
             self.counters.adoptions += 1;
-            // Flows of the old generation are misses from now on, so nothing refers to its programs.
+            // Flows of older generations are misses from now on, so nothing refers to their programs.
             self.programs.clear();
+            if self.pipeline.generation() <= before {
+                self.cache.clear();
+            }
             self.shared.adopted(self.pipeline.generation());
         }
     }
