@@ -12,9 +12,13 @@ use crate::wire::{Fragment, arp, ethernet, ethertype, ipv4, ipv6, protocol, udp,
 #[derive(Clone, Copy, Debug)]
 struct Layers {
     network: usize,
+    /// What lies there. Zero when that is cut short or contradicts itself, and so has no fields.
     ether_type: u16,
     transport: Option<Transport>,
 }
+
+/// Tags that are looked behind: the two that a key knows, and those that a rule may add.
+const TAGS_MAX: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Transport {
@@ -95,7 +99,7 @@ pub fn pop_vlan(frame: &mut Frame<'_>) {
 fn layers(bytes: &[u8]) -> Option<Layers> {
     let view = ethernet::View::parse(bytes).ok()?;
     let (mut ether_type, mut rest) = (view.ethertype(), view.payload());
-    for _ in 0..2 {
+    for _ in 0..TAGS_MAX {
         if !vlan::is_tag(ether_type) {
             break;
         }
@@ -104,21 +108,17 @@ fn layers(bytes: &[u8]) -> Option<Layers> {
     }
     let network = bytes.len() - rest.len();
     let transport = match ether_type {
-        ethertype::IPV4 => {
-            let ip = ipv4::View::parse(rest).ok()?;
-            transport(network + ip.header_len(), ip.protocol(), ip.fragment(), ip.payload())
-        }
-        ethertype::IPV6 => {
-            let ip = ipv6::View::parse(rest).ok()?;
-            transport(network + ip.payload_offset(), ip.protocol(), ip.fragment(), ip.payload())
-        }
-        ethertype::ARP => {
-            arp::View::parse(rest).ok()?;
-            None
-        }
-        _ => None,
+        ethertype::IPV4 => ipv4::View::parse(rest)
+            .map(|ip| transport(network + ip.header_len(), ip.protocol(), ip.fragment(), ip.payload())),
+        ethertype::IPV6 => ipv6::View::parse(rest)
+            .map(|ip| transport(network + ip.payload_offset(), ip.protocol(), ip.fragment(), ip.payload())),
+        ethertype::ARP => arp::View::parse(rest).map(|_| None),
+        _ => Ok(None),
     };
-    Some(Layers { network, ether_type, transport })
+    Some(match transport {
+        Ok(transport) => Layers { network, ether_type, transport },
+        Err(_) => Layers { network, ether_type: 0, transport: None },
+    })
 }
 
 fn transport(at: usize, protocol: u8, fragment: Fragment, payload: &[u8]) -> Option<Transport> {
