@@ -204,12 +204,14 @@ fn from_transport(proto: u8, transport: &[u8], key: &mut FlowKey) -> Option<usiz
     checksum
 }
 
-/// Whether the checksum field holds only the sum of the pseudo-header. A UDP field of zero says that there is no checksum.
+/// Whether the checksum field holds only the sum of the pseudo-header. A UDP field of zero says that there is no checksum,
+/// and a datagram shorter than its packet was made by no stack that leaves the rest to us.
 #[inline]
 fn is_unfilled(transport: &[u8], field: usize, pseudo: impl Fn(usize) -> wire::checksum::Sum) -> bool {
-    let Some(bytes) = transport.get(field..field + 2) else { return false };
-    let have = u16::from_be_bytes([bytes[0], bytes[1]]);
-    have != 0 && wire::checksum::partial(pseudo(transport.len()), have)
+    let word = |at: usize| transport.get(at..at + 2).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
+    let whole = field != udp::at::CHECKSUM || usize::from(word(udp::at::LENGTH)) == transport.len();
+    let have = word(field);
+    have != 0 && whole && wire::checksum::partial(pseudo(transport.len()), have)
 }
 
 fn from_arp(network: &[u8], key: &mut FlowKey) -> Option<Unfilled> {
