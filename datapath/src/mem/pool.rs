@@ -32,7 +32,12 @@ impl<'u> FramePool<'u> {
     #[inline]
     pub fn copy(&mut self, frame: &Frame<'u>) -> Option<Frame<'u>> {
         let mut copy = self.take()?;
-        if !copy.copy_from(frame.bytes()) {
+        let bytes = frame.bytes();
+        // A frame that grew in front may be longer than the room behind the headroom: the copy grows in front too.
+        let (front, back) = bytes.split_at(bytes.len().saturating_sub(copy.tailroom()));
+        let fits =
+            copy.copy_from(back) && copy.push(front.len()).map(|room| room.copy_from_slice(front)).is_some();
+        if !fits {
             self.give(copy);
             return None;
         }
