@@ -137,7 +137,9 @@ impl Walk<'_> {
 
     fn push_vlan(&mut self, tpid: u16) {
         self.commit();
-        let outer = self.wish.get(Field::VlanTci) as u16;
+        // Bits without the one that says "present" are no tag.
+        let outer =
+            Some(self.wish.get(Field::VlanTci) as u16).filter(|tci| tci & VLAN_PRESENT != 0).unwrap_or(0);
         let tci = outer | VLAN_PRESENT;
         self.out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
         for key in [&mut self.frame, &mut self.wish] {
@@ -148,11 +150,16 @@ impl Walk<'_> {
 
     fn pop_vlan(&mut self) {
         self.commit();
-        if self.wish.get(Field::VlanTci) == 0 {
+        if self.frame.get(Field::VlanTci) == 0 {
             return;
         }
+        self.pop();
+    }
+
+    /// The outermost tag goes, the second one is in front.
+    fn pop(&mut self) {
         self.out.push(Action::PopVlan);
-        let inner = self.wish.get(Field::InnerVlanTci);
+        let inner = self.frame.get(Field::InnerVlanTci);
         for key in [&mut self.frame, &mut self.wish] {
             key.set(Field::VlanTci, inner);
             key.set(Field::InnerVlanTci, 0);
@@ -179,7 +186,7 @@ impl Walk<'_> {
             _ if have == wish => return,
             (true, true) => Action::Edit(Field::VlanTci, u128::from(wish & !VLAN_PRESENT).to_be_bytes()),
             (false, true) => Action::PushVlan { tpid: ethertype::VLAN, tci: wish & !VLAN_PRESENT },
-            (true, false) => Action::PopVlan,
+            (true, false) => return self.pop(),
             (false, false) => return,
         };
         self.out.push(step);
