@@ -3,7 +3,7 @@
 //! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
 //! not know exits with 2.
 
-use crate::{check, demo};
+use crate::{check, daemon, demo, show};
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -27,6 +27,8 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   adit check /etc/adit/adit.toml        is the configuration fine?
+  adit run --config /etc/adit/adit.toml run the switch
+  adit show                             what is it doing?
   adit demo                             build a network on this machine and see it work (needs root)
   adit completions bash > /etc/bash_completion.d/adit
 
@@ -36,7 +38,9 @@ Each command explains itself: adit check --help";
 #[derive(Clone, Debug, Subcommand)]
 #[expect(missing_docs, reason = "the arguments of each say what it does, and the help shows that")]
 pub enum Command {
+    Run(RunArgs),
     Check(CheckArgs),
+    Show(ShowArgs),
     Demo(demo::Args),
     Completions(CompletionsArgs),
 }
@@ -172,7 +176,9 @@ pub fn main() -> ExitCode {
 /// Why it could not be done.
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Run(args) => daemon::run(&args.config, &args.socket),
         Command::Check(args) => run_check(&args),
+        Command::Show(args) => show::run(&args.socket, args.json),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),
     }

@@ -3,8 +3,13 @@
 pub mod attach;
 pub mod check;
 pub mod cli;
+pub mod compile;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod lab;
 pub mod netlink;
+pub mod replay;
+pub mod show;
+pub mod status;
 pub mod text;

@@ -1,0 +1,84 @@
+//! From what the operator wants to what the datapath uses: the only place that knows both. Pure.
+
+use datapath::flow::{OfPort, Seed};
+use datapath::pipeline::{Pipeline, Rule, Table};
+use datapath::port::PortId;
+use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
+use std::net::IpAddr;
+
+/// What a bridge shall be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its rules.
+    pub rules: Vec<Rule>,
+    /// Its guest ports.
+    pub guests: Vec<(OfPort, PortId)>,
+    /// Its tunnel ports.
+    pub tunnels: Vec<TunnelSpec>,
+    /// The addresses of ours at which tunnels end.
+    pub endpoints: Vec<IpAddr>,
+}
+
+impl Bridge {
+    /// Every remote endpoint that the bridge can send to, and the address of ours that it is sent from, if that is fixed: those
+    /// of the tunnel ports, and those that rules set for ports that leave the remote end open.
+    pub fn remotes(&self) -> Vec<(IpAddr, Option<IpAddr>)> {
+        let fixed = self.tunnels.iter().filter_map(|tunnel| match tunnel.remote {
+            Remote::Fixed(remote) => Some((remote, tunnel.local)),
+            Remote::Flow => None,
+        });
+        let mut remotes: Vec<_> = fixed.chain(self.set_by_rules().map(|remote| (remote, None))).collect();
+        remotes.sort();
+        remotes.dedup_by_key(|(remote, _)| *remote);
+        remotes
+    }
+
+    fn set_by_rules(&self) -> impl Iterator<Item = IpAddr> {
+        use datapath::flow::Field::{TunDst, TunIpv6Dst};
+        use datapath::pipeline::RuleAction::SetField;
+        self.rules.iter().flat_map(|rule| &rule.actions).filter_map(|action| match *action {
+            SetField { field: TunDst, value, .. } => Some(IpAddr::V4((value as u32).into())),
+            SetField { field: TunIpv6Dst, value, .. } => Some(IpAddr::V6(value.into())),
+            _ => None,
+        })
+    }
+
+    /// The snapshot that workers use.
+    ///
+    /// # Errors
+    /// When two tunnel ports would take the same packets.
+    pub fn compile(&self, generation: u64, underlay: Underlay, seed: Seed) -> Result<Pipeline, Conflict> {
+        let tunnels = TunnelTable::new(self.tunnels.clone(), seed)?;
+        let table = Table::new(self.rules.iter().cloned());
+        let (guests, endpoints) = (self.guests.iter().copied(), self.endpoints.iter().copied());
+        Ok(Pipeline::new(generation, table, guests, tunnels, endpoints.collect(), underlay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{NoNames, parse_flows};
+    use datapath::tunnel::{Key, Kind};
+
+    #[test]
+    fn remotes_are_those_of_ports_and_those_of_rules() {
+        let flows = "in_port=1,actions=set_field:192.0.2.9->tun_dst,output:10";
+        let bridge = Bridge {
+            rules: parse_flows("flows", flows, &NoNames).unwrap(),
+            tunnels: vec![TunnelSpec {
+                ofport: OfPort(10),
+                kind: Kind::Vxlan,
+                local: None,
+                remote: Remote::Fixed("192.0.2.2".parse().unwrap()),
+                key: Key::Flow,
+                dst_port: 4789,
+                tos: 0,
+                ttl: 64,
+            }],
+            ..Bridge::default()
+        };
+        let remotes: Vec<String> = bridge.remotes().iter().map(|(remote, _)| remote.to_string()).collect();
+        assert_eq!(remotes, ["192.0.2.2", "192.0.2.9"]);
+    }
+}

@@ -1,0 +1,192 @@
+//! The devices of a switch: found, claimed by an XDP program where that is possible, and shared out to the workers.
+
+use super::worker::{Bound, Device};
+use crate::attach::{Attachment, EndpointKey, Error as AttachError, Hook, Mode as XdpMode, Role as XdpRole};
+use crate::config::{Config, Mode};
+use crate::netlink::links::{self, Devices};
+use af_xdp::ChunkSize;
+use anyhow::{Context, Result, bail};
+use datapath::flow::OfPort;
+use datapath::port::PortId;
+use datapath::worker::Role;
+use std::net::IpAddr;
+
+/// A device and what was made of it.
+pub(super) struct PortState {
+    pub(super) name: String,
+    pub(super) device: String,
+    pub(super) ifindex: u32,
+    pub(super) role: Role,
+    pub(super) queues: u32,
+    pub(super) attachment: Option<Attachment>,
+    /// How frames come and go, for people.
+    pub(super) mode: String,
+}
+
+/// All ports, uplinks first; a `PortId` is a place in this list. And the endpoints of ours on the uplinks.
+pub(super) struct Ports {
+    pub(super) list: Vec<PortState>,
+    pub(super) endpoints: Vec<IpAddr>,
+    /// The smallest buffer that takes the longest frame of every device.
+    pub(super) chunk: ChunkSize,
+}
+
+/// What one port asks for.
+struct Wish<'a> {
+    name: &'a str,
+    device: &'a str,
+    mode: Mode,
+    role: Role,
+}
+
+impl Ports {
+    /// Finds the devices and attaches the programs. No frame is claimed before sockets are bound.
+    pub(super) async fn claim(config: &Config, workers: u32) -> Result<Ports> {
+        let devices = Devices::read().await?;
+        let mut endpoints = Vec::new();
+        for uplink in &config.uplinks {
+            let device = devices.named(&uplink.device).context("cannot use it as uplink")?;
+            let here: Vec<IpAddr> = match &uplink.endpoints {
+                Some(configured) => configured.clone(),
+                None => device.endpoints().collect(),
+            };
+            if here.is_empty() {
+                bail!(
+                    "uplink {} has no address to end tunnels at: give it one (ip address add ADDRESS dev {0}), \
+                     or say endpoints = [\"ADDRESS\"]",
+                    uplink.device
+                );
+            }
+            endpoints.extend(here);
+        }
+        let keys = endpoint_keys(config, &endpoints);
+        let mut list = Vec::new();
+        for wish in wishes(config) {
+            let device = devices
+                .named(wish.device)
+                .with_context(|| format!("cannot use it for port {}", wish.name))?;
+            list.push(claim(&wish, device, &keys, workers)?);
+        }
+        let mtus = list.iter().filter_map(|port| devices.named(&port.device).ok()).map(|device| device.mtu);
+        let chunk = chunk_for(mtus.max().unwrap_or(0));
+        Ok(Ports { list, endpoints, chunk })
+    }
+
+    /// What worker `index` of `workers` serves.
+    pub(super) fn share(&self, index: u32, workers: u32) -> Vec<Device> {
+        let of = |port: &PortState| Device {
+            name: port.device.clone(),
+            ifindex: port.ifindex,
+            role: port.role,
+            queues: port.attachment.is_some().then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
+        };
+        self.list.iter().map(of).collect()
+    }
+
+    /// Leads the frames of the queues to the workers' sockets.
+    pub(super) fn bind(&mut self, bound: &[Bound]) -> Result<()> {
+        for Bound { port, queue, socket, mode } in bound {
+            let port = &mut self.list[usize::from(port.0)];
+            let Some(attachment) = &mut port.attachment else { continue };
+            attachment.bind(*queue, socket)?;
+            let copies = match mode {
+                af_xdp::Mode::ZeroCopy => "zero-copy",
+                af_xdp::Mode::Copy => "copy",
+            };
+            port.mode = format!("{}/{copies}", attachment.hook());
+        }
+        Ok(())
+    }
+
+    /// The guests' numbers.
+    pub(super) fn guests(&self) -> Vec<(OfPort, PortId)> {
+        let guest = |(port, id): (&PortState, u16)| match port.role {
+            Role::Guest(ofport) => Some((ofport, PortId(id))),
+            Role::Uplink => None,
+        };
+        self.list.iter().zip(0..).filter_map(guest).collect()
+    }
+}
+
+fn wishes(config: &Config) -> impl Iterator<Item = Wish<'_>> {
+    let uplinks = config.uplinks.iter().map(|uplink| Wish {
+        name: &uplink.device,
+        device: &uplink.device,
+        mode: uplink.mode,
+        role: Role::Uplink,
+    });
+    let guests = config.ports.iter().map(|port| Wish {
+        name: &port.name,
+        device: &port.device,
+        mode: port.mode,
+        role: Role::Guest(port.ofport),
+    });
+    uplinks.chain(guests)
+}
+
+/// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
+fn endpoint_keys(config: &Config, endpoints: &[IpAddr]) -> Vec<EndpointKey> {
+    let mut ports: Vec<u16> = config.tunnels.iter().map(|tunnel| tunnel.spec.dst_port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    endpoints.iter().flat_map(|ip| ports.iter().map(|port| EndpointKey::udp(*ip, *port))).collect()
+}
+
+fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers: u32) -> Result<PortState> {
+    let role = match wish.role {
+        Role::Uplink => XdpRole::Uplink { endpoints: keys },
+        Role::Guest(_) => XdpRole::Guest,
+    };
+    let attachment = match wish.mode {
+        Mode::Packet => None,
+        Mode::Native => Some(Attachment::attach(wish.device, role, XdpMode::Native)?),
+        Mode::Generic => Some(Attachment::attach(wish.device, role, XdpMode::Generic)?),
+        Mode::Auto => match Attachment::attach(wish.device, role, XdpMode::Auto) {
+            Ok(attachment) => Some(attachment),
+            Err(error @ AttachError::Refused { .. }) => {
+                eprintln!("adit: {}: using AF_PACKET, which is slower: {error}", wish.device);
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    if let Some(attachment) = &attachment
+        && let (Hook::Generic, Some(why)) = (attachment.hook(), attachment.native_refused())
+    {
+        eprintln!("adit: {}: using generic XDP, which is slower: {why}", wish.device);
+    }
+    let queues = if attachment.is_some() { device.rx_queues.max(1) } else { 1 };
+    if queues < workers || attachment.is_none() && workers > 1 {
+        bail!(
+            "{} workers were asked for ([worker] cores), and {} has {queues} receive queue(s): each worker needs one; \
+             ask for fewer workers, or give the device more queues (ethtool -L {1} combined {0})",
+            workers,
+            wish.device
+        );
+    }
+    Ok(PortState {
+        name: wish.name.to_string(),
+        device: wish.device.to_string(),
+        ifindex: device.index,
+        role: wish.role,
+        queues,
+        mode: "packet".to_string(),
+        attachment,
+    })
+}
+
+/// A frame is its MTU, an Ethernet header and up to two tags.
+fn chunk_for(mtu: u32) -> ChunkSize {
+    const LINK: u32 = 14 + 8;
+    let room = |chunk: ChunkSize| chunk.bytes() as u32 - u32::from(af_xdp::KERNEL_HEADROOM);
+    if mtu + LINK <= room(ChunkSize::K2) {
+        return ChunkSize::K2;
+    }
+    if mtu + LINK > room(ChunkSize::K4) {
+        eprintln!(
+            "adit: a device has an MTU of {mtu}: frames longer than {} bytes are dropped and counted as rx_missed",
+            room(ChunkSize::K4)
+        );
+    }
+    ChunkSize::K4
+}

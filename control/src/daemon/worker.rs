@@ -1,0 +1,171 @@
+//! A worker's thread: opens its sockets, tells control, and turns until it is told to stop.
+//!
+//! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
+
+use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
+use anyhow::{Context, Result};
+use datapath::flow::Seed;
+use datapath::mem::FramePool;
+use datapath::pipeline::Pipeline;
+use datapath::port::{Packet, Port, PortId, Slot, Xsk};
+use datapath::stats::SharedStats;
+use datapath::worker::{Inbox, Parts, Role, Worker};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+/// Entries of each ring. A burst of this many frames is absorbed while the worker is busy elsewhere.
+const RING: u32 = 1024;
+/// Frames beside those that the rings can hold: those under way in the worker, and room for copies.
+const SPARE: u32 = 512;
+/// Flows that a worker remembers: 128 bytes each, and 104 more for those that are not plain IPv4.
+pub(super) const FLOWS: usize = 1 << 16;
+/// Idle turns before the worker sleeps until a frame comes. A turn without frames takes well under a microsecond.
+const IDLE_TURNS: u32 = 64;
+/// Longest sleep, in milliseconds, so that counters are published.
+const SLEEP_MS: u16 = 100;
+
+/// A device that the worker serves.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub(super) name: String,
+    pub(super) ifindex: u32,
+    pub(super) role: Role,
+    /// The receive queues that are this worker's; none: AF_PACKET.
+    pub(super) queues: Option<Vec<u32>>,
+}
+
+/// What a worker is started with.
+pub(super) struct Spec {
+    pub(super) index: usize,
+    pub(super) core: Option<core_affinity::CoreId>,
+    pub(super) devices: Vec<Device>,
+    pub(super) chunk: ChunkSize,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) inbox: Inbox,
+    pub(super) shared: Arc<SharedStats>,
+    pub(super) seed: Seed,
+    pub(super) wake: Arc<EventFd>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// A socket that waits for frames of a queue.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) port: PortId,
+    pub(super) queue: u32,
+    pub(super) socket: OwnedFd,
+    pub(super) mode: Mode,
+}
+
+/// The thread. Sends its sockets, or why it has none, to `ready`.
+pub(super) fn run(spec: Spec, ready: &mpsc::Sender<Result<Vec<Bound>>>) {
+    if let Some(core) = spec.core
+        && !core_affinity::set_for_current(core)
+    {
+        let _ = ready.send(Err(anyhow::anyhow!("worker {}: cannot be bound to core {}", spec.index, core.id)));
+        return;
+    }
+    let sockets: usize = spec.devices.iter().filter_map(|d| d.queues.as_ref()).map(Vec::len).sum();
+    let umem = Umem::new(&UmemConfig {
+        frames: sockets as u32 * 2 * RING + SPARE,
+        chunk: spec.chunk,
+        headroom: 0,
+        huge: true,
+        tx_metadata: true,
+    });
+    let umem = match umem.context("cannot get memory for packets") {
+        Ok(umem) => umem,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    match open(&umem, &spec.devices) {
+        Ok((slots, bound)) => {
+            let _ = ready.send(Ok(bound));
+            turn(&umem, spec, slots);
+        }
+        Err(error) => drop(ready.send(Err(error))),
+    }
+}
+
+fn open<'u>(umem: &'u Umem, devices: &[Device]) -> Result<(Vec<Slot<'u>>, Vec<Bound>)> {
+    let (mut slots, mut bound) = (Vec::new(), Vec::new());
+    for (device, id) in devices.iter().zip(0..) {
+        let port = match &device.queues {
+            None => Port::Packet(
+                Packet::open(device.ifindex)
+                    .with_context(|| format!("cannot open an AF_PACKET socket on {}", device.name))?,
+            ),
+            Some(queues) => Port::Xsk(open_xsk(umem, device, queues, PortId(id), &mut bound)?),
+        };
+        slots.push(Slot::new(port));
+    }
+    Ok((slots, bound))
+}
+
+fn open_xsk<'u>(
+    umem: &'u Umem,
+    device: &Device,
+    queues: &[u32],
+    port: PortId,
+    bound: &mut Vec<Bound>,
+) -> Result<Xsk<'u>> {
+    let config = SocketConfig {
+        fill_size: RING,
+        rx_size: RING,
+        tx_size: RING,
+        completion_size: RING,
+        tx_checksum: TxChecksum::Offload,
+        ..SocketConfig::default()
+    };
+    let mut sockets = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let socket = Socket::open(umem, device.ifindex, *queue, &config)
+            .with_context(|| format!("cannot open an AF_XDP socket on {}, queue {queue}", device.name))?;
+        let fd = socket.as_fd().try_clone_to_owned().context("out of file descriptors")?;
+        bound.push(Bound { port, queue: *queue, socket: fd, mode: socket.mode() });
+        sockets.push(socket);
+    }
+    // In copy mode the kernel fills checksums in or passes the request on. A zero-copy driver that cannot does neither.
+    let fills_checksums = sockets.iter().all(|socket| socket.mode() == Mode::Copy);
+    Ok(Xsk::new(sockets, fills_checksums))
+}
+
+fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
+    let roles = spec.devices.iter().map(|device| device.role);
+    let mut worker = Worker::new(Parts {
+        pool: FramePool::new(umem.take_frames()),
+        ports: slots.into_iter().zip(roles).collect(),
+        pipeline: spec.pipeline,
+        inbox: spec.inbox,
+        shared: spec.shared,
+        flows: FLOWS,
+        seed: spec.seed,
+    });
+    let duplicates: Vec<OwnedFd> =
+        worker.fds().iter().filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
+    let mut waiting: Vec<PollFd<'_>> =
+        duplicates.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
+    waiting.push(PollFd::new(spec.wake.as_fd(), PollFlags::POLLIN));
+
+    let start = Instant::now();
+    let mut idle = 0;
+    while !spec.stop.load(Ordering::Relaxed) {
+        if worker.turn(start.elapsed().as_nanos() as u64) > 0 {
+            idle = 0;
+            continue;
+        }
+        idle += 1;
+        if idle >= IDLE_TURNS {
+            // An error here is a signal that came in between; the next round asks again.
+            let _ = poll(&mut waiting, PollTimeout::from(SLEEP_MS));
+            if waiting.last().is_some_and(|wake| wake.any().unwrap_or(false)) {
+                let _ = spec.wake.read();
+            }
+        }
+    }
+    worker.publish();
+}

@@ -1,0 +1,156 @@
+//! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
+
+use crate::status::{PortStatus, Status};
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+const HEAD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const QUIET: Style = Style::new().dimmed();
+
+/// Asks the daemon at `socket` and prints what it says.
+///
+/// # Errors
+/// When no daemon answers there.
+pub fn run(socket: &Path, json: bool) -> Result<ExitCode> {
+    let status = crate::daemon::ask(socket)?;
+    let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status) };
+    // A pipe closed early (`adit show | head`) is no fault.
+    let _ = anstream::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The status for people.
+pub fn table(status: &Status) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{HEAD}bridge {}{HEAD:#}: {} flows, generation {}, adit {} (pid {}), up {}",
+        status.bridge.name,
+        status.bridge.flows,
+        status.bridge.generation,
+        status.version,
+        status.pid,
+        uptime(status.uptime_s)
+    );
+    ports(&mut out, &status.ports);
+    tunnels(&mut out, status);
+    workers(&mut out, status);
+    drops(&mut out, status);
+    out
+}
+
+fn uptime(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, _, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// Rows of cells, each column as wide as its widest; all but the first column to the right where they are numbers.
+fn rows(out: &mut String, head: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let number = |column: usize| {
+        column > 0 && rows.iter().all(|row| row[column].chars().all(|c| c.is_ascii_digit() || c == '-'))
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(&widths).enumerate().map(|(column, (cell, width))| match number(column) {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:<width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    let _ = writeln!(out, "\n{HEAD}{}{HEAD:#}", line(&mut head.iter().copied()));
+    for row in rows {
+        let _ = writeln!(out, "{}", line(&mut row.iter().map(String::as_str)));
+    }
+}
+
+fn ports(out: &mut String, ports: &[PortStatus]) {
+    let row = |port: &PortStatus| {
+        vec![
+            port.name.clone(),
+            port.ofport.map_or("-".into(), |ofport| ofport.to_string()),
+            port.role.clone(),
+            port.mode.clone(),
+            port.rx_packets.to_string(),
+            port.rx_bytes.to_string(),
+            port.rx_missed.to_string(),
+            port.tx_packets.to_string(),
+            port.tx_bytes.to_string(),
+            port.tx_errors.to_string(),
+            port.drops.to_string(),
+        ]
+    };
+    let head = [
+        "port", "ofport", "role", "mode", "rx", "rx bytes", "rx missed", "tx", "tx bytes", "tx errors", "drops",
+    ];
+    rows(out, &head, &ports.iter().map(row).collect::<Vec<_>>());
+    for port in ports.iter().filter(|port| port.xdp.is_some_and(|xdp| xdp.unbound > 0)) {
+        let _ = writeln!(
+            out,
+            "{BAD}{}: {} frames came in by a queue without a socket and went to the kernel{BAD:#}",
+            port.name,
+            port.xdp.map_or(0, |xdp| xdp.unbound)
+        );
+    }
+}
+
+fn tunnels(out: &mut String, status: &Status) {
+    if status.tunnels.is_empty() {
+        return;
+    }
+    let row = |tunnel: &crate::status::TunnelStatus| {
+        vec![
+            tunnel.name.clone(),
+            tunnel.ofport.to_string(),
+            tunnel.kind.clone(),
+            tunnel.remote_ip.clone(),
+            tunnel.local_ip.clone().unwrap_or("any".into()),
+            tunnel.key.clone(),
+            tunnel.dst_port.to_string(),
+        ]
+    };
+    let head = ["tunnel", "ofport", "type", "remote_ip", "local_ip", "key", "dst_port"];
+    rows(out, &head, &status.tunnels.iter().map(row).collect::<Vec<_>>());
+    for remote in &status.underlay {
+        let style = if remote.reachable { GOOD } else { BAD };
+        let _ = writeln!(out, "{style}{}{style:#}", remote.explanation);
+    }
+}
+
+fn workers(out: &mut String, status: &Status) {
+    let row = |worker: &crate::status::WorkerStatus| {
+        vec![
+            worker.worker.to_string(),
+            worker.core.map_or("-".into(), |core| core.to_string()),
+            worker.generation.to_string(),
+            worker.turns.to_string(),
+            worker.idle_turns.to_string(),
+            worker.hits.to_string(),
+            worker.misses.to_string(),
+        ]
+    };
+    let head = ["worker", "core", "generation", "turns", "idle turns", "hits", "misses"];
+    rows(out, &head, &status.workers.iter().map(row).collect::<Vec<_>>());
+}
+
+fn drops(out: &mut String, status: &Status) {
+    if status.drops.is_empty() {
+        let _ = writeln!(out, "\n{GOOD}nothing was dropped{GOOD:#}");
+        return;
+    }
+    let row = |drop: &crate::status::DropStatus| vec![drop.reason.clone(), drop.count.to_string(), drop.sentence.clone()];
+    rows(out, &["dropped because", "frames", ""], &status.drops.iter().map(row).collect::<Vec<_>>());
+    let _ = writeln!(out, "{QUIET}counts since the start, over all ports{QUIET:#}");
+}

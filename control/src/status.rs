@@ -1,0 +1,147 @@
+//! What a running daemon tells of itself: the answer on its socket, and what `adit show --json` prints.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this schema; it changes when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// Everything.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it was ready.
+    pub uptime_s: u64,
+    /// The bridge.
+    pub bridge: BridgeStatus,
+    /// Uplinks, then guests.
+    pub ports: Vec<PortStatus>,
+    /// Tunnel ports.
+    pub tunnels: Vec<TunnelStatus>,
+    /// Remote endpoints and how they are reached.
+    pub underlay: Vec<RemoteStatus>,
+    /// Workers.
+    pub workers: Vec<WorkerStatus>,
+    /// Reasons that frames died of, over all workers; only those that happened.
+    pub drops: Vec<DropStatus>,
+}
+
+/// A bridge.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct BridgeStatus {
+    /// Its name.
+    pub name: String,
+    /// How many rules it has.
+    pub flows: usize,
+    /// Which snapshot of rules, ports and underlay is the newest.
+    pub generation: u64,
+}
+
+/// A port with a device.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct PortStatus {
+    /// Its name.
+    pub name: String,
+    /// `uplink` or `guest`.
+    pub role: String,
+    /// OpenFlow number; none for uplinks.
+    pub ofport: Option<u32>,
+    /// The kernel's device.
+    pub device: String,
+    /// How frames come and go: `native/copy`, `generic/copy`, `native/zero-copy`, `packet`.
+    pub mode: String,
+    /// Receive queues that are served.
+    pub queues: u32,
+    /// Frames in.
+    pub rx_packets: u64,
+    /// Bytes in.
+    pub rx_bytes: u64,
+    /// Frames that the kernel could not hand over.
+    pub rx_missed: u64,
+    /// Frames out.
+    pub tx_packets: u64,
+    /// Bytes out.
+    pub tx_bytes: u64,
+    /// Frames that the device refused after they were queued.
+    pub tx_errors: u64,
+    /// Frames that came in here and went nowhere.
+    pub drops: u64,
+    /// What the XDP program did; none for ports without one.
+    pub xdp: Option<XdpStatus>,
+}
+
+/// Counts of the XDP program of a device.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct XdpStatus {
+    /// Frames handed to us.
+    pub claimed: u64,
+    /// Frames that are ours but came in by a queue without a socket; the kernel got them.
+    pub unbound: u64,
+    /// Frames left to the kernel.
+    pub passed: u64,
+}
+
+/// A tunnel port.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct TunnelStatus {
+    /// Its name.
+    pub name: String,
+    /// OpenFlow number.
+    pub ofport: u32,
+    /// `vxlan`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Address or `flow`.
+    pub remote_ip: String,
+    /// Address, or none for any of ours.
+    pub local_ip: Option<String>,
+    /// Number or `flow`.
+    pub key: String,
+    /// UDP port.
+    pub dst_port: u16,
+}
+
+/// A remote endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct RemoteStatus {
+    /// Its address.
+    pub remote_ip: String,
+    /// Whether frames can be sent there now.
+    pub reachable: bool,
+    /// How, or why not.
+    pub explanation: String,
+}
+
+/// A worker.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct WorkerStatus {
+    /// Which.
+    pub worker: usize,
+    /// The core that it is bound to.
+    pub core: Option<usize>,
+    /// Snapshot that it uses.
+    pub generation: u64,
+    /// Turns taken.
+    pub turns: u64,
+    /// Turns without a frame.
+    pub idle_turns: u64,
+    /// Frames whose flow was known.
+    pub hits: u64,
+    /// Frames that had to be translated.
+    pub misses: u64,
+}
+
+/// A reason.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct DropStatus {
+    /// Its name.
+    pub reason: String,
+    /// Frames.
+    pub count: u64,
+    /// For people.
+    pub sentence: String,
+}
