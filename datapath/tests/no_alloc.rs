@@ -1,0 +1,213 @@
+//! After it was made, a worker allocates nothing: not for a hit, not for a miss, not for a copy, not for a drop, and not when
+//! it adopts new rules. Counted by an allocator that stands in front of the system's, thread by thread.
+#![expect(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
+
+mod common;
+
+use common::*;
+use datapath::flow::{Field, OfPort, Seed};
+use datapath::mem::FramePool;
+use datapath::pipeline::{Match, Pipeline, Rule, RuleAction};
+use datapath::port::{Null, Port, Slot};
+use datapath::stats::{SharedStats, Snapshot};
+use datapath::worker::{Parts, Publisher, Role, Worker, channel};
+use etherparse::PacketBuilder;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    // Not there any more while a thread ends; nobody asks then.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the rules of `alloc`, which are the same there.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the pointer came from `System` above, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the pointer came from `System` above, with this layout.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocated or freed.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = CALLS.get();
+    work();
+    CALLS.get() - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1, 2, 3]))), 2);
+}
+
+/// An uplink and two guests without devices; these frames come in by that port.
+fn with_worker(
+    port: u16,
+    frames: Vec<Vec<u8>>,
+    rules: Vec<Rule>,
+    flows: usize,
+    check: impl FnOnce(&mut Worker<'_>, &Publisher),
+) -> Snapshot {
+    let umem = umem();
+    let mut frames = Some(frames);
+    let ports = (0..3u16).map(|n| {
+        let null = match frames.take_if(|_| n == port) {
+            Some(frames) => Null::source(frames, 64),
+            None => Null::sink(),
+        };
+        let role = if n == 0 { Role::Uplink } else { Role::Guest(OfPort(n.into())) };
+        (Slot::new(Port::Null(null)), role)
+    });
+    let (publisher, inbox) = channel();
+    let shared = Arc::new(SharedStats::new(3));
+    let mut worker = Worker::new(Parts {
+        pool: FramePool::new(umem.take_frames()),
+        ports: ports.collect(),
+        pipeline: Arc::new(pipeline(1, rules, 2)),
+        inbox,
+        shared: shared.clone(),
+        flows,
+        seed: Seed::new(1),
+    });
+    check(&mut worker, &publisher);
+    worker.publish();
+    shared.read()
+}
+
+/// Turns whose times are far enough apart that counters are published in each.
+fn turns(worker: &mut Worker<'_>, from: u64, count: u64) {
+    for n in from..from + count {
+        worker.turn(n * 200_000_000);
+    }
+}
+
+fn rule(port: u32, actions: Vec<RuleAction>) -> Rule {
+    Rule { priority: 1, cookie: 0, matching: Match::any().exact(Field::InPort, port.into()), actions }
+}
+
+fn output(port: u32) -> RuleAction {
+    RuleAction::Output(OfPort(port))
+}
+
+fn set(field: Field, value: u128) -> RuleAction {
+    RuleAction::SetField { field, value, mask: field.max() }
+}
+
+fn frame(flow: u16) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2])
+        .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .udp(flow, 5000)
+        .write(&mut frame, b"payload")
+        .expect("a frame");
+    frame
+}
+
+fn tunnelled(flow: u16) -> Vec<u8> {
+    let mut packet = Vec::new();
+    PacketBuilder::ethernet2(NEXT_HOP_MAC.0, UPLINK_MAC.0)
+        .ipv4([192, 0, 2, 2], [192, 0, 2, 1], 64)
+        .udp(50_000, 4789)
+        .write(&mut packet, &[&[8, 0, 0, 0, 0, 0, 100, 0], &frame(flow)[..]].concat())
+        .expect("a packet");
+    packet
+}
+
+fn to_tunnel() -> Vec<Rule> {
+    vec![rule(1, vec![set(Field::TunId, 100), output(TUNNEL)]), rule(TUNNEL, vec![output(1)])]
+}
+
+/// So many frames went through and none of the turns allocated.
+fn nothing_allocated(port: u16, frames: Vec<Vec<u8>>, rules: Vec<Rule>, flows: usize) -> Snapshot {
+    with_worker(port, frames, rules, flows, |worker, _| {
+        turns(worker, 1, 4);
+        assert_eq!(allocations(|| turns(worker, 5, 1000)), 0);
+    })
+}
+
+#[test]
+fn encapsulating_known_flows_allocates_nothing() {
+    let seen = nothing_allocated(1, (0..100).map(frame).collect(), to_tunnel(), 1024);
+    assert_eq!((seen.worker.misses, seen.ports[0].tx_packets), (100, 1004 * 64));
+}
+
+#[test]
+fn decapsulating_known_flows_allocates_nothing() {
+    let seen = nothing_allocated(0, (0..100).map(tunnelled).collect(), to_tunnel(), 1024);
+    assert_eq!((seen.worker.misses, seen.ports[1].tx_packets), (100, 1004 * 64));
+}
+
+#[test]
+fn copies_and_edits_allocate_nothing() {
+    let actions = vec![
+        output(2),
+        set(Field::NwDst, 0x0a00_0063),
+        RuleAction::PushVlan { tpid: 0x8100 },
+        output(TUNNEL),
+        RuleAction::PopVlan,
+        RuleAction::InPort,
+    ];
+    let seen = nothing_allocated(1, (0..100).map(frame).collect(), vec![rule(1, actions)], 1024);
+    let sent: Vec<_> = seen.ports.iter().map(|port| port.tx_packets).collect();
+    assert_eq!(sent, [1004 * 64; 3]);
+}
+
+/// Every frame another flow, more of them than the cache has places, each with a program of its own: the cache forgets
+/// and the store of programs starts anew, again and again.
+#[test]
+fn misses_allocate_nothing() {
+    let partly = RuleAction::SetField { field: Field::TpSrc, value: 1, mask: 0x8000 };
+    let frames = (0..50_000u16).map(|n| frame(n | 0x8000 & (n << 1))).collect();
+    let rules = vec![rule(1, vec![partly, set(Field::NwTtl, 9), output(2)])];
+    let seen = nothing_allocated(1, frames, rules, 64);
+    assert!(seen.worker.misses > 1000 * 60, "{seen:?}");
+}
+
+#[test]
+fn drops_allocate_nothing() {
+    let broken = |at: usize| {
+        let mut packet = tunnelled(1);
+        packet[at] ^= 0xff;
+        packet
+    };
+    let packets = (0..50).map(broken).chain([vec![], vec![0; 13], tunnelled(1)[..60].to_vec()]).collect();
+    let seen = nothing_allocated(0, packets, vec![], 1024);
+    assert_eq!((seen.drops.total(), seen.ports[0].rx_packets), (1004 * 64, 1004 * 64));
+}
+
+#[test]
+fn adopting_new_rules_allocates_nothing() {
+    let frames = (0..100).map(frame).collect();
+    let seen = with_worker(1, frames, to_tunnel(), 1024, |worker, publisher| {
+        turns(worker, 1, 4);
+        for generation in 2..50 {
+            let new: Arc<Pipeline> = pipeline(generation, to_tunnel(), 2).into();
+            publisher.publish(new);
+            assert_eq!(allocations(|| turns(worker, generation * 10, 4)), 0);
+        }
+    });
+    assert_eq!((seen.worker.adoptions, seen.generation), (48, 49));
+}
