@@ -6,7 +6,7 @@
 use super::finish_checksum;
 use crate::mem::{Frame, FramePool};
 use crate::stats::DropReason;
-use af_xdp::{Mode, Socket, Statistics};
+use af_xdp::{Mode, Socket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A device.
@@ -37,8 +37,7 @@ impl<'u> Xsk<'u> {
 
     /// How many frames the kernel could not hand over, on all queues, since the port was opened. A system call each.
     pub(super) fn missed(&self) -> u64 {
-        let missed = |s: Statistics| s.rx_dropped + s.rx_ring_full + s.rx_fill_ring_empty_descs;
-        self.sockets.iter().filter_map(|socket| socket.statistics().ok()).map(missed).sum()
+        self.sockets.iter().filter_map(|socket| socket.statistics().ok()).map(|s| s.missed()).sum()
     }
 
     pub(super) fn fds(&self) -> Vec<BorrowedFd<'_>> {
