@@ -1,0 +1,62 @@
+//! Driving the worker: whoever's next frame is the earliest sets the time of the next turn.
+
+use super::counters::Counters;
+use super::files::{Captures, Paths};
+use super::plan::{Plan, SEED};
+use super::progress::Progress;
+use af_xdp::{ChunkSize, Umem, UmemConfig};
+use anyhow::{Context, Result};
+use datapath::mem::FramePool;
+use datapath::port::{Port, Slot};
+use datapath::stats::SharedStats;
+use datapath::worker::{Parts, Worker, channel};
+use std::sync::Arc;
+
+/// Buffers. A turn takes a batch of 64 from one port at a time and needs one more for a copy.
+const FRAMES: u32 = 256;
+/// Flows that the worker remembers, as many as a worker of the daemon does.
+const FLOWS: usize = 1 << 16;
+
+/// Replays the captures to their end.
+pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progress>) -> Result<Counters> {
+    // The same room in front of a frame as in the daemon; chunks of 4 KiB also hold jumbo frames of up to 3840 bytes.
+    let memory =
+        UmemConfig { frames: FRAMES, chunk: ChunkSize::K4, headroom: 0, huge: false, tx_metadata: true };
+    let umem = Umem::new(&memory).context("cannot get memory for packets")?;
+    let (pcaps, paths): (Vec<_>, Vec<Paths>) = captures.ports.into_iter().map(|port| port.split()).unzip();
+    let slots = pcaps.into_iter().map(|pcap| Slot::new(Port::Pcap(Box::new(pcap))));
+    let shared = Arc::new(SharedStats::new(plan.ports.len()));
+    let (_publisher, inbox) = channel();
+    let mut worker = Worker::new(Parts {
+        pool: FramePool::new(umem.take_frames()),
+        ports: slots.zip(plan.ports.iter().map(|port| port.role)).collect(),
+        pipeline: Arc::new(plan.pipeline.clone()),
+        inbox,
+        shared: shared.clone(),
+        flows: FLOWS,
+        seed: SEED,
+    });
+    while let Some(time) = earliest(&worker) {
+        let handled = worker.turn(time);
+        if let Some(progress) = &mut progress {
+            progress.turn(handled);
+        }
+    }
+    drop(progress);
+    for (slot, paths) in worker.slots_mut().iter_mut().zip(&paths) {
+        if let Port::Pcap(pcap) = &mut slot.port {
+            paths.finish(pcap)?;
+        }
+    }
+    worker.publish();
+    Ok(Counters::new(plan.ports.iter().map(|port| port.name.as_str()), &shared.read()))
+}
+
+/// When the next frame comes in, over all ports.
+fn earliest(worker: &Worker<'_>) -> Option<u64> {
+    let times = worker.slots().iter().filter_map(|slot| match &slot.port {
+        Port::Pcap(pcap) => pcap.next_time(),
+        _ => None,
+    });
+    times.min()
+}

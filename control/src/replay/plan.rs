@@ -1,0 +1,149 @@
+//! What is replayed over what: ports, rules, tunnels and underlay, out of the arguments and the configuration.
+
+use super::{Args, PortArg, underlay};
+use crate::compile::Bridge;
+use crate::config::{self, Config, FLOWS_BYTES_MAX, read_text};
+use crate::text::suggest::did_you_mean;
+use crate::text::{Diagnostic, parse_flows};
+use anyhow::{Result, anyhow, bail, ensure};
+use datapath::flow::{OfPort, Seed};
+use datapath::pipeline::{Pipeline, Rule};
+use datapath::port::PortId;
+use datapath::worker::Role;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The secret of every hash: none, so that runs repeat.
+pub(super) const SEED: Seed = Seed::new(0);
+
+/// A port of the replay. Its place in the list is its `PortId`.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedPort {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) input: Option<PathBuf>,
+}
+
+/// Everything about a replay but its frames.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// Guests in their order, then uplinks in theirs.
+    pub(super) ports: Vec<PlannedPort>,
+    pub(super) pipeline: Pipeline,
+}
+
+/// What is wrong with a text of the operator's.
+#[derive(Debug)]
+pub(super) struct Faults(Vec<Diagnostic>);
+
+impl Faults {
+    /// Shows faults with their places, a line or more each; any other error is passed on.
+    pub(super) fn show(error: anyhow::Error) -> Result<ExitCode> {
+        let faults = error.downcast::<Faults>()?;
+        let _ = writeln!(io::stderr(), "{faults}");
+        Ok(ExitCode::FAILURE)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.iter().map(ToString::to_string).collect::<Vec<_>>();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Plan {
+    pub(super) fn new(args: &Args) -> Result<Plan> {
+        let config = args.config.as_deref().map(config::read).transpose().map_err(Faults)?;
+        let config = match config {
+            Some(config) => config,
+            None => of_arguments(&args.ports)?,
+        };
+        let ports = ports(&config, &args.ports)?;
+        let rules = rules(args.flows.as_deref().or(config.bridge.flows.as_deref()), &config.port_names())?;
+        Ok(Plan { pipeline: pipeline(&config, &ports, rules)?, ports })
+    }
+}
+
+/// The configuration that arguments stand for: every port a guest, numbered in order.
+fn of_arguments(ports: &[PortArg]) -> Result<Config> {
+    let numbers = 1..=crate::text::OFPORT_MAX;
+    ensure!(ports.len() <= config::PORTS_MAX, "too many ports: at most {}", config::PORTS_MAX);
+    let guest = |(port, number): (&PortArg, u32)| config::Port {
+        name: port.name.clone(),
+        device: port.name.clone(),
+        ofport: OfPort(number),
+        mode: config::Mode::Auto,
+    };
+    Ok(Config { ports: ports.iter().zip(numbers).map(guest).collect(), ..Config::default() })
+}
+
+/// The ports of the configuration, each with its input.
+fn ports(config: &Config, args: &[PortArg]) -> Result<Vec<PlannedPort>> {
+    let guests = config.ports.iter().map(|port| (&port.name, Role::Guest(port.ofport)));
+    let uplinks = config.uplinks.iter().map(|uplink| (&uplink.device, Role::Uplink));
+    let mut ports: Vec<PlannedPort> = Vec::new();
+    for (name, role) in guests.chain(uplinks) {
+        check_name(name)?;
+        if ports.iter().any(|port| port.name == *name) {
+            bail!("{name} is the name of two ports, and both would be written to {name}.pcap; rename one");
+        }
+        ports.push(PlannedPort { name: name.clone(), role, input: None });
+    }
+    for (i, arg) in args.iter().enumerate() {
+        ensure!(
+            args[..i].iter().all(|before| before.name != arg.name),
+            "--port {} is given twice; merge its captures with mergecap",
+            arg.name
+        );
+        if let Some(tunnel) = config.tunnels.iter().find(|tunnel| tunnel.name == arg.name) {
+            bail!(
+                "{} is a tunnel: its packets come in by an uplink, so give the uplink's capture",
+                tunnel.name
+            );
+        }
+        let known = ports.iter().map(|port| port.name.as_str());
+        let message = || {
+            let near = did_you_mean(&arg.name, known.clone());
+            anyhow!("--port {}: the configuration has no port and no uplink of that name{near}", arg.name)
+        };
+        let place = known.clone().position(|name| name == arg.name).ok_or_else(message)?;
+        ports[place].input = arg.input.clone();
+    }
+    Ok(ports)
+}
+
+/// A name becomes the name of a file.
+fn check_name(name: &str) -> Result<()> {
+    let fits = !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 200;
+    ensure!(fits, "{name:?} cannot be the name of a port: NAME.pcap could not be written");
+    Ok(())
+}
+
+fn rules(flows: Option<&Path>, names: &BTreeMap<String, OfPort>) -> Result<Vec<Rule>> {
+    let Some(path) = flows else { bail!("there are no flows: give --flows, or name them in [bridge]") };
+    let text = read_text(path, FLOWS_BYTES_MAX).map_err(|fault| Faults(vec![fault]))?;
+    Ok(parse_flows(&path.display().to_string(), &text, names).map_err(Faults)?)
+}
+
+fn pipeline(config: &Config, ports: &[PlannedPort], rules: Vec<Rule>) -> Result<Pipeline> {
+    let ids = ports.iter().zip(0..).map(|(port, id)| (port, PortId(id)));
+    let guests = ids.clone().filter_map(|(port, id)| match port.role {
+        Role::Guest(ofport) => Some((ofport, id)),
+        Role::Uplink => None,
+    });
+    let uplinks: Vec<_> = ids.filter(|(port, _)| port.role == Role::Uplink).map(|(_, id)| id).collect();
+    let bridge = Bridge {
+        rules,
+        guests: guests.collect(),
+        tunnels: config.tunnel_specs(),
+        endpoints: underlay::endpoints(config)?,
+    };
+    let underlay = underlay::underlay(config, &bridge, &uplinks)?;
+    Ok(bridge.compile(1, underlay, SEED)?)
+}
