@@ -6,7 +6,7 @@
 use super::{Action, edit};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
-use crate::mem::{Frame, FramePool};
+use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Slot};
 use crate::stats::{DropReason, Drops};
 use crate::tunnel::{Encap, EncapId};
@@ -34,9 +34,15 @@ impl<'u> Executor<'_, 'u> {
         run: &mut [Option<Frame<'u>>],
         keys: &[FlowKey],
         actions: &[Action],
-        encap: impl Fn(EncapId) -> &'e Encap,
+        encap: &impl Fn(EncapId) -> &'e Encap,
     ) {
+        let mut skip = 0;
         for (i, action) in actions.iter().enumerate() {
+            // What was done on copies.
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
             let last = i + 1 == actions.len();
             match *action {
                 Action::Output(port) => {
@@ -70,6 +76,15 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::PopVlan => run.iter_mut().flatten().for_each(edit::pop_vlan),
+                Action::Clone(steps) => {
+                    skip = usize::from(steps);
+                    let last = i + skip + 1 == actions.len();
+                    let mut copies = [const { None }; BATCH];
+                    for (place, copy) in run.iter_mut().zip(&mut copies) {
+                        *copy = self.take(place, last);
+                    }
+                    self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], encap);
+                }
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }

@@ -34,6 +34,8 @@ pub enum Action {
     },
     /// Remove the outermost VLAN tag.
     PopVlan,
+    /// Do the next so many steps on a copy of the frame, and go on behind them with the frame as it is now.
+    Clone(u16),
     /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.
     Drop(DropReason),
 }

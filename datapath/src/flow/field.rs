@@ -118,6 +118,64 @@ fields! {
     TunIpv6Src = "tun_ipv6_src", 17, 0, 128;
     /// IPv6 destination of the outer header.
     TunIpv6Dst = "tun_ipv6_dst", 19, 0, 128;
+    /// Value that tables pass on to later tables.
+    Metadata = "metadata", 23, 0, 64;
+    /// Register 0: zero at first, for the rules to use.
+    Reg0 = "reg0", 25, 32, 32;
+    /// Register 1: zero at first, for the rules to use.
+    Reg1 = "reg1", 25, 0, 32;
+    /// Register 2: zero at first, for the rules to use.
+    Reg2 = "reg2", 26, 32, 32;
+    /// Register 3: zero at first, for the rules to use.
+    Reg3 = "reg3", 26, 0, 32;
+    /// Register 4: zero at first, for the rules to use.
+    Reg4 = "reg4", 27, 32, 32;
+    /// Register 5: zero at first, for the rules to use.
+    Reg5 = "reg5", 27, 0, 32;
+    /// Register 6: zero at first, for the rules to use.
+    Reg6 = "reg6", 28, 32, 32;
+    /// Register 7: zero at first, for the rules to use.
+    Reg7 = "reg7", 28, 0, 32;
+    /// Register 8: zero at first, for the rules to use.
+    Reg8 = "reg8", 29, 32, 32;
+    /// Register 9: zero at first, for the rules to use.
+    Reg9 = "reg9", 29, 0, 32;
+    /// Register 10: zero at first, for the rules to use.
+    Reg10 = "reg10", 30, 32, 32;
+    /// Register 11: zero at first, for the rules to use.
+    Reg11 = "reg11", 30, 0, 32;
+    /// Register 12: zero at first, for the rules to use.
+    Reg12 = "reg12", 31, 32, 32;
+    /// Register 13: zero at first, for the rules to use.
+    Reg13 = "reg13", 31, 0, 32;
+    /// Register 14: zero at first, for the rules to use.
+    Reg14 = "reg14", 32, 32, 32;
+    /// Register 15: zero at first, for the rules to use.
+    Reg15 = "reg15", 32, 0, 32;
+    /// Registers 0 and 1 as one.
+    Xreg0 = "xreg0", 25, 0, 64;
+    /// Registers 2 and 3 as one.
+    Xreg1 = "xreg1", 26, 0, 64;
+    /// Registers 4 and 5 as one.
+    Xreg2 = "xreg2", 27, 0, 64;
+    /// Registers 6 and 7 as one.
+    Xreg3 = "xreg3", 28, 0, 64;
+    /// Registers 8 and 9 as one.
+    Xreg4 = "xreg4", 29, 0, 64;
+    /// Registers 10 and 11 as one.
+    Xreg5 = "xreg5", 30, 0, 64;
+    /// Registers 12 and 13 as one.
+    Xreg6 = "xreg6", 31, 0, 64;
+    /// Registers 14 and 15 as one.
+    Xreg7 = "xreg7", 32, 0, 64;
+    /// Registers 0 to 3 as one.
+    Xxreg0 = "xxreg0", 25, 0, 128;
+    /// Registers 4 to 7 as one.
+    Xxreg1 = "xxreg1", 27, 0, 128;
+    /// Registers 8 to 11 as one.
+    Xxreg2 = "xxreg2", 29, 0, 128;
+    /// Registers 12 to 15 as one.
+    Xxreg3 = "xxreg3", 31, 0, 128;
 }
 
 impl Field {

@@ -3,7 +3,7 @@
 //! Each step multiplies two 64-bit words into 128 bits and folds the halves together, the construction of wyhash and
 //! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other.
 
-use super::key::{FlowKey, SHORT_WORDS, WORDS};
+use super::key::{FlowKey, FlowMask, SHORT_WORDS};
 
 /// The secret of a process (or a constant, where runs must repeat).
 #[derive(Clone, Copy, Debug)]
@@ -34,21 +34,51 @@ const fn mix(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Hash of a whole key.
+/// Hash of a whole key of a frame: which line of the exact cache, and the signature in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyHash(pub(super) u64);
+
+impl KeyHash {
+    /// Hashes a key.
+    #[inline]
+    pub fn of(key: &FlowKey, seed: &Seed) -> KeyHash {
+        let mut hash = short_hash(*key.short(), seed);
+        if key.is_long() {
+            hash = rest_hash(hash, key.rest().iter().copied(), seed);
+        }
+        KeyHash(mix(hash ^ seed.0[2], seed.0[3]))
+    }
+
+    /// Never zero: that is an empty place.
+    #[inline]
+    pub(super) fn signature(self) -> u32 {
+        (self.0 >> 32) as u32 | 1
+    }
+}
+
+/// Hash of the bits of a key that are in the mask number `at`. `long` says that the mask has bits beyond the first line.
 #[inline]
-pub fn key_hash(key: &FlowKey, seed: &Seed, long: bool) -> u64 {
-    let [a, b, c, d, e, f, g, h] = key.short();
+pub fn masked_hash(key: &FlowKey, mask: &FlowMask, long: bool, at: usize, seed: &Seed) -> u64 {
+    let masked = std::array::from_fn(|i| key.short()[i] & mask.short()[i]);
+    let mut hash = short_hash(masked, seed) ^ at as u64;
+    if long {
+        hash = rest_hash(hash, key.rest().iter().zip(mask.rest()).map(|(word, bits)| word & bits), seed);
+    }
+    mix(hash ^ seed.0[2], seed.0[3])
+}
+
+/// The four steps do not depend on each other.
+#[inline]
+fn short_hash([a, b, c, d, e, f, g, h]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
     let [s, t, u, v] = seed.0;
-    let mut hash = mix(a ^ s, b ^ t)
+    mix(a ^ s, b ^ t)
         ^ mix(c ^ u, d ^ v).rotate_left(16)
         ^ mix(e ^ t, f ^ u).rotate_left(32)
-        ^ mix(g ^ v, h ^ s).rotate_left(48);
-    if long {
-        for (i, word) in key.words()[SHORT_WORDS..WORDS].iter().enumerate() {
-            hash = mix(hash ^ word, seed.0[i % 4] | 1);
-        }
-    }
-    mix(hash ^ u, v)
+        ^ mix(g ^ v, h ^ s).rotate_left(48)
+}
+
+fn rest_hash(hash: u64, words: impl Iterator<Item = u64>, seed: &Seed) -> u64 {
+    words.zip(0..).fold(hash, |hash, (word, i): (u64, usize)| mix(hash ^ word, seed.0[i % 4] | 1))
 }
 
 /// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that
@@ -74,6 +104,7 @@ pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
 mod tests {
     use super::*;
     use crate::flow::Field;
+    use crate::flow::key::PACKET_WORDS;
 
     fn tcp() -> FlowKey {
         let mut key = FlowKey::default();
@@ -111,10 +142,11 @@ mod tests {
     fn every_field_moves_the_key_hash() {
         let seed = Seed::new(2);
         let zero = FlowKey::default();
-        for field in Field::ALL {
+        let of_frames = |field: &&Field| usize::from(field.slot().word) < PACKET_WORDS;
+        for field in Field::ALL.iter().filter(of_frames) {
             let mut key = zero.clone();
             key.set(*field, 1);
-            assert_ne!(key_hash(&key, &seed, key.is_long()), key_hash(&zero, &seed, false), "{field:?}");
+            assert_ne!(KeyHash::of(&key, &seed), KeyHash::of(&zero, &seed), "{field:?}");
         }
     }
 
@@ -125,7 +157,7 @@ mod tests {
         for port in 0..6400 {
             let mut key = tcp();
             key.set(Field::TpSrc, port);
-            counts[(key_hash(&key, &seed, false) >> 58) as usize] += 1;
+            counts[(KeyHash::of(&key, &seed).0 >> 58) as usize] += 1;
         }
         // A fair die gives 100 each with a standard deviation of 10.
         assert!(counts.iter().all(|n| (50..150).contains(n)), "{counts:?}");

@@ -10,7 +10,9 @@ use super::field::{Field, Slot};
 use std::fmt;
 
 /// Words in a key.
-pub const WORDS: usize = 21;
+pub const WORDS: usize = 33;
+/// Words that are read out of a frame; those behind them (metadata, registers) are zero until rules write them.
+pub const PACKET_WORDS: usize = 23;
 /// Words of a short key: one cache line.
 pub const SHORT_WORDS: usize = 8;
 
@@ -59,10 +61,10 @@ impl FlowKey {
         self.words.first_chunk().expect("a key is longer than its first line")
     }
 
-    /// The words that only long keys use.
+    /// The words of the frame that only long keys use.
     #[inline]
-    pub fn rest(&self) -> &[u64; WORDS - SHORT_WORDS] {
-        self.words.last_chunk().expect("a key is longer than its rest")
+    pub fn rest(&self) -> &[u64; PACKET_WORDS - SHORT_WORDS] {
+        self.words[SHORT_WORDS..].first_chunk().expect("a key is longer than its rest")
     }
 
     /// Whether the key uses words beyond the first cache line.

@@ -1,13 +1,15 @@
-//! What a frame is: its key, how the key is read out of the bytes, and the cache that remembers the answer.
+//! What a frame is: its key, how the key is read out of the bytes, and the caches that remember the answer.
 
-pub mod exact;
 pub mod extract;
 pub mod field;
 pub mod hash;
 pub mod key;
+pub mod megaflow;
+pub mod signature;
 
-pub use exact::{ExactCache, FlowId, KeyHash};
 pub use extract::{Tunnelled, Unfilled, extract};
 pub use field::{Field, Slot};
-pub use hash::Seed;
+pub use hash::{KeyHash, Seed};
 pub use key::{FlowKey, FlowMask, OfPort};
+pub use megaflow::{Answer, FlowId, MASKS_MAX, Megaflows};
+pub use signature::SignatureCache;

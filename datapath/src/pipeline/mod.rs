@@ -1,23 +1,32 @@
-//! What shall be done: rules in a table, ports, tunnels and the underlay, as one immutable snapshot, and the function that
-//! translates a key into actions.
+//! What shall be done: tables of rules, groups, ports, tunnels and the underlay, as one immutable snapshot, and the function
+//! that translates a key into actions.
 //!
-//! Control compiles a `Pipeline` and publishes it; workers adopt it between turns ([`crate::worker`]). Nothing in here
-//! changes after it was built, so translation needs no lock and gives the same answer to the same question.
+//! Control owns a `Pipeline` and changes it; what it publishes is a clone, which shares everything that did not change.
+//! Workers adopt it between turns ([`crate::worker`]). A published one never changes, so translation needs no lock and gives the
+//! same answer to the same question.
 
+pub mod changes;
+pub mod group;
 pub mod rule;
+mod state;
 pub mod table;
-pub mod translate;
+mod translate;
+mod translation;
 
-pub use rule::{Match, Rule, RuleAction};
-pub use table::Table;
-pub use translate::{ACTIONS_MAX, Translation, translate};
+pub use changes::Changes;
+pub use group::{Bucket, Group, GroupKind};
+pub use rule::{GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
+pub use table::{Installed, Table};
+pub use translate::translate;
+pub use translation::{ACTIONS_MAX, Translation};
 
 use crate::flow::OfPort;
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What an OpenFlow port number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +37,10 @@ pub enum Target {
     Tunnel(TunnelId),
 }
 
-/// Everything that translation and decapsulation need to know.
+/// Ports, tunnels and the way out: what changes when the operator or the kernel says so, not with the rules.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
-    generation: u64,
-    table: Table,
-    targets: HashMap<OfPort, Target>,
+pub struct Base {
+    targets: BTreeMap<OfPort, Target>,
     tunnels: TunnelTable,
     endpoints: HashSet<IpAddr>,
     encaps: Vec<Encap>,
@@ -41,18 +48,15 @@ pub struct Pipeline {
     underlay: Underlay,
 }
 
-impl Pipeline {
-    /// Builds a snapshot. `guests` are the bridge ports that are no tunnels; `endpoints` our own tunnel addresses.
-    /// Of two snapshots, the one with the higher `generation` is the newer.
+impl Base {
+    /// `guests` are the bridge ports that are no tunnels; `endpoints` our own tunnel addresses.
     pub fn new(
-        generation: u64,
-        table: Table,
         guests: impl IntoIterator<Item = (OfPort, PortId)>,
         tunnels: TunnelTable,
         endpoints: HashSet<IpAddr>,
         underlay: Underlay,
-    ) -> Pipeline {
-        let mut targets: HashMap<_, _> =
+    ) -> Base {
+        let mut targets: BTreeMap<_, _> =
             guests.into_iter().map(|(ofport, port)| (ofport, Target::Port(port))).collect();
         targets.extend(tunnels.iter().map(|(id, spec)| (spec.ofport, Target::Tunnel(id))));
 
@@ -72,46 +76,145 @@ impl Pipeline {
                 }
             }
         }
-        Pipeline { generation, table, targets, tunnels, endpoints, encaps, ways, underlay }
+        Base { targets, tunnels, endpoints, encaps, ways, underlay }
+    }
+}
+
+/// Everything that translation and decapsulation need to know.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    base: Arc<Base>,
+    /// As many as are in use, from table 0 on.
+    tables: Vec<Arc<Table>>,
+    groups: rpds::HashTrieMapSync<u32, Arc<Group>>,
+    changes: Changes,
+}
+
+impl Pipeline {
+    /// A pipeline without rules.
+    pub fn new(base: Base) -> Pipeline {
+        Pipeline {
+            base: Arc::new(base),
+            tables: Vec::new(),
+            groups: rpds::HashTrieMapSync::new_sync(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// With these rules in table 0.
+    pub fn with_rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Pipeline {
+        rules.into_iter().for_each(|rule| drop(self.insert(TableId(0), rule)));
+        self
+    }
+
+    /// Adds a rule; returns the one that it takes the place of.
+    pub fn insert(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
+        self.changes.rule(table, &rule.matching);
+        let at = usize::from(table.0);
+        if self.tables.len() <= at {
+            self.tables.resize_with(at + 1, Arc::default);
+        }
+        Arc::make_mut(&mut self.tables[at]).insert(rule)
+    }
+
+    /// Removes the rule with exactly this priority and match.
+    pub fn remove(&mut self, table: TableId, priority: u16, matching: &Match) -> Option<Arc<Installed>> {
+        let at = usize::from(table.0);
+        let gone = Arc::make_mut(self.tables.get_mut(at)?).remove(priority, matching)?;
+        self.changes.rule(table, matching);
+        Some(gone)
+    }
+
+    /// Adds a group or changes it.
+    pub fn set_group(&mut self, id: GroupId, group: Group) {
+        self.changes.everything();
+        self.groups.insert_mut(id.0, Arc::new(group));
+    }
+
+    /// Removes a group. Rules that name it drop from now on.
+    pub fn remove_group(&mut self, id: GroupId) -> bool {
+        self.changes.everything();
+        self.groups.remove_mut(&id.0)
+    }
+
+    /// Puts other ports, tunnels or ways under the same rules.
+    pub fn set_base(&mut self, base: Base) {
+        self.changes.everything();
+        self.base = Arc::new(base);
+    }
+
+    /// The snapshot to publish: it has the next generation, and knows what has changed since the last ones.
+    pub fn snapshot(&mut self) -> Arc<Pipeline> {
+        self.changes.close();
+        Arc::new(self.clone())
     }
 
     /// Which snapshot this is.
+    #[inline]
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.changes.generation()
     }
 
-    /// The flow table.
-    pub fn table(&self) -> &Table {
-        &self.table
+    /// What has changed lately.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// A flow table. One that never had a rule is not there.
+    pub fn table(&self, table: TableId) -> Option<&Table> {
+        self.tables.get(usize::from(table.0)).map(|table| &**table)
+    }
+
+    /// All tables with a number.
+    pub fn tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
+        (0..).map(TableId).zip(self.tables.iter().map(|table| &**table))
+    }
+
+    /// A group.
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(&id.0).map(|group| &**group)
     }
 
     /// The tunnel ports.
     pub fn tunnels(&self) -> &TunnelTable {
-        &self.tunnels
+        &self.base.tunnels
     }
 
     /// Whether `address` is one of our tunnel endpoints.
     #[inline]
     pub fn is_endpoint(&self, address: IpAddr) -> bool {
-        self.endpoints.contains(&address)
+        self.base.endpoints.contains(&address)
     }
 
     /// The headers to put in front.
     #[inline]
     pub fn encap(&self, id: EncapId) -> &Encap {
-        &self.encaps[id.0 as usize]
+        &self.base.encaps[id.0 as usize]
+    }
+
+    /// The numbers of all bridge ports, in order.
+    pub fn ports(&self) -> impl Iterator<Item = OfPort> {
+        self.base.targets.keys().copied()
     }
 
     /// What a bridge port's number stands for.
     fn target(&self, port: OfPort) -> Option<Target> {
-        self.targets.get(&port).copied()
+        self.base.targets.get(&port).copied()
+    }
+
+    /// Whether what the bucket watches is there (OpenFlow 1.3 section 6.5).
+    fn is_live(&self, bucket: &Bucket) -> bool {
+        bucket.watch_port.is_none_or(|port| self.target(port).is_some())
+            && bucket.watch_group.is_none_or(|group| {
+                self.group(group).is_some_and(|group| group.buckets.iter().any(|b| b.watch_group.is_none() && self.is_live(b)))
+            })
     }
 
     /// The headers that lead from a tunnel port to a remote endpoint.
     fn way(&self, tunnel: TunnelId, remote: IpAddr) -> Result<EncapId, DropReason> {
-        match self.ways.get(&(tunnel, remote)) {
+        match self.base.ways.get(&(tunnel, remote)) {
             Some(way) => Ok(*way),
-            None => Err(match self.underlay.reach(remote) {
+            None => Err(match self.base.underlay.reach(remote) {
                 Reach::NoNeighbour => DropReason::NoNeighbour,
                 Reach::NoRoute | Reach::Via(_) => DropReason::NoRoute,
             }),

@@ -5,11 +5,18 @@
 
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 
-/// A match: `key` and which of its bits must be equal. Bits of `key` outside of `mask` are zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The bits of one word that matter, and what they must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Cell {
+    word: u8,
+    mask: u64,
+    value: u64,
+}
+
+/// A match: conditions on bits of a key. Kept as the words that have any, in order: a rule looks at few.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Match {
-    key: FlowKey,
-    mask: FlowMask,
+    cells: Vec<Cell>,
 }
 
 impl Match {
@@ -31,40 +38,119 @@ impl Match {
 
     /// Adds a condition in place. See [`Match::with`].
     pub fn require(&mut self, field: Field, value: u128, mask: u128) {
-        self.key.set_masked(field, value & mask, mask);
-        self.mask.set_masked(field, mask, mask);
+        let (mut key, mut all) = (self.key(), self.mask());
+        key.set_masked(field, value & mask, mask);
+        all.set_masked(field, mask, mask);
+        let cell = |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: *value };
+        let cells = (0..).zip(all.words().iter().zip(key.words())).map(cell);
+        self.cells = cells.filter(|cell| cell.mask != 0).collect();
     }
 
     /// The values, zero where they do not matter.
-    pub fn key(&self) -> &FlowKey {
-        &self.key
+    pub fn key(&self) -> FlowKey {
+        self.gather(|cell| cell.value)
     }
 
     /// The bits that matter.
-    pub fn mask(&self) -> &FlowMask {
-        &self.mask
+    pub fn mask(&self) -> FlowMask {
+        self.gather(|cell| cell.mask)
+    }
+
+    fn gather(&self, part: impl Fn(&Cell) -> u64) -> FlowKey {
+        let mut key = FlowKey::default();
+        for cell in &self.cells {
+            key.words_mut()[usize::from(cell.word)] = part(cell);
+        }
+        key
+    }
+
+    /// The values of the words that matter, in order: with the mask, the whole match.
+    pub(super) fn values(&self) -> Box<[u64]> {
+        self.cells.iter().map(|cell| cell.value).collect()
+    }
+
+    /// The words that matter and which bits of them, in order.
+    pub(super) fn shape(&self) -> Box<[(u8, u64)]> {
+        self.cells.iter().map(|cell| (cell.word, cell.mask)).collect()
     }
 
     /// Whether a frame with this key fits.
     #[inline]
     pub fn fits(&self, key: &FlowKey) -> bool {
-        let mut differing = 0;
-        for ((have, want), mask) in key.words().iter().zip(self.key.words()).zip(self.mask.words()) {
-            differing |= (have ^ want) & mask;
-        }
-        differing == 0
+        self.cells.iter().all(|cell| key.words()[usize::from(cell.word)] & cell.mask == cell.value)
+    }
+
+    /// Whether every frame that fits this match fits `wider` too: the test of a loose modify or delete (OpenFlow 1.3
+    /// section 6.4).
+    pub fn is_within(&self, wider: &Match) -> bool {
+        let (key, mask) = (self.key(), self.mask());
+        wider.cells.iter().all(|cell| {
+            let word = usize::from(cell.word);
+            mask.words()[word] & cell.mask == cell.mask && key.words()[word] & cell.mask == cell.value
+        })
+    }
+
+    /// Whether some frame fits both.
+    pub fn overlaps(&self, other: &Match) -> bool {
+        let (key, mask) = (self.key(), self.mask());
+        other.cells.iter().all(|cell| {
+            let word = usize::from(cell.word);
+            (key.words()[word] ^ cell.value) & mask.words()[word] & cell.mask == 0
+        })
     }
 }
 
-/// What a rule asks for, in OpenFlow's vocabulary: ports are bridge ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Number of a flow table: 0 to 253. 254 and 255 mean something else in OpenFlow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableId(pub u8);
+
+/// Tables that a pipeline has.
+pub const TABLES: usize = 254;
+
+/// Number of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub u32);
+
+/// Part of a field: `bits` bits from `offset` (0 is the least significant).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// The field.
+    pub field: Field,
+    /// First bit.
+    pub offset: u8,
+    /// How many bits.
+    pub bits: u8,
+}
+
+impl Part {
+    /// A field as a whole.
+    pub const fn all(field: Field) -> Part {
+        Part { field, offset: 0, bits: field.slot().bits }
+    }
+
+    /// The bits, at their place in the field.
+    pub const fn mask(&self) -> u128 {
+        if self.bits == 128 { u128::MAX } else { ((1 << self.bits) - 1) << self.offset }
+    }
+}
+
+/// What a rule asks for, in OpenFlow's vocabulary and that of Open vSwitch's extensions: ports are bridge ports.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RuleAction {
     /// Send to a bridge port. Sending to the port that the frame came in by does nothing (OpenFlow 1.3 section 4.5);
     /// `InPort` is the way back.
     Output(OfPort),
+    /// Send to the port whose number a field holds.
+    OutputReg(Part),
     /// Send back to where it came from.
     InPort,
-    /// Set bits of a field: of the frame, or of the tunnel metadata that a later output to a tunnel uses.
+    /// Send to every port but the one that it came in by.
+    All,
+    /// Send to every port but the one that it came in by and those that do not take part in flooding.
+    Flood,
+    /// Do what a group says.
+    Group(GroupId),
+    /// Set bits of a field: of the frame, of the tunnel metadata that a later output to a tunnel uses, or of a register.
     SetField {
         /// The field.
         field: Field,
@@ -73,6 +159,13 @@ pub enum RuleAction {
         /// Which bits to set.
         mask: u128,
     },
+    /// Copy bits from one field to another.
+    Move {
+        /// From.
+        from: Part,
+        /// To; of the same width.
+        to: Part,
+    },
     /// Add an 802.1Q or 802.1ad tag in front; its identifier and priority are those of the tag that was outermost, or zero.
     PushVlan {
         /// 0x8100 or 0x88a8.
@@ -80,6 +173,39 @@ pub enum RuleAction {
     },
     /// Take the outermost tag away.
     PopVlan,
+    /// Count the time to live of IP down; a frame that has 1 or less goes no further.
+    DecTtl,
+    /// Look the frame up again, as if it had come in by `port`, in `table`; go on here afterwards.
+    Resubmit {
+        /// None: the port that it came in by.
+        port: Option<OfPort>,
+        /// None: the table of this rule.
+        table: Option<TableId>,
+    },
+    /// Do these on a copy: what they change is forgotten afterwards.
+    Clone(Vec<RuleAction>),
+}
+
+/// What a rule does with its frames (OpenFlow 1.3 section 5.9), in the order in which it is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Instructions {
+    /// Do these now.
+    pub apply: Vec<RuleAction>,
+    /// Empty the action set.
+    pub clear: bool,
+    /// Put these into the action set, one of a kind, done at the end of the pipeline.
+    pub write: Vec<RuleAction>,
+    /// Set bits of the metadata: value and mask.
+    pub metadata: Option<(u64, u64)>,
+    /// Go on in this table.
+    pub goto: Option<TableId>,
+}
+
+impl Instructions {
+    /// Only things to do now.
+    pub fn apply(actions: Vec<RuleAction>) -> Instructions {
+        Instructions { apply: actions, ..Instructions::default() }
+    }
 }
 
 /// A rule of a flow table.
@@ -91,8 +217,25 @@ pub struct Rule {
     pub cookie: u64,
     /// Which frames.
     pub matching: Match,
-    /// What is done with them, in order. None is a drop.
-    pub actions: Vec<RuleAction>,
+    /// What is done with them. Nothing that sends is a drop.
+    pub instructions: Instructions,
+}
+
+impl Rule {
+    /// A rule without mark.
+    pub fn new(priority: u16, matching: Match, instructions: Instructions) -> Rule {
+        Rule { priority, cookie: 0, matching, instructions }
+    }
+
+    /// A rule that does `actions`.
+    pub fn acting(priority: u16, matching: Match, actions: Vec<RuleAction>) -> Rule {
+        Rule::new(priority, matching, Instructions::apply(actions))
+    }
+
+    /// Whether this is the rule for frames that no other takes (OpenFlow 1.3 section 5.4).
+    pub fn is_table_miss(&self) -> bool {
+        self.priority == 0 && self.matching == Match::any()
+    }
 }
 
 #[cfg(test)]

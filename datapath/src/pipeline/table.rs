@@ -1,68 +1,251 @@
-//! A flow table: rules in the order in which they are asked.
+//! A flow table: rules grouped by what they look at.
+//!
+//! **What.** Rules with the same mask are a *subtable*: a persistent hash map from the masked values to the rules that have
+//! them. Subtables stand in the order of their highest priority.
+//!
+//! **How.** A lookup asks the subtables in that order and stops when none that is left can win. It depends on the masks that
+//! it asked for and on nothing else, so the different dependencies that one table can give are as many as it has
+//! subtables: the masks of cached flows are bounded by the rules, not by the packets (CVE-2019-25076 is what happens
+//! otherwise).
+//!
+//! **Sharing.** A table is cloned in O(number of masks) and shares all rules with the original. Adding or removing a rule
+//! copies the path to it in one map.
 
-use super::rule::Rule;
+use super::rule::{Match, Rule};
 use crate::flow::FlowKey;
+use rpds::HashTrieMapSync;
+use std::sync::Arc;
+
+/// A rule in a table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The rule.
+    pub rule: Rule,
+    /// Among rules of one priority that a frame fits, the smallest of these decides: the oldest rule.
+    order: u64,
+}
+
+/// The rules with one mask and one set of values, highest priority first. Nearly always one.
+type Bucket = Arc<[Arc<Installed>]>;
+
+#[derive(Clone, Debug)]
+struct Subtable {
+    /// The words that its rules look at, and which bits of them.
+    shape: Arc<[(u8, u64)]>,
+    /// At least the highest priority of its rules.
+    priority: u16,
+    rules: HashTrieMapSync<Box<[u64]>, Bucket>,
+    len: usize,
+}
 
 /// Rules, highest priority first; among equals the one added first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
-    rules: Vec<Rule>,
+    subtables: Vec<Arc<Subtable>>,
+    len: usize,
+    added: u64,
 }
 
 impl Table {
-    /// A table of these rules. A rule with the priority and match of an earlier one takes its place, as an added flow
-    /// does in OpenFlow 1.3 (section 6.4).
+    /// A table of these rules.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Table {
-        let mut table: Vec<Rule> = Vec::new();
-        let mut places = std::collections::HashMap::new();
-        for rule in rules {
-            let identity = (rule.priority, *rule.matching.key().words(), *rule.matching.mask().words());
-            match places.get(&identity) {
-                Some(place) => table[*place] = rule,
-                None => {
-                    places.insert(identity, table.len());
-                    table.push(rule);
-                }
+        let mut table = Table::default();
+        rules.into_iter().for_each(|rule| drop(table.insert(rule)));
+        table
+    }
+
+    /// Adds a rule. One with the same priority and match gives way to it, as OpenFlow 1.3 section 6.4 has it, and is returned.
+    pub fn insert(&mut self, rule: Rule) -> Option<Arc<Installed>> {
+        let (shape, values) = (rule.matching.shape(), rule.matching.values());
+        let priority = rule.priority;
+        let at = self.subtable_for(shape);
+        let subtable = Arc::make_mut(&mut self.subtables[at]);
+        self.added += 1;
+        let (bucket, replaced) = match subtable.rules.get(&values) {
+            None => ([Arc::new(Installed { rule, order: self.added })].into(), None),
+            Some(bucket) => with(bucket, rule, self.added),
+        };
+        subtable.rules.insert_mut(values, bucket);
+        if replaced.is_none() {
+            subtable.len += 1;
+            self.len += 1;
+        }
+        if priority > subtable.priority {
+            subtable.priority = priority;
+            self.sort();
+        }
+        replaced
+    }
+
+    /// Removes the rule with exactly this priority and match.
+    pub fn remove(&mut self, priority: u16, matching: &Match) -> Option<Arc<Installed>> {
+        let shape = matching.shape();
+        let at = self.subtables.iter().position(|subtable| *subtable.shape == *shape)?;
+        let values = matching.values();
+        let bucket = self.subtables[at].rules.get(&values)?;
+        let gone = bucket.iter().find(|installed| installed.rule.priority == priority)?.clone();
+        let rest: Bucket = bucket.iter().filter(|i| i.rule.priority != priority).cloned().collect();
+        self.len -= 1;
+        if self.subtables[at].len == 1 {
+            self.subtables.remove(at);
+            return Some(gone);
+        }
+        let subtable = Arc::make_mut(&mut self.subtables[at]);
+        subtable.len -= 1;
+        match rest.is_empty() {
+            true => drop(subtable.rules.remove_mut(&values)),
+            false => subtable.rules.insert_mut(values, rest),
+        }
+        Some(gone)
+    }
+
+    /// The rule with exactly this priority and match.
+    pub fn get(&self, priority: u16, matching: &Match) -> Option<&Arc<Installed>> {
+        let shape = matching.shape();
+        let subtable = self.subtables.iter().find(|subtable| *subtable.shape == *shape)?;
+        let bucket = subtable.rules.get(&matching.values())?;
+        bucket.iter().find(|installed| installed.rule.priority == priority)
+    }
+
+    /// The rule that decides about a frame with this key. `look` is told every word and the bits of it that were looked at.
+    pub fn find(&self, key: &FlowKey, mut look: impl FnMut(usize, u64)) -> Option<&Rule> {
+        let mut best: Option<&Arc<Installed>> = None;
+        let mut values = [0; crate::flow::key::WORDS];
+        for subtable in &self.subtables {
+            if best.is_some_and(|best| best.rule.priority > subtable.priority) {
+                break;
+            }
+            for ((word, bits), value) in subtable.shape.iter().zip(&mut values) {
+                look(usize::from(*word), *bits);
+                *value = key.words()[usize::from(*word)] & bits;
+            }
+            let Some(bucket) = subtable.rules.get(&values[..subtable.shape.len()]) else { continue };
+            let Some(first) = bucket.first() else { continue };
+            let rank = |installed: &Installed| (installed.rule.priority, std::cmp::Reverse(installed.order));
+            if best.is_none_or(|best| rank(first) > rank(best)) {
+                best = Some(first);
             }
         }
-        table.sort_by_key(|rule| std::cmp::Reverse(rule.priority));
-        Table { rules: table }
+        best.map(|installed| &installed.rule)
     }
 
-    /// The rule that decides about a frame with this key.
-    pub fn find(&self, key: &FlowKey) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.matching.fits(key))
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    /// All rules, in order.
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
+
+    /// How many masks the rules have: the most different dependencies that a lookup here can have.
+    pub fn masks(&self) -> usize {
+        self.subtables.len()
+    }
+
+    /// All rules, highest priority first, the older first among equals.
+    pub fn rules(&self) -> Vec<&Rule> {
+        let mut all: Vec<&Arc<Installed>> =
+            self.subtables.iter().flat_map(|subtable| subtable.rules.values()).flat_map(|b| b.iter()).collect();
+        all.sort_by_key(|installed| (std::cmp::Reverse(installed.rule.priority), installed.order));
+        all.into_iter().map(|installed| &installed.rule).collect()
+    }
+
+    fn subtable_for(&mut self, shape: Box<[(u8, u64)]>) -> usize {
+        if let Some(at) = self.subtables.iter().position(|subtable| *subtable.shape == *shape) {
+            return at;
+        }
+        let subtable =
+            Subtable { shape: shape.into(), priority: 0, rules: HashTrieMapSync::new_sync(), len: 0 };
+        self.subtables.push(Arc::new(subtable));
+        self.subtables.len() - 1
+    }
+
+    fn sort(&mut self) {
+        self.subtables.sort_by_key(|subtable| std::cmp::Reverse(subtable.priority));
+    }
+}
+
+/// The bucket with a rule more, and the rule that gave way to it. A rule that takes another's place takes its age, too.
+fn with(bucket: &Bucket, rule: Rule, order: u64) -> (Bucket, Option<Arc<Installed>>) {
+    let replaced = bucket.iter().find(|i| i.rule.priority == rule.priority).cloned();
+    let order = replaced.as_ref().map_or(order, |replaced| replaced.order);
+    let others = bucket.iter().filter(|i| i.rule.priority != rule.priority).cloned();
+    let priority = rule.priority;
+    let mut all: Vec<Arc<Installed>> = others.collect();
+    let at = all.partition_point(|i| i.rule.priority > priority);
+    all.insert(at, Arc::new(Installed { rule, order }));
+    (all.into(), replaced)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flow::{Field, OfPort};
-    use crate::pipeline::{Match, RuleAction};
+    use crate::pipeline::RuleAction;
 
     fn rule(priority: u16, matching: Match, output: u32) -> Rule {
-        Rule { priority, cookie: 0, matching, actions: vec![RuleAction::Output(OfPort(output))] }
+        Rule::acting(priority, matching, vec![RuleAction::Output(OfPort(output))])
+    }
+
+    fn port(port: u128) -> Match {
+        Match::any().exact(Field::InPort, port)
+    }
+
+    fn find(table: &Table, key: &FlowKey) -> Option<u16> {
+        table.find(key, |_, _| ()).map(|rule| rule.priority)
     }
 
     #[test]
     fn the_highest_priority_that_fits_decides() {
-        let port_1 = Match::any().exact(Field::InPort, 1);
-        let table = Table::new([rule(1, Match::any(), 9), rule(100, port_1, 2)]);
+        let table = Table::new([rule(1, Match::any(), 9), rule(100, port(1), 2)]);
         let mut key = FlowKey::default();
-        assert_eq!(table.find(&key).unwrap().priority, 1);
+        assert_eq!(find(&table, &key), Some(1));
         key.set(Field::InPort, 1);
-        assert_eq!(table.find(&key).unwrap().priority, 100);
+        assert_eq!(find(&table, &key), Some(100));
     }
 
     #[test]
     fn the_same_match_at_the_same_priority_replaces() {
-        let table = Table::new([rule(5, Match::any(), 1), rule(5, Match::any(), 2)]);
-        assert_eq!(table.rules(), [rule(5, Match::any(), 2)]);
+        let mut table = Table::new([rule(5, Match::any(), 1)]);
+        assert_eq!(table.insert(rule(5, Match::any(), 2)).map(|old| old.rule.clone()), Some(rule(5, Match::any(), 1)));
+        assert_eq!(table.rules(), [&rule(5, Match::any(), 2)]);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn among_equals_the_older_decides() {
+        let dst = Match::any().exact(Field::NwDst, 7);
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, 1);
+        key.set(Field::NwDst, 7);
+        let found = |table: &Table| table.find(&key, |_, _| ()).map(|rule| rule.instructions.clone());
+        let one = Table::new([rule(5, port(1), 1), rule(5, dst.clone(), 2)]);
+        assert_eq!(found(&one), Some(rule(5, port(1), 1).instructions));
+        let other = Table::new([rule(5, dst.clone(), 2), rule(5, port(1), 1)]);
+        assert_eq!(found(&other), Some(rule(5, dst, 2).instructions));
+    }
+
+    #[test]
+    fn a_removed_rule_is_gone_and_a_clone_keeps_it() {
+        let mut table = Table::new([rule(1, port(1), 1), rule(2, port(1), 2), rule(3, port(2), 3)]);
+        let before = table.clone();
+        assert!(table.remove(2, &port(1)).is_some());
+        assert!(table.remove(2, &port(1)).is_none());
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, 1);
+        assert_eq!((find(&table, &key), find(&before, &key)), (Some(1), Some(2)));
+        assert_eq!((table.len(), before.len()), (2, 3));
+    }
+
+    #[test]
+    fn a_lookup_depends_on_the_masks_that_it_asked() {
+        let table = Table::new([rule(9, port(1), 1), rule(5, Match::any().exact(Field::NwDst, 7), 2)]);
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, 1);
+        let mut looked = Vec::new();
+        table.find(&key, |word, _| looked.push(word));
+        assert_eq!(looked, [usize::from(Field::InPort.slot().word)], "the second cannot win any more");
     }
 }

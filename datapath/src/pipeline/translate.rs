@@ -1,120 +1,237 @@
-//! Translation: a pure function from (pipeline, key) to datapath actions.
+//! Translation: a pure function from (pipeline, key) to datapath actions and the mask of frames that they hold for.
 //!
-//! It walks the rule's actions over a copy of the key. Setting a field only changes the copy; before each output the
-//! difference between what the frame says and what the copy says is written out as edits, so a field that is set twice
-//! is written once and one that is set to what it was is not written at all.
+//! It walks the tables as OpenFlow 1.3 section 5 says: the rule of highest priority, its instructions in order, on to the
+//! next table, and at the end the action set. Setting a field only changes what the frame shall say ([`State`]); before
+//! each output the difference is written out as edits, so a field that is set twice is written once.
+//!
+//! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
-use super::{Pipeline, RuleAction, Target};
+use super::group::{Bucket, Group, GroupKind};
+use super::rule::{Instructions, RuleAction, TableId};
+use super::state::State;
+use super::translation::Translation;
+use super::{GroupId, Pipeline, Target};
 use crate::action::Action;
-use crate::flow::{Field, FlowKey, OfPort};
+use crate::flow::hash::entropy;
+use crate::flow::{Field, FlowKey, OfPort, Seed};
 use crate::stats::DropReason;
 use crate::tunnel::{EncapId, Key, Remote, TunnelId};
-use crate::wire::ethertype;
-use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Most steps that a frame may take. A rule that needs more is refused as a whole rather than half done.
-pub const ACTIONS_MAX: usize = 64;
+/// How deep resubmits, groups and clones may be nested.
+const DEPTH_MAX: u32 = 64;
+/// How many tables a frame may be looked up in: as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS).
+const LOOKUPS_MAX: u32 = 4096;
 
-/// The bit of `vlan_tci` that says a tag is present.
-pub const VLAN_PRESENT: u16 = 0x1000;
-
-/// What translation found. Reused from miss to miss, so that it allocates nothing.
-#[derive(Clone, Debug)]
-pub struct Translation {
-    actions: Vec<Action>,
-    overflow: bool,
-}
-
-impl Default for Translation {
-    fn default() -> Self {
-        Translation { actions: Vec::with_capacity(ACTIONS_MAX), overflow: false }
-    }
-}
-
-impl Translation {
-    /// The steps. If none of them sends, the last counts why.
-    pub fn actions(&self) -> &[Action] {
-        &self.actions
-    }
-
-    fn clear(&mut self) {
-        self.actions.clear();
-        self.overflow = false;
-    }
-
-    fn push(&mut self, action: Action) {
-        match self.actions.len() < ACTIONS_MAX {
-            true => self.actions.push(action),
-            false => self.overflow = true,
-        }
-    }
-
-    /// Ends the walk: nothing behind the last output matters, and a frame that goes nowhere has a reason.
-    fn finish(&mut self, otherwise: DropReason) {
-        if self.overflow {
-            self.actions.clear();
-            self.actions.push(Action::Drop(DropReason::TooManyActions));
-            return;
-        }
-        let useful = |action: &Action| action.sends() || matches!(action, Action::Drop(_));
-        let end = self.actions.iter().rposition(useful).map_or(0, |last| last + 1);
-        self.actions.truncate(end);
-        if self.actions.is_empty() {
-            self.actions.push(Action::Drop(otherwise));
-        }
-    }
-}
+/// What the hash of a select group is salted with: the same on every host and at every start, so that a conversation
+/// stays where it is.
+const SELECT: Seed = Seed::new(0x5e1e_c7ed);
 
 /// Decides what is done with a frame that has this key.
 pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
     out.clear();
-    let Some(rule) = pipeline.table().find(key) else {
-        return out.finish(DropReason::TableMiss);
-    };
+    let state = State::of(key);
+    // The port is in every answer: whose frame it is, is never left open.
+    state.look_at(Field::InPort, Field::InPort.max(), out);
     let in_port = OfPort(key.get(Field::InPort) as u32);
-    let mut walk = Walk { pipeline, frame: key.clone(), wish: key.clone(), out };
-    let mut otherwise = DropReason::RuleDrop;
-    for action in &rule.actions {
-        match *action {
-            RuleAction::Output(port) if port == in_port => otherwise = DropReason::OutputToInput,
-            RuleAction::Output(port) => walk.output(port),
-            RuleAction::InPort => walk.output(in_port),
-            RuleAction::SetField { field, value, mask } => walk.wish.set_masked(field, value, mask),
-            RuleAction::PushVlan { tpid } => walk.push_vlan(tpid),
-            RuleAction::PopVlan => walk.pop_vlan(),
+    let mut walk = Walk { pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
+    walk.pipeline_from(TableId(0));
+    let end = walk.end.unwrap_or(DropReason::RuleDrop);
+    out.finish(end);
+}
+
+/// The action set (OpenFlow 1.3 section 5.10): at most one of a kind, done in a fixed order.
+#[derive(Clone, Debug, Default)]
+struct ActionSet {
+    pop: Option<RuleAction>,
+    push: Option<RuleAction>,
+    dec_ttl: bool,
+    sets: Vec<RuleAction>,
+    group: Option<GroupId>,
+    output: Option<RuleAction>,
+}
+
+impl ActionSet {
+    fn write(&mut self, action: &RuleAction) {
+        match action {
+            RuleAction::PopVlan => self.pop = Some(action.clone()),
+            RuleAction::PushVlan { .. } => self.push = Some(action.clone()),
+            RuleAction::DecTtl => self.dec_ttl = true,
+            RuleAction::SetField { field, mask, .. } => {
+                let same = |other: &RuleAction| {
+                    matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0)
+                };
+                self.sets.retain(|other| !same(other));
+                self.sets.push(action.clone());
+            }
+            RuleAction::Move { .. } => self.sets.push(action.clone()),
+            RuleAction::Group(group) => self.group = Some(*group),
+            RuleAction::Output(_)
+            | RuleAction::OutputReg(_)
+            | RuleAction::InPort
+            | RuleAction::All
+            | RuleAction::Flood => self.output = Some(action.clone()),
+            RuleAction::Resubmit { .. } | RuleAction::Clone(_) => {}
         }
     }
-    out.finish(otherwise);
+
+    fn clear(&mut self) {
+        *self = ActionSet::default();
+    }
 }
 
 struct Walk<'a> {
     pipeline: &'a Pipeline,
-    /// What the frame says by now.
-    frame: FlowKey,
-    /// What it shall say at the next output.
-    wish: FlowKey,
+    /// Where the frame came in by, for those that ask for it by name.
+    in_port: OfPort,
+    state: State,
+    set: ActionSet,
+    depth: u32,
+    lookups: u32,
+    /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
+    end: Option<DropReason>,
     out: &'a mut Translation,
 }
 
 impl Walk<'_> {
-    fn output(&mut self, port: OfPort) {
-        let step = match self.pipeline.target(port) {
-            None => Action::Drop(DropReason::NoSuchPort),
-            Some(Target::Port(port)) => Action::Output(port),
-            Some(Target::Tunnel(tunnel)) => match self.way(tunnel) {
-                Ok((encap, key)) => Action::Encap { encap, key },
-                Err(reason) => Action::Drop(reason),
-            },
-        };
-        if step.sends() {
-            self.commit();
+    /// From this table on to the end, and then the action set.
+    fn pipeline_from(&mut self, first: TableId) {
+        self.tables_from(first);
+        let set = std::mem::take(&mut self.set);
+        self.action_set(&set);
+    }
+
+    fn tables_from(&mut self, first: TableId) {
+        let mut next = Some(first);
+        while let Some(table) = next {
+            next = None;
+            if self.lookups == LOOKUPS_MAX {
+                return self.fail(DropReason::TooManyLookups);
+            }
+            self.lookups += 1;
+            self.out.asked(table.0);
+            let Walk { pipeline, state, out, .. } = self;
+            let found = pipeline.table(table).and_then(|t| {
+                t.find(state.key(), |word, bits| state.look(word, bits, out))
+            });
+            match found {
+                None => self.note(DropReason::TableMiss),
+                Some(rule) => {
+                    self.instructions(&rule.instructions, table);
+                    next = rule.instructions.goto;
+                }
+            }
         }
-        self.out.push(step);
+    }
+
+    /// OpenFlow 1.3 section 5.9: in this order.
+    fn instructions(&mut self, instructions: &Instructions, table: TableId) {
+        self.actions(&instructions.apply, table);
+        if instructions.clear {
+            self.set.clear();
+        }
+        instructions.write.iter().for_each(|action| self.set.write(action));
+        if let Some((value, mask)) = instructions.metadata {
+            self.state.set(Field::Metadata, value.into(), mask.into(), self.out);
+        }
+    }
+
+    fn actions(&mut self, actions: &[RuleAction], table: TableId) {
+        for action in actions {
+            match action {
+                RuleAction::Output(port) => self.output(*port),
+                RuleAction::OutputReg(part) => {
+                    let port = self.state.read(*part, self.out);
+                    self.output(OfPort(port as u32));
+                }
+                RuleAction::InPort => self.send(self.in_port),
+                RuleAction::All | RuleAction::Flood => self.flood(),
+                RuleAction::Group(group) => self.group(*group),
+                RuleAction::SetField { field, value, mask } => self.state.set(*field, *value, *mask, self.out),
+                RuleAction::Move { from, to } => {
+                    let value = self.state.read(*from, self.out);
+                    self.state.set(to.field, value << to.offset, to.mask(), self.out);
+                }
+                RuleAction::PushVlan { tpid } => self.state.push_vlan(*tpid, self.out),
+                RuleAction::PopVlan => self.state.pop_vlan(self.out),
+                RuleAction::DecTtl => {
+                    if !self.dec_ttl() {
+                        return;
+                    }
+                }
+                RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
+                RuleAction::Clone(actions) => self.cloned(|walk| walk.actions(actions, table)),
+            }
+        }
+    }
+
+    /// OpenFlow 1.3 section 5.10: pop, push, copy and decrement TTL, set, then group, else output.
+    fn action_set(&mut self, set: &ActionSet) {
+        let table = TableId(0);
+        if let Some(pop) = &set.pop {
+            self.actions(std::slice::from_ref(pop), table);
+        }
+        if let Some(push) = &set.push {
+            self.actions(std::slice::from_ref(push), table);
+        }
+        if set.dec_ttl && !self.dec_ttl() {
+            return;
+        }
+        self.actions(&set.sets, table);
+        match (set.group, &set.output) {
+            (Some(group), _) => self.group(group),
+            (None, Some(output)) => self.actions(std::slice::from_ref(output), table),
+            (None, None) => {}
+        }
+    }
+
+    /// Counts the time to live down. False when the frame must go no further.
+    fn dec_ttl(&mut self) -> bool {
+        let ip = matches!(self.state.get(Field::EthType, self.out), 0x0800 | 0x86dd);
+        if !ip {
+            return true;
+        }
+        let ttl = self.state.get(Field::NwTtl, self.out);
+        if ttl <= 1 {
+            self.fail(DropReason::TtlExpired);
+            return false;
+        }
+        self.state.set(Field::NwTtl, ttl - 1, Field::NwTtl.max(), self.out);
+        true
+    }
+
+    /// OpenFlow 1.3 section 4.5: never back to where it came from, unless asked for by name.
+    fn output(&mut self, port: OfPort) {
+        match port == self.in_port {
+            true => self.note(DropReason::OutputToInput),
+            false => self.send(port),
+        }
+    }
+
+    fn flood(&mut self) {
+        let (pipeline, in_port) = (self.pipeline, self.in_port);
+        for port in pipeline.ports().filter(|port| *port != in_port) {
+            self.send(port);
+        }
+    }
+
+    fn send(&mut self, port: OfPort) {
+        let step = match self.pipeline.target(port) {
+            None => Err(DropReason::NoSuchPort),
+            Some(Target::Port(port)) => Ok(Action::Output(port)),
+            Some(Target::Tunnel(tunnel)) => self.way(tunnel).map(|(encap, key)| Action::Encap { encap, key }),
+        };
+        match step {
+            Ok(step) => {
+                self.state.commit(self.out);
+                self.out.push(step);
+            }
+            Err(reason) => self.out.push(Action::Drop(reason)),
+        }
     }
 
     /// The outer headers and the key for a tunnel port, as its configuration and the flow say.
-    fn way(&self, tunnel: TunnelId) -> Result<(EncapId, u32), DropReason> {
+    fn way(&mut self, tunnel: TunnelId) -> Result<(EncapId, u32), DropReason> {
         let spec = self.pipeline.tunnels().spec(tunnel);
         let remote = match spec.remote {
             Remote::Fixed(remote) => remote,
@@ -122,109 +239,122 @@ impl Walk<'_> {
         };
         let key = match spec.key {
             Key::Fixed(key) => key,
-            Key::Flow => self.wish.get(Field::TunId) as u64,
+            Key::Flow => self.state.get(Field::TunId, self.out) as u64,
         };
         Ok((self.pipeline.way(tunnel, remote)?, key as u32))
     }
 
-    fn remote_of_flow(&self) -> Option<IpAddr> {
-        match (self.wish.get(Field::TunDst) as u32, self.wish.get(Field::TunIpv6Dst)) {
+    fn remote_of_flow(&mut self) -> Option<IpAddr> {
+        let v4 = self.state.get(Field::TunDst, self.out) as u32;
+        let v6 = self.state.get(Field::TunIpv6Dst, self.out);
+        match (v4, v6) {
             (0, 0) => None,
             (0, v6) => Some(Ipv6Addr::from_bits(v6).into()),
             (v4, _) => Some(Ipv4Addr::from_bits(v4).into()),
         }
     }
 
-    fn push_vlan(&mut self, tpid: u16) {
-        self.commit();
-        // Bits without the one that says "present" are no tag.
-        let outer =
-            Some(self.wish.get(Field::VlanTci) as u16).filter(|tci| tci & VLAN_PRESENT != 0).unwrap_or(0);
-        let tci = outer | VLAN_PRESENT;
-        self.out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
-        for key in [&mut self.frame, &mut self.wish] {
-            key.set(Field::InnerVlanTci, outer.into());
-            key.set(Field::VlanTci, tci.into());
+    fn resubmit(&mut self, port: Option<OfPort>, table: TableId) {
+        let port = port.unwrap_or(self.in_port);
+        self.nested(|walk| {
+            let before = walk.state.key().get(Field::InPort) as u32;
+            walk.state.set_in_port(port.0, walk.out);
+            let in_port = std::mem::replace(&mut walk.in_port, port);
+            walk.tables_from(table);
+            walk.in_port = in_port;
+            walk.state.set_in_port(before, walk.out);
+        });
+    }
+
+    fn group(&mut self, id: GroupId) {
+        let pipeline = self.pipeline;
+        let Some(group) = pipeline.group(id) else { return self.fail(DropReason::NoSuchGroup) };
+        match group.kind {
+            GroupKind::All | GroupKind::Indirect => group.buckets.iter().for_each(|b| self.bucket(b)),
+            GroupKind::Select => match self.selected(group) {
+                Some(bucket) => self.bucket(bucket),
+                None => self.fail(DropReason::NoLiveBucket),
+            },
+            GroupKind::FastFailover => match group.buckets.iter().find(|b| pipeline.is_live(b)) {
+                Some(bucket) => self.bucket(bucket),
+                None => self.fail(DropReason::NoLiveBucket),
+            },
         }
     }
 
-    fn pop_vlan(&mut self) {
-        self.commit();
-        if self.frame.get(Field::VlanTci) == 0 {
-            return;
-        }
-        self.pop();
+    /// What the bucket does to the frame is its own affair (OpenFlow 1.3 section 5.6.1: a copy for each).
+    fn bucket(&mut self, bucket: &Bucket) {
+        self.cloned(|walk| {
+            let mut set = ActionSet::default();
+            bucket.actions.iter().for_each(|action| set.write(action));
+            walk.action_set(&set);
+        });
     }
 
-    /// The outermost tag goes, the second one is in front.
-    fn pop(&mut self) {
-        self.out.push(Action::PopVlan);
-        let inner = self.frame.get(Field::InnerVlanTci);
-        for key in [&mut self.frame, &mut self.wish] {
-            key.set(Field::VlanTci, inner);
-            key.set(Field::InnerVlanTci, 0);
+    /// By a hash of the conversation, so that its frames stay in order: the largest weighted draw wins (rendezvous hashing),
+    /// and a bucket that goes takes only its own conversations with it.
+    fn selected<'g>(&mut self, group: &'g Group) -> Option<&'g Bucket> {
+        for field in CONVERSATION.iter().copied() {
+            self.state.look_at(field, field.max(), self.out);
         }
-    }
-
-    /// Writes out what the frame does not say yet.
-    fn commit(&mut self) {
-        self.commit_vlan();
-        for field in EDITABLE {
-            let value = self.wish.get(*field);
-            if value != self.frame.get(*field) && self.has(*field) {
-                self.out.push(Action::Edit(*field, value.to_be_bytes()));
-                self.frame.set(*field, value);
-            }
-        }
-    }
-
-    /// A tag set on an untagged frame is added, one cleared is removed (mod_vlan_vid, set_field of vlan_tci).
-    fn commit_vlan(&mut self) {
-        let have = self.frame.get(Field::VlanTci) as u16;
-        let wish = self.wish.get(Field::VlanTci) as u16;
-        let step = match (have & VLAN_PRESENT != 0, wish & VLAN_PRESENT != 0) {
-            _ if have == wish => return,
-            (true, true) => Action::Edit(Field::VlanTci, u128::from(wish & !VLAN_PRESENT).to_be_bytes()),
-            (false, true) => Action::PushVlan { tpid: ethertype::VLAN, tci: wish & !VLAN_PRESENT },
-            (true, false) => return self.pop(),
-            (false, false) => return,
+        let hash = entropy(self.state.key(), &SELECT);
+        let draw = |bucket: &Bucket| {
+            let uniform = (SELECT.pair(hash, bucket.id.into()) >> 11) as f64 / (1u64 << 53) as f64;
+            // The minimum of exponential draws with rates w is of bucket i in the share w_i of cases.
+            -(1.0 - uniform).ln() / f64::from(bucket.weight)
         };
-        self.out.push(step);
-        self.frame.set(Field::VlanTci, wish.into());
+        let live = group.buckets.iter().filter(|b| b.weight > 0 && self.pipeline.is_live(b));
+        live.min_by(|a, b| draw(a).total_cmp(&draw(b)))
     }
 
-    /// Whether the frame has the header that the field is in; a rule without the prerequisite cannot invent it.
-    fn has(&self, field: Field) -> bool {
-        let ether_type = self.frame.get(Field::EthType) as u16;
-        let proto = self.frame.get(Field::NwProto) as u8;
-        let ip = matches!(ether_type, ethertype::IPV4 | ethertype::IPV6);
-        let first = self.frame.get(Field::NwFrag) & 2 == 0;
-        match field {
-            Field::EthSrc | Field::EthDst => true,
-            Field::NwSrc | Field::NwDst => matches!(ether_type, ethertype::IPV4 | ethertype::ARP),
-            Field::ArpSha | Field::ArpTha | Field::NwProto => ether_type == ethertype::ARP,
-            Field::NwTos | Field::NwTtl => ip,
-            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => ether_type == ethertype::IPV6,
-            Field::TpSrc | Field::TpDst => ip && first && matches!(proto, TCP | UDP | ICMP | ICMPV6),
-            _ => false,
+    /// On a copy: what `work` does to the frame is undone for what follows.
+    fn cloned(&mut self, work: impl FnOnce(&mut Self)) {
+        self.nested(|walk| {
+            walk.state.commit(walk.out);
+            let at = walk.out.len();
+            walk.out.push(Action::Clone(0));
+            let state = walk.state.clone();
+            let set = std::mem::take(&mut walk.set);
+            work(walk);
+            walk.set = set;
+            walk.state = state;
+            walk.out.close_clone(at);
+        });
+    }
+
+    fn nested(&mut self, work: impl FnOnce(&mut Self)) {
+        if self.depth == DEPTH_MAX {
+            return self.fail(DropReason::TooManyLookups);
         }
+        self.depth += 1;
+        work(self);
+        self.depth -= 1;
+    }
+
+    /// Remembers why the frame may go nowhere.
+    fn note(&mut self, reason: DropReason) {
+        self.end.get_or_insert(reason);
+    }
+
+    /// Counts a way that the frame cannot take.
+    fn fail(&mut self, reason: DropReason) {
+        self.out.push(Action::Drop(reason));
     }
 }
 
-/// Fields that an edit can write into a frame, each once and whole; their parts are written with them.
-const EDITABLE: &[Field] = &[
-    Field::EthDst,
+/// What the hash of a conversation reads.
+const CONVERSATION: &[Field] = &[
     Field::EthSrc,
+    Field::EthDst,
+    Field::VlanTci,
+    Field::InnerVlanTci,
+    Field::EthType,
+    Field::NwProto,
+    Field::NwFrag,
     Field::NwSrc,
     Field::NwDst,
-    Field::NwTos,
-    Field::NwTtl,
-    Field::TpSrc,
-    Field::TpDst,
     Field::Ipv6Src,
     Field::Ipv6Dst,
-    Field::Ipv6Label,
-    Field::NwProto,
-    Field::ArpSha,
-    Field::ArpTha,
+    Field::TpSrc,
+    Field::TpDst,
 ];

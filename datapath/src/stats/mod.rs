@@ -37,6 +37,8 @@ pub struct WorkerCounters {
     pub idle_turns: u64,
     /// Frames whose flow was in the exact cache.
     pub hits: u64,
+    /// Frames whose flow was found among the megaflows.
+    pub masked_hits: u64,
     /// Frames that were translated by the rules.
     pub misses: u64,
     /// Pipelines adopted.

@@ -47,6 +47,10 @@ reasons! {
     NoNeighbour = "no_neighbour": "The kernel has not resolved the next hop's MAC address.";
     ExceedsMtu = "exceeds_mtu": "With the outer headers it is longer than the MTU of the way.";
     NoHeadroom = "no_headroom": "There is no room in the buffer for the headers to be added.";
+    TtlExpired = "ttl_expired": "The rule counts the time to live down, and it was 1 or 0.";
+    NoSuchGroup = "no_such_group": "The rule sends it to a group that does not exist.";
+    NoLiveBucket = "no_live_bucket": "No bucket of the group is alive.";
+    TooManyLookups = "too_many_lookups": "The rules look it up more often, or nest deeper, than a frame may.";
     TooManyActions = "too_many_actions": "The rule's actions come to more steps than a frame may take.";
     PoolEmpty = "pool_empty": "No free buffer was left for a copy.";
     TxFull = "tx_full": "The transmit ring of the output port is full.";

@@ -10,7 +10,7 @@ mod turn;
 
 pub use publish::{Inbox, Publisher, channel};
 
-use crate::flow::{ExactCache, OfPort, Seed};
+use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
 use crate::mem::FramePool;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
@@ -58,7 +58,8 @@ pub struct Worker<'u> {
     roles: Vec<Role>,
     pool: FramePool<'u>,
     batch: Batch<'u>,
-    cache: ExactCache,
+    signatures: SignatureCache,
+    megaflows: Megaflows,
     programs: Programs,
     translation: Translation,
     pipeline: Arc<Pipeline>,
@@ -82,7 +83,8 @@ impl<'u> Worker<'u> {
             roles,
             pool: parts.pool,
             batch: Batch::new(),
-            cache: ExactCache::new(parts.flows),
+            signatures: SignatureCache::new(parts.flows),
+            megaflows: Megaflows::new(parts.flows, parts.seed),
             programs: Programs::new(),
             translation: Translation::default(),
             pipeline: parts.pipeline,
@@ -132,10 +134,10 @@ impl<'u> Worker<'u> {
         let before = self.pipeline.generation();
         if self.inbox.adopt(&mut self.pipeline) {
             self.counters.adoptions += 1;
-            // Flows of older generations are misses from now on, so nothing refers to their programs.
-            self.programs.clear();
+            // Answers of older generations are looked into when they are needed next. A pipeline that is not newer is not a
+            // successor: nothing that was answered says anything of it.
             if self.pipeline.generation() <= before {
-                self.cache.clear();
+                self.forget();
             }
             self.shared.adopted(self.pipeline.generation());
         }

@@ -1,0 +1,41 @@
+//! Groups: things to do that several rules share (OpenFlow 1.3 section 5.6).
+
+use super::rule::{GroupId, RuleAction};
+use crate::flow::OfPort;
+
+/// What a group does with its buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GroupKind {
+    /// All of them, each on a copy.
+    All,
+    /// One, chosen by a hash of the conversation, in proportion to the weights.
+    Select,
+    /// The only one.
+    Indirect,
+    /// The first that is alive.
+    FastFailover,
+}
+
+/// One way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    /// Its number within the group.
+    pub id: u32,
+    /// Share of the conversations, for `Select`.
+    pub weight: u16,
+    /// Alive while this port is; always alive without.
+    pub watch_port: Option<OfPort>,
+    /// Alive while this group is; always alive without.
+    pub watch_group: Option<GroupId>,
+    /// What to do, as an action set.
+    pub actions: Vec<RuleAction>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// What it does.
+    pub kind: GroupKind,
+    /// With what.
+    pub buckets: Vec<Bucket>,
+}

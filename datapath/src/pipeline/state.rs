@@ -1,0 +1,201 @@
+//! A frame while rules work on it: what it says, what it shall say, and what of that is known whatever the frame.
+//!
+//! An answer that is cached for many frames must not depend on anything that was not looked at. So every read of a bit
+//! that comes from the frame is noted ([`Translation::depend`]), and a bit that rules have written is known: reading it
+//! again depends on nothing.
+
+use super::rule::Part;
+use super::translation::Translation;
+use crate::action::Action;
+use crate::flow::key::{PACKET_WORDS, WORDS};
+use crate::flow::{Field, FlowKey, FlowMask};
+use crate::wire::ethertype;
+use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
+
+/// The bit of `vlan_tci` that says a tag is present.
+pub const VLAN_PRESENT: u16 = 0x1000;
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    /// What the frame says by now.
+    frame: FlowKey,
+    /// What it shall say at the next output.
+    wish: FlowKey,
+    /// Bits of `wish` that are the same for every frame of this answer.
+    known: FlowMask,
+    /// Bits of `wish` that were set since they were last written out.
+    dirty: FlowMask,
+}
+
+impl State {
+    pub(super) fn of(key: &FlowKey) -> State {
+        let mut known = FlowMask::default();
+        known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
+        State { frame: key.clone(), wish: key.clone(), known, dirty: FlowMask::default() }
+    }
+
+    /// What the frame shall say: what rules match on.
+    pub(super) fn key(&self) -> &FlowKey {
+        &self.wish
+    }
+
+    /// Notes that these bits were looked at.
+    #[inline]
+    pub(super) fn look(&self, word: usize, bits: u64, out: &mut Translation) {
+        let unknown = bits & !self.known.words()[word];
+        if unknown != 0 {
+            out.depend(word, unknown);
+        }
+    }
+
+    /// Notes that these bits of a field were looked at.
+    pub(super) fn look_at(&self, field: Field, mask: u128, out: &mut Translation) {
+        let mut bits = FlowMask::default();
+        bits.set(field, mask);
+        for (word, bits) in bits.words().iter().enumerate().filter(|(_, bits)| **bits != 0) {
+            self.look(word, *bits, out);
+        }
+    }
+
+    /// The value of part of a field, right-aligned.
+    pub(super) fn read(&self, part: Part, out: &mut Translation) -> u128 {
+        self.look_at(part.field, part.mask(), out);
+        (self.wish.get(part.field) & part.mask()) >> part.offset
+    }
+
+    /// The value of a field.
+    pub(super) fn get(&self, field: Field, out: &mut Translation) -> u128 {
+        self.read(Part::all(field), out)
+    }
+
+    /// Sets bits of a field to something that is the same for every frame of this answer.
+    pub(super) fn set(&mut self, field: Field, value: u128, mask: u128, out: &mut Translation) {
+        self.wish.set_masked(field, value, mask);
+        let mut bits = FlowMask::default();
+        bits.set(field, mask);
+        self.known.unite(&bits);
+        self.dirty.unite(&bits);
+        out.rewrote(&bits);
+    }
+
+    /// Sets bits that no header holds.
+    pub(super) fn set_in_port(&mut self, port: u32, out: &mut Translation) {
+        self.look_at(Field::InPort, Field::InPort.max(), out);
+        let mut bits = FlowMask::default();
+        bits.set(Field::InPort, Field::InPort.max());
+        self.known.unite(&bits);
+        self.wish.set(Field::InPort, port.into());
+        out.rewrote(&bits);
+    }
+
+    pub(super) fn push_vlan(&mut self, tpid: u16, out: &mut Translation) {
+        self.commit(out);
+        let tag = self.get(Field::VlanTci, out) as u16;
+        // Bits without the one that says "present" are no tag.
+        let outer = if tag & VLAN_PRESENT != 0 { tag } else { 0 };
+        let tci = outer | VLAN_PRESENT;
+        out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
+        self.tags(tci, outer, out);
+    }
+
+    pub(super) fn pop_vlan(&mut self, out: &mut Translation) {
+        self.commit(out);
+        if self.get(Field::VlanTci, out) != 0 {
+            self.pop(out);
+        }
+    }
+
+    /// The outermost tag goes, the second one is in front.
+    fn pop(&mut self, out: &mut Translation) {
+        out.push(Action::PopVlan);
+        let inner = self.get(Field::InnerVlanTci, out) as u16;
+        self.tags(inner, 0, out);
+    }
+
+    /// What the tags are from now on, in the frame too.
+    fn tags(&mut self, outer: u16, inner: u16, out: &mut Translation) {
+        for (field, tci) in [(Field::VlanTci, outer), (Field::InnerVlanTci, inner)] {
+            self.set(field, tci.into(), field.max(), out);
+            self.frame.set(field, tci.into());
+            self.dirty.set(field, 0);
+        }
+    }
+
+    /// Writes out what the frame does not say yet.
+    pub(super) fn commit(&mut self, out: &mut Translation) {
+        if self.dirty.get(Field::VlanTci) != 0 {
+            self.commit_vlan(out);
+        }
+        for field in EDITABLE.iter().copied() {
+            let dirty = self.dirty.get(field);
+            if dirty == 0 || !self.has(field, out) {
+                continue;
+            }
+            self.dirty.set(field, 0);
+            // Parts are written with the rest of their field, which must be the same for all frames then.
+            self.look_at(field, field.max(), out);
+            let value = self.wish.get(field);
+            // Whether the frame says so already is not known of every frame, unless it was looked at anyway.
+            if dirty == field.max() || value != self.frame.get(field) {
+                out.push(Action::Edit(field, value.to_be_bytes()));
+                self.frame.set(field, value);
+            }
+        }
+    }
+
+    /// A tag set on an untagged frame is added, one cleared is removed (mod_vlan_vid, set_field of vlan_tci).
+    fn commit_vlan(&mut self, out: &mut Translation) {
+        // What is in front decides between adding and changing: the frame's own tag matters, known or not.
+        out.depend(usize::from(Field::VlanTci.slot().word), u64::from(u16::MAX));
+        self.dirty.set(Field::VlanTci, 0);
+        let have = self.frame.get(Field::VlanTci) as u16;
+        let wish = self.wish.get(Field::VlanTci) as u16;
+        let step = match (have & VLAN_PRESENT != 0, wish & VLAN_PRESENT != 0) {
+            _ if have == wish => return,
+            (true, true) => Action::Edit(Field::VlanTci, u128::from(wish & !VLAN_PRESENT).to_be_bytes()),
+            (false, true) => Action::PushVlan { tpid: ethertype::VLAN, tci: wish & !VLAN_PRESENT },
+            (true, false) => return self.pop(out),
+            (false, false) => return,
+        };
+        out.push(step);
+        self.frame.set(Field::VlanTci, wish.into());
+    }
+
+    /// Whether the frame has the header that the field is in; a rule without the prerequisite cannot invent it.
+    fn has(&self, field: Field, out: &mut Translation) -> bool {
+        if matches!(field, Field::EthSrc | Field::EthDst) {
+            return true;
+        }
+        let ether_type = self.get(Field::EthType, out) as u16;
+        let ip = matches!(ether_type, ethertype::IPV4 | ethertype::IPV6);
+        match field {
+            Field::NwSrc | Field::NwDst => matches!(ether_type, ethertype::IPV4 | ethertype::ARP),
+            Field::ArpSha | Field::ArpTha | Field::NwProto => ether_type == ethertype::ARP,
+            Field::NwTos | Field::NwTtl => ip,
+            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => ether_type == ethertype::IPV6,
+            Field::TpSrc | Field::TpDst => {
+                ip && matches!(self.get(Field::NwProto, out) as u8, TCP | UDP | ICMP | ICMPV6)
+                    && self.get(Field::NwFrag, out) & 2 == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Fields that an edit can write into a frame, each once and whole; their parts are written with them.
+const EDITABLE: &[Field] = &[
+    Field::EthDst,
+    Field::EthSrc,
+    Field::NwSrc,
+    Field::NwDst,
+    Field::NwTos,
+    Field::NwTtl,
+    Field::TpSrc,
+    Field::TpDst,
+    Field::Ipv6Src,
+    Field::Ipv6Dst,
+    Field::Ipv6Label,
+    Field::NwProto,
+    Field::ArpSha,
+    Field::ArpTha,
+];

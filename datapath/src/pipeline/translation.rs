@@ -1,0 +1,116 @@
+//! What translation found: the steps, and for which frames they hold.
+
+use crate::action::Action;
+use crate::flow::{FlowKey, FlowMask};
+use crate::stats::DropReason;
+
+/// Most steps that a frame may take. A rule that needs more is refused as a whole rather than half done.
+pub const ACTIONS_MAX: usize = 64;
+
+/// What translation found. Reused from miss to miss, so that it allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    actions: Vec<Action>,
+    overflow: bool,
+    mask: FlowMask,
+    tables: u64,
+    rewritten: u64,
+}
+
+impl Default for Translation {
+    fn default() -> Self {
+        Translation {
+            actions: Vec::with_capacity(ACTIONS_MAX),
+            overflow: false,
+            mask: FlowMask::default(),
+            tables: 0,
+            rewritten: 0,
+        }
+    }
+}
+
+impl Translation {
+    /// The steps. If none of them sends, the last counts why.
+    pub fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    /// Which bits of the key the answer depends on: every frame that agrees in them gets the same steps.
+    pub fn mask(&self) -> &FlowMask {
+        &self.mask
+    }
+
+    /// The tables that were asked, as bits; table n is bit n modulo 64.
+    pub fn tables(&self) -> u64 {
+        self.tables
+    }
+
+    /// The words of the key that rules changed on the way, as bits.
+    pub fn rewritten(&self) -> u64 {
+        self.rewritten
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.actions.clear();
+        self.overflow = false;
+        self.mask = FlowMask::default();
+        self.tables = 0;
+        self.rewritten = 0;
+    }
+
+    /// The answer depends on these bits of the frame.
+    #[inline]
+    pub(super) fn depend(&mut self, word: usize, bits: u64) {
+        self.mask.words_mut()[word] |= bits;
+    }
+
+    pub(super) fn asked(&mut self, table: u8) {
+        self.tables |= 1 << (table % 64);
+    }
+
+    pub(super) fn rewrote(&mut self, bits: &FlowKey) {
+        for (word, bits) in bits.words().iter().enumerate() {
+            self.rewritten |= u64::from(*bits != 0) << word;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        match self.actions.len() < ACTIONS_MAX {
+            true => self.actions.push(action),
+            false => self.overflow = true,
+        }
+    }
+
+    /// Closes what was opened with an `Action::Clone` at `at`: it covers all steps since. Nothing sent in there: it goes.
+    pub(super) fn close_clone(&mut self, at: usize) {
+        let Some(opened) = self.actions.get(at) else { return };
+        debug_assert!(matches!(opened, Action::Clone(_)));
+        let useful = |action: &Action| action.sends() || matches!(action, Action::Drop(_));
+        match self.actions[at + 1..].iter().rposition(useful) {
+            None => self.actions.truncate(at),
+            Some(last) => {
+                self.actions.truncate(at + last + 2);
+                self.actions[at] = Action::Clone(last as u16 + 1);
+            }
+        }
+    }
+
+    /// Ends the walk: nothing behind the last output matters, and a frame that goes nowhere has a reason.
+    pub(super) fn finish(&mut self, otherwise: DropReason) {
+        if self.overflow {
+            self.actions.clear();
+            self.actions.push(Action::Drop(DropReason::TooManyActions));
+            return;
+        }
+        let useful = |action: &Action| action.sends() || matches!(action, Action::Drop(_));
+        let end = self.actions.iter().rposition(useful).map_or(0, |last| last + 1);
+        self.actions.truncate(end);
+        if self.actions.is_empty() {
+            self.actions.push(Action::Drop(otherwise));
+        }
+    }
+}
