@@ -5,6 +5,7 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pcap_tests::Case;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,6 +17,10 @@ fn main() -> ExitCode {
     let trials = cases.into_iter().map(|case| {
         Trial::test(case.name.clone(), move || {
             let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases").join(&case.name);
+            // What another run left there is no output of this one.
+            if out.exists() {
+                fs::remove_dir_all(&out)?;
+            }
             case.check(&out, bless).map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
