@@ -3,14 +3,13 @@
 //! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
 //! not know exits with 2.
 
-use crate::{check, daemon, demo, show};
-use anyhow::Result;
+use crate::{check, daemon, demo, replay, show};
+use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 /// Where a running switch answers questions.
 pub const SOCKET_DEFAULT: &str = "/run/adit/adit.sock";
@@ -29,6 +28,8 @@ Examples:
   adit check /etc/adit/adit.toml        is the configuration fine?
   adit run --config /etc/adit/adit.toml run the switch
   adit show                             what is it doing?
+  adit replay --flows flows.txt --port g1=in.pcap --out out/
+                                        what would it do with these frames? (no root)
   adit demo                             build a network on this machine and see it work (needs root)
   adit completions bash > /etc/bash_completion.d/adit
 
@@ -40,6 +41,7 @@ Each command explains itself: adit check --help";
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Replay(replay::Args),
     Show(ShowArgs),
     Demo(demo::Args),
     Completions(CompletionsArgs),
@@ -68,43 +70,22 @@ pub struct RunArgs {
 #[command(after_help = "\
 Examples:
   adit check adit.toml
+  adit check --config adit.toml         the same, as adit run has it
   adit check --json adit.toml | jq '.faults[].message'
 
 Nothing is started and no device is touched. Exits with 0 when everything is fine, else with 1.")]
 pub struct CheckArgs {
     /// The configuration (TOML)
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "config", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The configuration (TOML), as `adit run` has it
+    #[arg(long, short, value_name = "FILE", conflicts_with = "file", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
 
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Send captured frames through the switch, with files for ports, and write what comes out
-#[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  adit replay --flows flows.txt --port g1=in.pcap --port g2=none.pcap --out out/
-  adit replay --flows flows.txt --config adit.toml --port g1=in.pcap --out out/
-
-No root, no devices: the same frames and flows give the same bytes and the same counters.")]
-pub struct ReplayArgs {
-    /// The flows, in the syntax of ovs-ofctl(8)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub flows: PathBuf,
-
-    /// A configuration (TOML) that names the ports and tunnels
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: Option<PathBuf>,
-
-    /// A port and the frames that come in by it; give it once for each port
-    #[arg(long = "port", value_name = "NAME=IN.pcap", required = true)]
-    pub ports: Vec<PortFile>,
-
-    /// The directory for NAME.pcap of every port and for the counters
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub out: PathBuf,
 }
 
 /// Ask a running switch what it does
@@ -135,28 +116,6 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// A port of a replay and the file of its frames: `NAME=IN.pcap`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortFile {
-    /// The name of the port.
-    pub name: String,
-    /// The capture of what comes in by it.
-    pub path: PathBuf,
-}
-
-impl FromStr for PortFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<PortFile, String> {
-        match text.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-                Ok(PortFile { name: name.into(), path: path.into() })
-            }
-            _ => Err("a port is written NAME=FILE, as in g1=in.pcap".into()),
-        }
-    }
-}
-
 /// Does what the command line of this process asks for.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -178,6 +137,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => daemon::run(&args.config, &args.socket),
         Command::Check(args) => run_check(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Show(args) => show::run(&args.socket, args.json),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),
@@ -185,7 +145,9 @@ pub fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn run_check(args: &CheckArgs) -> Result<ExitCode> {
-    let report = check::check(&args.config);
+    // One of the two is there: the command line is refused otherwise.
+    let path = args.config.as_ref().or(args.file.as_ref()).context("no configuration is given")?;
+    let report = check::check(path);
     if args.json {
         writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     } else if report.fine {
@@ -216,14 +178,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_port_of_a_replay_has_a_name_and_a_file() {
-        let port: PortFile = "g1=a=b.pcap".parse().unwrap();
-        assert_eq!(port, PortFile { name: "g1".into(), path: "a=b.pcap".into() });
-        for text in ["g1", "=x", "g1="] {
-            assert!(text.parse::<PortFile>().is_err(), "{text}");
-        }
     }
 }

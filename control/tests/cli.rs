@@ -55,6 +55,10 @@ fn a_fine_configuration_is_told_in_one_line() {
     let output = adit(&directory, &["check", "--json", "adit.toml"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["fine"], &report["flows"]), (&true.into(), &3.into()));
+    for option in ["--config", "-c"] {
+        let output = adit(&directory, &["check", option, "adit.toml"]);
+        assert_eq!(stdout(&output), "adit.toml: 2 ports, 1 tunnel, 3 flows: fine\n", "{option}");
+    }
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -97,7 +101,14 @@ fn files_that_cannot_be_read_are_faults() {
 #[test]
 fn usage_errors_exit_with_2_and_help_and_version_with_0() {
     let here = Path::new(".");
-    for args in [&[][..], &["chek"], &["check"], &["check", "--jsn", "x"], &["completions", "tcl"]] {
+    for args in [
+        &[][..],
+        &["chek"],
+        &["check"],
+        &["check", "--jsn", "x"],
+        &["check", "x", "--config", "x"],
+        &["completions", "tcl"],
+    ] {
         assert_eq!(adit(here, args).status.code(), Some(2), "{args:?}");
     }
     let version = adit(here, &["--version"]);

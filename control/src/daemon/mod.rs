@@ -4,6 +4,7 @@
 //! Control runs on the main thread and touches no packet. When it dies the workers die with it, the kernel takes the XDP
 //! programs off the devices, and what they claimed goes to the kernel again.
 
+mod mtu;
 mod ports;
 mod socket;
 mod worker;
@@ -96,6 +97,8 @@ struct Daemon {
     seed: Seed,
     generation: u64,
     since: Instant,
+    /// The shortage that was told last.
+    shortage: Option<mtu::Shortage>,
 }
 
 impl Daemon {
@@ -158,6 +161,7 @@ impl Daemon {
             seed,
             generation: 1,
             since,
+            shortage: None,
         })
     }
 
@@ -186,7 +190,7 @@ impl Daemon {
         }
     }
 
-    fn announce(&self) {
+    fn announce(&mut self) {
         let ports: Vec<String> =
             self.ports.list.iter().map(|port| format!("{} ({})", port.name, port.mode)).collect();
         for (remote, reach) in self.watcher.current().iter() {
@@ -194,12 +198,26 @@ impl Daemon {
                 eprintln!("adit: not reachable yet: {}", self.watcher.explain(*remote));
             }
         }
+        self.warn_of_mtu();
         eprintln!(
             "adit: ready: bridge {}, {} flows, ports {}",
             self.config.bridge.name,
             self.bridge.rules.len(),
             ports.join(", ")
         );
+    }
+
+    /// Says when guests' longest frames do not fit the underlay. The same is not said twice in a row: ways come and go.
+    fn warn_of_mtu(&mut self) {
+        let guests = self.ports.list.iter().filter(|port| port.role != Role::Uplink);
+        let guests = guests.map(|port| (port.name.as_str(), port.mtu));
+        let shortage = mtu::shortage(guests, self.watcher.current());
+        if let Some(short) = &shortage
+            && self.shortage != shortage
+        {
+            eprintln!("adit: {short}");
+            self.shortage = shortage;
+        }
     }
 
     fn publish(&mut self, underlay: Underlay) -> Result<()> {
@@ -210,6 +228,7 @@ impl Daemon {
             // A full counter means that the worker has not even seen the last one: it will wake.
             let _ = worker.wake.write(1);
         }
+        self.warn_of_mtu();
         Ok(())
     }
 
@@ -246,30 +265,34 @@ impl Daemon {
                 tx_bytes: sum(|c| c.tx_bytes),
                 tx_errors: sum(|c| c.tx_errors),
                 drops: sum(|c| c.drops),
-                xdp: verdicts
-                    .map(|v| XdpStatus { claimed: v.claimed, unbound: v.unbound, passed: v.passed }),
+                xdp: verdicts.map(|v| XdpStatus { claimed: v.claimed, unbound: v.unbound, passed: v.passed }),
             }
         });
-        let workers = readings.iter().zip(&self.workers).enumerate().map(|(i, (reading, worker))| WorkerStatus {
-            worker: i,
-            core: worker.core,
-            generation: reading.generation,
-            turns: reading.worker.turns,
-            idle_turns: reading.worker.idle_turns,
-            hits: reading.worker.hits,
-            misses: reading.worker.misses,
-        });
+        let workers =
+            readings.iter().zip(&self.workers).enumerate().map(|(i, (reading, worker))| WorkerStatus {
+                worker: i,
+                core: worker.core,
+                generation: reading.generation,
+                turns: reading.worker.turns,
+                idle_turns: reading.worker.idle_turns,
+                hits: reading.worker.hits,
+                misses: reading.worker.misses,
+            });
         let drops = DropReason::ALL.iter().filter_map(|reason| {
             let count = readings.iter().map(|reading| reading.drops.get(*reason)).sum();
-            let drop =
-                DropStatus { reason: reason.name().into(), count, sentence: reason.sentence().into() };
+            let drop = DropStatus { reason: reason.name().into(), count, sentence: reason.sentence().into() };
             (count > 0).then_some(drop)
         });
-        let mut underlay: Vec<_> = self.watcher.current().iter().map(|(remote, reach)| RemoteStatus {
-            remote_ip: remote.to_string(),
-            reachable: matches!(reach, Reach::Via(_)),
-            explanation: self.watcher.explain(*remote),
-        }).collect();
+        let mut underlay: Vec<_> = self
+            .watcher
+            .current()
+            .iter()
+            .map(|(remote, reach)| RemoteStatus {
+                remote_ip: remote.to_string(),
+                reachable: matches!(reach, Reach::Via(_)),
+                explanation: self.watcher.explain(*remote),
+            })
+            .collect();
         underlay.sort_by(|a, b| a.remote_ip.cmp(&b.remote_ip));
         Status {
             schema: SCHEMA,
@@ -310,7 +333,8 @@ fn tunnels(config: &Config) -> Vec<TunnelStatus> {
 }
 
 fn uplinks(config: &Config) -> Vec<Uplink> {
-    let uplink = |(uplink, id): (&config::Uplink, u16)| Uplink { device: uplink.device.clone(), port: PortId(id) };
+    let uplink =
+        |(uplink, id): (&config::Uplink, u16)| Uplink { device: uplink.device.clone(), port: PortId(id) };
     config.uplinks.iter().zip(0..).map(uplink).collect()
 }
 

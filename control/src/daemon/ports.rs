@@ -18,6 +18,8 @@ pub(super) struct PortState {
     pub(super) ifindex: u32,
     pub(super) role: Role,
     pub(super) queues: u32,
+    /// Largest IP packet that the device carries.
+    pub(super) mtu: u32,
     pub(super) attachment: Option<Attachment>,
     /// How frames come and go, for people.
     pub(super) mode: String,
@@ -78,7 +80,10 @@ impl Ports {
             name: port.device.clone(),
             ifindex: port.ifindex,
             role: port.role,
-            queues: port.attachment.is_some().then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
+            queues: port
+                .attachment
+                .is_some()
+                .then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
         };
         self.list.iter().map(of).collect()
     }
@@ -170,6 +175,7 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         ifindex: device.index,
         role: wish.role,
         queues,
+        mtu: device.mtu,
         mode: "packet".to_string(),
         attachment,
     })

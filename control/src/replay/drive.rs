@@ -17,8 +17,16 @@ const FRAMES: u32 = 256;
 /// Flows that the worker remembers, as many as a worker of the daemon does.
 const FLOWS: usize = 1 << 16;
 
+/// What a replay comes to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) counters: Counters,
+    /// What the operator should know about the captures.
+    pub(super) notes: Vec<String>,
+}
+
 /// Replays the captures to their end.
-pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progress>) -> Result<Counters> {
+pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progress>) -> Result<Outcome> {
     // The same room in front of a frame as in the daemon; chunks of 4 KiB also hold jumbo frames of up to 3840 bytes.
     let memory =
         UmemConfig { frames: FRAMES, chunk: ChunkSize::K4, headroom: 0, huge: false, tx_metadata: true };
@@ -43,13 +51,16 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
         }
     }
     drop(progress);
+    let mut notes = Vec::new();
     for (slot, paths) in worker.slots_mut().iter_mut().zip(&paths) {
         if let Port::Pcap(pcap) = &mut slot.port {
             paths.finish(pcap)?;
+            notes.extend(paths.note(pcap));
         }
     }
     worker.publish();
-    Ok(Counters::new(plan.ports.iter().map(|port| port.name.as_str()), &shared.read()))
+    let names = plan.ports.iter().map(|port| port.name.as_str());
+    Ok(Outcome { counters: Counters::new(names, &shared.read()), notes })
 }
 
 /// When the next frame comes in, over all ports.

@@ -102,6 +102,15 @@ impl Paths {
     pub(super) fn finish(&self, pcap: &mut Pcap) -> Result<()> {
         pcap.finish().map_err(|error| explain(error, self.input.as_deref(), &self.output))
     }
+
+    /// Frames that were cut short when they were captured are replayed as they are, which may surprise.
+    pub(super) fn note(&self, pcap: &Pcap) -> Option<String> {
+        let input = self.input.as_deref().filter(|_| pcap.cut() > 0)?.display();
+        let cut = super::table::grouped(pcap.cut());
+        Some(format!(
+            "{input}: {cut} frames were cut short when they were captured, and replayed so; capture with -s 0 for whole frames"
+        ))
+    }
 }
 
 /// What went wrong with a capture, in words.

@@ -21,6 +21,7 @@ pub mod underlay;
 pub use counters::{Counters, Dropped, FlowCache, PortTotals};
 
 use anyhow::{Context, Result};
+use drive::Outcome;
 use files::Captures;
 use plan::Plan;
 use progress::Progress;
@@ -32,15 +33,16 @@ use std::str::FromStr;
 const EXAMPLES: &str = "\
 Examples:
   adit replay --flows flows.txt --port g1=in.pcap --port g2 --out out/
-                       frames of in.pcap come in by g1 (port 1), what leaves by g2 (port 2) is in out/g2.pcap
+      frames of in.pcap come in by g1 (port 1); what leaves by g2 (port 2) is in out/g2.pcap
   adit replay --config adit.toml --port eth1=underlay.pcapng --out out/
-                       tunnel packets come in by the uplink eth1; ports, tunnels and flows are those of adit.toml
+      tunnel packets come in by the uplink eth1; ports, tunnels and flows are those of adit.toml
   adit replay --config adit.toml --port g1=in.pcap --out out/ --json | jq .drops
 
-Without --config every --port is a guest, numbered from 1 in the order given. With it the ports, uplinks and tunnels
-are those of the configuration, and --port says which of them have frames coming in.
+Without --config every --port is a guest, numbered from 1 in the order given. With it the
+ports, uplinks and tunnels are those of the configuration, and --port says which of them have
+frames coming in.
 
-The kernel is not asked how to reach a tunnel's remote end. The configuration may say it, or defaults hold:
+The kernel is not asked how to reach a tunnel's remote end. The configuration may say it:
   [[replay.neighbour]]
   remote_ip = \"192.0.2.2\"
   uplink = \"eth1\"                  # default: the first uplink
@@ -50,7 +52,8 @@ The kernel is not asked how to reach a tunnel's remote end. The configuration ma
   mtu = 1600                       # default: 1500
 or reach = \"no_route\" or \"no_neighbour\" for one that cannot be reached.
 
-The exit code is 0 when all frames were replayed, also when some were dropped, and 1 when they could not be.";
+The exit code is 0 when all frames were replayed, also when some were dropped; 1 when that
+was not possible; 2 when the command line was not understood.";
 
 /// Sends captured frames through the switch and writes what comes out, without root or devices
 #[derive(Clone, Debug, clap::Args)]
@@ -111,10 +114,13 @@ impl FromStr for PortArg {
 /// Which file cannot be read, understood or written, and what to do about it.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let show = !args.quiet && io::stderr().is_terminal();
-    let counters = match replay_shown(args, show) {
-        Ok(counters) => counters,
+    let Outcome { counters, notes } = match replay_shown(args, show) {
+        Ok(outcome) => outcome,
         Err(error) => return plan::Faults::show(error),
     };
+    for note in notes.iter().filter(|_| !args.quiet) {
+        let _ = writeln!(io::stderr(), "adit: note: {note}");
+    }
     if args.json {
         writeln!(io::stdout(), "{}", counters.to_json())?;
     } else if !args.quiet {
@@ -130,18 +136,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub fn replay(args: &Args) -> Result<Counters> {
-    replay_shown(args, false)
+    Ok(replay_shown(args, false)?.counters)
 }
 
-fn replay_shown(args: &Args, show: bool) -> Result<Counters> {
+fn replay_shown(args: &Args, show: bool) -> Result<Outcome> {
     let plan = Plan::new(args)?;
     let captures = Captures::open(args, &plan)?;
     let progress = show.then(|| Progress::new(captures.meter()));
-    let counters = drive::drive(&plan, captures, progress)?;
+    let outcome = drive::drive(&plan, captures, progress)?;
     let path = args.out.join(files::COUNTERS);
-    std::fs::write(&path, counters.to_json() + "\n")
+    std::fs::write(&path, outcome.counters.to_json() + "\n")
         .with_context(|| format!("{}: cannot be written", path.display()))?;
-    Ok(counters)
+    Ok(outcome)
 }
 
 #[cfg(test)]

@@ -59,6 +59,10 @@ impl std::error::Error for Faults {}
 
 impl Plan {
     pub(super) fn new(args: &Args) -> Result<Plan> {
+        for (i, port) in args.ports.iter().enumerate() {
+            let first = args.ports[..i].iter().all(|before| before.name != port.name);
+            ensure!(first, "--port {} is given twice; merge its captures with mergecap", port.name);
+        }
         let config = args.config.as_deref().map(config::read).transpose().map_err(Faults)?;
         let config = match config {
             Some(config) => config,
@@ -95,12 +99,7 @@ fn ports(config: &Config, args: &[PortArg]) -> Result<Vec<PlannedPort>> {
         }
         ports.push(PlannedPort { name: name.clone(), role, input: None });
     }
-    for (i, arg) in args.iter().enumerate() {
-        ensure!(
-            args[..i].iter().all(|before| before.name != arg.name),
-            "--port {} is given twice; merge its captures with mergecap",
-            arg.name
-        );
+    for arg in args {
         if let Some(tunnel) = config.tunnels.iter().find(|tunnel| tunnel.name == arg.name) {
             bail!(
                 "{} is a tunnel: its packets come in by an uplink, so give the uplink's capture",

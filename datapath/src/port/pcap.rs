@@ -10,11 +10,17 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapTsResolution, Pcap
 use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, Endianness};
 use std::fmt;
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::time::Duration;
 
 /// Longest block that a reader buffers, in bytes: the largest capture length that tools write, and its header.
 const BLOCK_MAX: usize = 512 << 10;
+
+/// Most interfaces that a section of a pcapng file may describe: each takes memory for as long as the section lasts.
+const INTERFACES_MAX: usize = 1 << 16;
+
+/// First second that the time stamps of pcap cannot say (draft-ietf-opsawg-pcap section 4.1): in the year 2106.
+const SECONDS_END: u64 = 1 << 32;
 
 /// First bytes of a pcapng file (draft-ietf-opsawg-pcapng section 4.1).
 const PCAPNG_MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -44,6 +50,14 @@ enum Reader {
     PcapNg(PcapNgReader<Input>),
 }
 
+/// A frame as a reader gives it.
+struct Captured {
+    time: Duration,
+    bytes: Vec<u8>,
+    /// How long it was before the capture cut it.
+    original_len: u32,
+}
+
 /// The next frame of the input.
 struct Next {
     time_ns: u64,
@@ -55,6 +69,7 @@ pub struct Pcap {
     reader: Option<Reader>,
     next: Option<Next>,
     read: u64,
+    cut: u64,
     writer: Option<PcapWriter<Output>>,
     now_ns: u64,
     error: Option<Error>,
@@ -71,7 +86,7 @@ impl Pcap {
     pub fn new(input: Option<Input>, output: Option<Output>) -> Result<Pcap, Error> {
         let reader = input.map(Reader::open).transpose()?;
         let writer = output.map(create).transpose()?;
-        let mut port = Pcap { reader, next: None, read: 0, writer, now_ns: 0, error: None };
+        let mut port = Pcap { reader, next: None, read: 0, cut: 0, writer, now_ns: 0, error: None };
         port.advance();
         match port.error.take() {
             Some(error) => Err(error),
@@ -82,6 +97,11 @@ impl Pcap {
     /// When the next frame comes in, in nanoseconds since 1970. Never earlier than the one before. None at the end.
     pub fn next_time(&self) -> Option<u64> {
         self.next.as_ref().map(|next| next.time_ns)
+    }
+
+    /// How many of the frames read so far are not whole: the capture kept only their beginnings (its snap length).
+    pub fn cut(&self) -> u64 {
+        self.cut
     }
 
     /// Writes out what is buffered. Returns the first error that reading or writing met.
@@ -134,9 +154,11 @@ impl Pcap {
         let Some(reader) = &mut self.reader else { return };
         match reader.read() {
             Ok(None) => self.reader = None,
-            Ok(Some((time, bytes))) => {
+            Ok(Some(Captured { time, bytes, original_len })) => {
                 self.read += 1;
-                let time_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(before);
+                self.cut += u64::from(bytes.len() < original_len as usize);
+                // Fits: 2^32 seconds are less than 2^63 nanoseconds.
+                let time_ns = (time.as_nanos() as u64).max(before);
                 self.next = Some(Next { time_ns, bytes });
             }
             Err(error) => {
@@ -160,48 +182,87 @@ fn create(output: Output) -> Result<PcapWriter<Output>, Error> {
     PcapWriter::with_header(output, header).map_err(|error| Error::Write(error.to_string()))
 }
 
-fn damaged(error: impl fmt::Display) -> Error {
-    Error::Damaged(0, error.to_string())
+/// What a reader says, with its causes; they tell what is wrong, the outermost only where.
+fn damaged(error: &(dyn std::error::Error + 'static)) -> Error {
+    let causes: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
+    let early = |cause: &&&(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::UnexpectedEof)
+    };
+    let what = match causes.iter().find(early) {
+        Some(_) => {
+            format!("the file ends in the middle of it, or it claims to be longer than {BLOCK_MAX} bytes")
+        }
+        None => causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": "),
+    };
+    Error::Damaged(0, what)
+}
+
+fn refused(what: impl Into<String>) -> Error {
+    Error::Damaged(0, what.into())
 }
 
 impl Reader {
     fn open(mut input: Input) -> Result<Reader, Error> {
-        if input.fill_buf()?.starts_with(&PCAPNG_MAGIC) {
-            return Ok(Reader::PcapNg(PcapNgReader::with_capacity(input, BLOCK_MAX).map_err(damaged)?));
+        let start = input.fill_buf()?;
+        if start.is_empty() {
+            return Err(refused("the file is empty"));
         }
-        let reader = PcapReader::with_capacity(input, BLOCK_MAX).map_err(damaged)?;
+        if start.starts_with(&PCAPNG_MAGIC) {
+            let reader = PcapNgReader::with_capacity(input, BLOCK_MAX).map_err(|error| damaged(&error))?;
+            return Ok(Reader::PcapNg(reader));
+        }
+        let reader = PcapReader::with_capacity(input, BLOCK_MAX).map_err(|error| damaged(&error))?;
         match reader.header().datalink {
             DataLink::ETHERNET => Ok(Reader::Pcap(reader)),
             other => Err(Error::NotEthernet(other)),
         }
     }
 
-    fn read(&mut self) -> Result<Option<(Duration, Vec<u8>)>, Error> {
-        match self {
+    fn read(&mut self) -> Result<Option<Captured>, Error> {
+        let captured = match self {
             Reader::Pcap(reader) => {
                 let Some(packet) = reader.next_packet() else { return Ok(None) };
-                let packet = packet.map_err(damaged)?;
-                Ok(Some((packet.timestamp(), packet.into_data().into_owned())))
+                let packet = packet.map_err(|error| damaged(&error))?;
+                let (time, original_len) = (packet.timestamp(), packet.orig_len());
+                Some(Captured { time, bytes: packet.into_data().into_owned(), original_len })
             }
-            Reader::PcapNg(reader) => read_pcapng(reader),
+            Reader::PcapNg(reader) => read_pcapng(reader)?,
+        };
+        match &captured {
+            Some(Captured { time, .. }) if time.as_secs() >= SECONDS_END => {
+                Err(refused(format!("its time, {} seconds after 1970, is beyond 2106", time.as_secs())))
+            }
+            _ => Ok(captured),
         }
     }
 }
 
-fn read_pcapng<R: Read>(reader: &mut PcapNgReader<R>) -> Result<Option<(Duration, Vec<u8>)>, Error> {
+fn read_pcapng<R: Read>(reader: &mut PcapNgReader<R>) -> Result<Option<Captured>, Error> {
     loop {
         let Some(block) = reader.next_block() else { return Ok(None) };
-        let (block, state) = block.map_err(damaged)?;
-        let (interface, time, data) = match block {
-            Block::EnhancedPacket(packet) => (packet.interface_id, packet.timestamp, packet.data),
+        let (block, state) = block.map_err(|error| damaged(&error))?;
+        let (interface, captured) = match block {
+            Block::EnhancedPacket(packet) => {
+                let (time, original_len) = (packet.timestamp, packet.original_len);
+                (packet.interface_id, Captured { time, bytes: packet.data.into_owned(), original_len })
+            }
             // A simple packet block has no time and belongs to the first interface.
-            Block::SimplePacket(packet) => (0, Duration::ZERO, packet.data),
+            Block::SimplePacket(packet) => {
+                let (time, original_len) = (Duration::ZERO, packet.original_len);
+                (0, Captured { time, bytes: packet.data.into_owned(), original_len })
+            }
+            Block::Packet(_) => {
+                return Err(refused("it is of the obsolete packet block; editcap writes it anew"));
+            }
+            Block::InterfaceDescription(_) if state.interfaces().len() > INTERFACES_MAX => {
+                return Err(refused(format!("there are more than {INTERFACES_MAX} interfaces")));
+            }
             _ => continue,
         };
         match state.interfaces().get(interface as usize).map(|interface| interface.linktype) {
-            Some(DataLink::ETHERNET) => return Ok(Some((time, data.into_owned()))),
+            Some(DataLink::ETHERNET) => return Ok(Some(captured)),
             Some(other) => return Err(Error::NotEthernet(other)),
-            None => return Err(damaged(format!("interface {interface} is not described"))),
+            None => return Err(refused(format!("interface {interface} is not described"))),
         }
     }
 }

@@ -11,8 +11,10 @@ impl Worker<'_> {
         self.begin(now_ns);
         let mut handled = 0;
         for port in self.port_ids() {
-            self.reap(port);
-            self.refill(port);
+            self.reap(port); //            completions -> pool; from here on every port knows the turn's time
+        }
+        for port in self.port_ids() {
+            self.refill(port); //          pool -> fill ring
             handled += self.rx(port); //   ring -> batch
             self.classify(port); //        batch -> keys: outer headers checked and cut off, the tenant in the key
             self.lookup(); //              keys -> programs

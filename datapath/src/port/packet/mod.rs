@@ -2,7 +2,8 @@
 //!
 //! The kernel sees every frame too, so such a port suits devices that the host itself does not use. Each frame comes and
 //! goes with a virtio-net header (`PACKET_VNET_HDR`): it tells of transport checksums left to the device, both ways, as AF_XDP's
-//! transmit metadata does. Super-packets that the stack left unsegmented do not fit a frame and are counted as too long.
+//! transmit metadata does. Super-packets that the stack left to the device to cut up (`gso_type`) are counted as too long,
+//! also those that would fit a frame: what fits is still not what the sender meant to be on a wire.
 
 mod sys;
 
@@ -54,7 +55,7 @@ impl Packet {
     /// The received bytes as the sender meant them: the tag that the kernel took out is put back.
     fn fill(&self, frame: &mut Frame<'_>, received: &Received) -> bool {
         const ADDRESSES: usize = 12;
-        if received.truncated || !frame.copy_from(&self.buffer[..received.len]) {
+        if received.truncated || received.unsegmented || !frame.copy_from(&self.buffer[..received.len]) {
             return false;
         }
         let Some((tpid, tci)) = received.tag else { return true };

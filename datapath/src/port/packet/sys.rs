@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// The header of `include/uapi/linux/virtio_net.h` that PACKET_VNET_HDR puts in front: 10 bytes.
 const VNET_HEADER: usize = 10;
+/// Offset of `gso_type` in it: not zero when the packet is still to be cut into segments.
+const VNET_GSO_TYPE: usize = 1;
 
 /// An open socket, bound to one device.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Received {
     pub(super) len: usize,
     /// The frame was longer than the buffer.
     pub(super) truncated: bool,
+    /// A super-packet: several frames' worth of payload behind one header.
+    pub(super) unsegmented: bool,
     /// A frame that this host sent, seen on its way out.
     pub(super) outgoing: bool,
     /// Tag protocol identifier and control information of a tag that the kernel took out.
@@ -104,6 +108,7 @@ impl Socket {
         Some(Received {
             len: len.min(buffer.len()),
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            unsegmented: vnet[VNET_GSO_TYPE] != 0,
             outgoing: from.sll_pkttype == libc::PACKET_OUTGOING,
             tag: tag(&message),
         })

@@ -1,0 +1,74 @@
+//! The lookup layer, a batch of 64 at a time: keys out of frames, hashes of keys, flows of hashes.
+
+use benches::frames;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use datapath::flow::hash::entropy;
+use datapath::flow::{ExactCache, FlowKey, KeyHash, OfPort, Seed, extract};
+use datapath::mem::BATCH;
+use std::hint::black_box;
+
+const PORT: OfPort = OfPort(1);
+
+fn key(flow: u32) -> FlowKey {
+    let mut key = FlowKey::default();
+    extract(&frames::plain(flow), PORT, None, &mut key).expect("a frame has a key");
+    key
+}
+
+fn keys(c: &mut Criterion) {
+    let batch: Vec<_> = (0..BATCH as u32).map(frames::plain).collect();
+    let mut keys = vec![FlowKey::default(); BATCH];
+    let seed = Seed::new(1);
+    let mut group = c.benchmark_group("key");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function("extract", |b| {
+        b.iter(|| {
+            for (frame, key) in batch.iter().zip(&mut keys) {
+                let _ = black_box(extract(black_box(frame), PORT, None, key));
+            }
+        });
+    });
+    group.bench_function("hash", |b| {
+        b.iter(|| {
+            for key in &keys {
+                black_box(KeyHash::of(black_box(key), &seed));
+            }
+        });
+    });
+    group.bench_function("entropy", |b| {
+        b.iter(|| {
+            for key in &keys {
+                black_box(entropy(black_box(key), &seed));
+            }
+        });
+    });
+}
+
+fn exact(c: &mut Criterion) {
+    let seed = Seed::new(1);
+    let mut group = c.benchmark_group("exact cache, hits");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for flows in [64, 10_048, 100_032] {
+        let mut cache = ExactCache::new(1 << 18);
+        let keys: Vec<_> = (0..flows as u32).map(key).collect();
+        for (key, program) in keys.iter().zip(0..) {
+            cache.insert(KeyHash::of(key, &seed), key, 1, program, 0);
+        }
+        let mut batches = keys.chunks_exact(BATCH).cycle();
+        group.bench_function(BenchmarkId::from_parameter(flows), |b| {
+            b.iter(|| {
+                let batch = batches.next().expect("a cycle has no end");
+                let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&batch[i], &seed));
+                hashes.iter().for_each(|hash| cache.prefetch(*hash));
+                hashes.iter().for_each(|hash| cache.prefetch_flow(*hash));
+                for (key, hash) in batch.iter().zip(hashes) {
+                    let flow = cache.find(hash, key, 1).expect("the cache has room for all");
+                    black_box(cache.hit(flow, 1));
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, keys, exact);
+criterion_main!(benches);

@@ -1,0 +1,140 @@
+//! A switch as a host would have it: an uplink, two guests, one VXLAN tunnel, three rules.
+
+use crate::{Scenario, frames};
+use af_xdp::{ChunkSize, Umem, UmemConfig};
+use datapath::flow::{Field, OfPort, Seed};
+use datapath::mem::FramePool;
+use datapath::pipeline::{Match, Pipeline, Rule, RuleAction, Table};
+use datapath::port::{Null, Port, PortId, Slot};
+use datapath::stats::SharedStats;
+use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
+use datapath::worker::{Parts, Role, Worker, channel};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The port into the underlay.
+pub const UPLINK: PortId = PortId(0);
+/// The guest that sends.
+pub const GUEST: PortId = PortId(1);
+/// The guest that receives.
+pub const OTHER_GUEST: PortId = PortId(2);
+
+/// Frames that come in at a time: as many as a worker takes in one turn.
+pub const BURST: usize = datapath::mem::BATCH;
+/// Flows that the daemon's workers remember.
+pub const REMEMBERED: usize = 1 << 16;
+
+const TUNNEL: OfPort = OfPort(10);
+
+/// Memory for a worker over ports without devices.
+///
+/// # Errors
+/// When there is none.
+pub fn umem() -> Result<Umem, af_xdp::Error> {
+    let (frames, chunk) = (1024, ChunkSize::K2);
+    Umem::new(&UmemConfig { frames, chunk, headroom: 0, huge: false, tx_metadata: true })
+}
+
+/// A worker that gets packets of so many flows, round and round, and can remember `remembered` of them.
+pub fn worker(umem: &Umem, scenario: Scenario, flows: u32, remembered: usize) -> Worker<'_> {
+    let (source, frame): (_, fn(u32) -> Vec<u8>) = match scenario {
+        Scenario::Forward | Scenario::Encap => (GUEST, frames::plain),
+        Scenario::Decap => (UPLINK, frames::tunnelled),
+    };
+    let port = |id| {
+        let null =
+            if id == source { Null::source((0..flows).map(frame).collect(), BURST) } else { Null::sink() };
+        Slot::new(Port::Null(null))
+    };
+    with_ports(umem, scenario, [UPLINK, GUEST, OTHER_GUEST].map(port).into(), remembered)
+}
+
+/// A worker over these ports: the uplink, then one or two guests.
+pub fn with_ports<'u>(
+    umem: &'u Umem,
+    scenario: Scenario,
+    slots: Vec<Slot<'u>>,
+    remembered: usize,
+) -> Worker<'u> {
+    let roles = [Role::Uplink, Role::Guest(ofport(GUEST)), Role::Guest(ofport(OTHER_GUEST))];
+    let (_, inbox) = channel();
+    Worker::new(Parts {
+        pool: FramePool::new(umem.take_frames()),
+        shared: Arc::new(SharedStats::new(slots.len())),
+        ports: slots.into_iter().zip(roles).collect(),
+        pipeline: Arc::new(pipeline(scenario)),
+        inbox,
+        flows: remembered,
+        seed: Seed::new(1),
+    })
+}
+
+/// What `port` sent so far.
+pub fn sent(worker: &Worker<'_>) -> u64 {
+    worker.slots().iter().map(|slot| slot.counters.tx_packets).sum()
+}
+
+fn ofport(port: PortId) -> OfPort {
+    OfPort(port.0.into())
+}
+
+/// The headers of the tunnel, and all that leads there.
+pub fn pipeline(scenario: Scenario) -> Pipeline {
+    let (here, there) = (IpAddr::from(frames::HERE), IpAddr::from(frames::THERE));
+    let tunnel = TunnelSpec {
+        ofport: TUNNEL,
+        kind: Kind::Vxlan,
+        local: None,
+        remote: Remote::Fixed(there),
+        key: Key::Flow,
+        dst_port: 4789,
+        tos: 0,
+        ttl: 64,
+    };
+    let path = Path {
+        uplink: UPLINK,
+        local: here,
+        src_mac: frames::UPLINK_MAC,
+        dst_mac: frames::NEXT_HOP_MAC,
+        mtu: 1600,
+    };
+    let mut underlay = Underlay::default();
+    underlay.insert(there, Reach::Via(path));
+    let tunnels = TunnelTable::new(vec![tunnel], Seed::new(7)).expect("one tunnel has no rival");
+    let guests = [GUEST, OTHER_GUEST].map(|port| (ofport(port), port));
+    Pipeline::new(1, Table::new(rules(scenario)), guests, tunnels, [here].into(), underlay)
+}
+
+fn rules(scenario: Scenario) -> Vec<Rule> {
+    let rule = |matching, actions| Rule { priority: 1, cookie: 0, matching, actions };
+    let from = |port: OfPort| Match::any().exact(Field::InPort, port.0.into());
+    let tenant = u128::from(frames::VNI);
+    let [a, b, c, d, e, f] = frames::OTHER_GUEST_MAC.0;
+    let other_guest = u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into();
+    let key = RuleAction::SetField { field: Field::TunId, value: tenant, mask: Field::TunId.max() };
+    match scenario {
+        Scenario::Forward => vec![rule(
+            from(ofport(GUEST)).exact(Field::EthDst, other_guest),
+            vec![RuleAction::Output(ofport(OTHER_GUEST))],
+        )],
+        Scenario::Encap | Scenario::Decap => vec![
+            rule(from(ofport(GUEST)), vec![key, RuleAction::Output(TUNNEL)]),
+            rule(from(TUNNEL).exact(Field::TunId, tenant), vec![RuleAction::Output(ofport(GUEST))]),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_packet_of_every_scenario_comes_out() {
+        for scenario in Scenario::ALL {
+            let umem = umem().unwrap();
+            let mut worker = worker(&umem, scenario, 10, 1024);
+            let handled: usize = (0..10).map(|n| worker.turn(n)).sum();
+            assert_eq!((handled, sent(&worker)), (10 * BURST, 10 * BURST as u64), "{scenario}");
+        }
+    }
+}

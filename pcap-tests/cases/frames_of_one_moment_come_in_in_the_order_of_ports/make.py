@@ -1,0 +1,20 @@
+"""Two ports have frames at the same nanosecond: the first port's come first, all of them. So a replay has one outcome.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from scapy_case import *  # noqa: E402, F403
+
+case = Case(__file__, ports=["g3"])
+case.now += MILLISECOND
+for port in ("g2", "g1"):
+    for payload in (b"first", b"second"):
+        case.send(port, udp_frame(port.encode() + payload), later=0)
+for port in ("g1", "g2"):
+    for payload in (b"first", b"second"):
+        case.expect("g3", udp_frame(port.encode() + payload))
+# Frames of one batch are looked up together, so the second of each is a miss as well.
+case.lookups(hits=0, misses=4)
+case.write()
