@@ -4,7 +4,7 @@ use crate::{Scenario, frames};
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Match, Pipeline, Rule, RuleAction, Table};
+use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
 use datapath::port::{Null, Port, PortId, Slot};
 use datapath::stats::SharedStats;
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
@@ -102,11 +102,11 @@ pub fn pipeline(scenario: Scenario) -> Pipeline {
     underlay.insert(there, Reach::Via(path));
     let tunnels = TunnelTable::new(vec![tunnel], Seed::new(7)).expect("one tunnel has no rival");
     let guests = [GUEST, OTHER_GUEST].map(|port| (ofport(port), port));
-    Pipeline::new(1, Table::new(rules(scenario)), guests, tunnels, [here].into(), underlay)
+    Pipeline::new(Base::new(guests, tunnels, [here].into(), underlay)).with_rules(rules(scenario))
 }
 
 fn rules(scenario: Scenario) -> Vec<Rule> {
-    let rule = |matching, actions| Rule { priority: 1, cookie: 0, matching, actions };
+    let rule = |matching, actions| Rule::acting(1, matching, actions);
     let from = |port: OfPort| Match::any().exact(Field::InPort, port.0.into());
     let tenant = u128::from(frames::VNI);
     let [a, b, c, d, e, f] = frames::OTHER_GUEST_MAC.0;

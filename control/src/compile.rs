@@ -1,7 +1,7 @@
 //! From what the operator wants to what the datapath uses: the only place that knows both. Pure.
 
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Pipeline, Rule, Table};
+use datapath::pipeline::{Base, Pipeline, Rule};
 use datapath::port::PortId;
 use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
 use std::net::IpAddr;
@@ -36,22 +36,29 @@ impl Bridge {
     fn set_by_rules(&self) -> impl Iterator<Item = IpAddr> {
         use datapath::flow::Field::{TunDst, TunIpv6Dst};
         use datapath::pipeline::RuleAction::SetField;
-        self.rules.iter().flat_map(|rule| &rule.actions).filter_map(|action| match *action {
+        self.rules.iter().flat_map(|rule| &rule.instructions.apply).filter_map(|action| match *action {
             SetField { field: TunDst, value, .. } => Some(IpAddr::V4((value as u32).into())),
             SetField { field: TunIpv6Dst, value, .. } => Some(IpAddr::V6(value.into())),
             _ => None,
         })
     }
 
-    /// The snapshot that workers use.
+    /// Its ports, over the underlay as it is.
     ///
     /// # Errors
     /// When two tunnel ports would take the same packets.
-    pub fn compile(&self, generation: u64, underlay: Underlay, seed: Seed) -> Result<Pipeline, Conflict> {
+    pub fn base(&self, underlay: Underlay, seed: Seed) -> Result<Base, Conflict> {
         let tunnels = TunnelTable::new(self.tunnels.clone(), seed)?;
-        let table = Table::new(self.rules.iter().cloned());
         let (guests, endpoints) = (self.guests.iter().copied(), self.endpoints.iter().copied());
-        Ok(Pipeline::new(generation, table, guests, tunnels, endpoints.collect(), underlay))
+        Ok(Base::new(guests, tunnels, endpoints.collect(), underlay))
+    }
+
+    /// What workers begin with.
+    ///
+    /// # Errors
+    /// When two tunnel ports would take the same packets.
+    pub fn compile(&self, underlay: Underlay, seed: Seed) -> Result<Pipeline, Conflict> {
+        Ok(Pipeline::new(self.base(underlay, seed)?).with_rules(self.rules.iter().cloned()))
     }
 }
 

@@ -28,7 +28,7 @@ fn a_flow_is_a_rule() {
     );
     let set = RuleAction::SetField { field: Field::TunId, value: 100, mask: Field::TunId.max() };
     let actions = vec![set, RuleAction::Output(OfPort(10)), RuleAction::InPort];
-    assert_eq!(rule, Rule { priority: 5, cookie: 7, matching, actions });
+    assert_eq!(rule, Rule { cookie: 7, ..Rule::acting(5, matching, actions) });
     let canonical = text.replace("set_field:100", "set_field:0x64").replace(",vx0", ",output:vx0");
     assert_eq!(format_rule(&rule, &ports()), canonical);
 }
@@ -39,7 +39,7 @@ fn a_file_has_comments_blank_lines_and_what_dump_flows_writes() {
                 cookie=0x0, duration=4.2s, table=0, n_packets=3, n_bytes=180, idle_age=1, arp actions=drop\n";
     let flows = parse_flow_lines("f", text, &NoNames).unwrap();
     assert_eq!(flows.iter().map(|flow| flow.line).collect::<Vec<_>>(), [3, 4]);
-    assert!(flows[1].rule.actions.is_empty());
+    assert!(flows[1].rule.instructions.apply.is_empty());
     assert!(parse_flows("f", "", &NoNames).unwrap().is_empty());
 }
 
@@ -119,7 +119,7 @@ fn a_flow_says_one_thing() {
 
 #[test]
 fn the_tag_that_a_flow_may_lack_is_added_where_it_is_missing() {
-    let actions = |text: &str| parse_flow("flow", text, &NoNames).unwrap().actions;
+    let actions = |text: &str| parse_flow("flow", text, &NoNames).unwrap().instructions.apply;
     let tci = |value, mask| RuleAction::SetField { field: Field::VlanTci, value, mask };
     let vid = RuleAction::SetField { field: Field::VlanVid, value: 0x1007, mask: 0x1fff };
     assert_eq!(actions("actions=mod_vlan_vid:7"), [tci(0x1007, 0x1fff)]);

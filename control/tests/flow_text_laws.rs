@@ -136,7 +136,7 @@ prop_compose! {
             }
         });
         let actions = actions.collect();
-        Rule { priority, cookie, matching, actions }
+        Rule { cookie, ..Rule::acting(priority, matching, actions) }
     }
 }
 

@@ -20,7 +20,7 @@ fn output(port: u32) -> RuleAction {
 /// What comes out of port 2 when this frame goes into port 1 and these actions are done.
 fn through(frame: &[u8], actions: &[RuleAction]) -> (Vec<Vec<u8>>, Vec<(DropReason, u64)>) {
     let umem = umem();
-    let rule = Rule { priority: 1, cookie: 0, matching: Match::any(), actions: actions.to_vec() };
+    let rule = Rule::acting(1, Match::any(), actions.to_vec());
     let mut switch = Switch::new(&umem, pipeline(1, vec![rule], 2), 2);
     let free = switch.worker.free_frames();
     switch.put(1, frame);
@@ -132,7 +132,7 @@ fn fold(sum: u32) -> u16 {
 fn an_older_pipeline_may_come_back() {
     let umem = umem();
     let rules =
-        |port| vec![Rule { priority: 1, cookie: 0, matching: Match::any(), actions: vec![output(port)] }];
+        |port| vec![Rule::acting(1, Match::any(), vec![output(port)])];
     let pipelines = [(1, 2), (2, 3), (1, 2), (1, 3), (1, 3), (2, 2)];
     let mut switch = Switch::new(&umem, pipeline(1, rules(2), 3), 3);
     let frame = udp_frame(b"x");

@@ -45,7 +45,7 @@ fn edited(frame: &[u8], edits: &[(Field, u128, u128)]) -> Vec<Vec<u8>> {
         .map(|(field, value, mask)| RuleAction::SetField { field: *field, value: *value, mask: *mask })
         .collect();
     actions.push(RuleAction::Output(OfPort(2)));
-    let rule = Rule { priority: 1, cookie: 0, matching: Match::any(), actions };
+    let rule = Rule::acting(1, Match::any(), actions);
     let mut switch = Switch::new(&umem, pipeline(1, vec![rule], 2), 2);
     switch.put(1, frame);
     switch.out(2)

@@ -105,7 +105,7 @@ fn turns(worker: &mut Worker<'_>, from: u64, count: u64) {
 }
 
 fn rule(port: u32, actions: Vec<RuleAction>) -> Rule {
-    Rule { priority: 1, cookie: 0, matching: Match::any().exact(Field::InPort, port.into()), actions }
+    Rule::acting(1, Match::any().exact(Field::InPort, port.into()), actions)
 }
 
 fn output(port: u32) -> RuleAction {

@@ -30,11 +30,9 @@ struct Pair<'u> {
 
 impl<'u> Pair<'u> {
     fn new(umem: &'u af_xdp::Umem, first: Port<'u>, second: Port<'u>, far: Memory) -> Pair<'u> {
-        let across = [(1, 2), (2, 1)].map(|(from, to)| Rule {
-            priority: 1,
-            cookie: 0,
-            matching: Match::any().exact(datapath::flow::Field::InPort, from),
-            actions: vec![RuleAction::Output(OfPort(to))],
+        let across = [(1, 2), (2, 1)].map(|(from, to)| {
+            let from = Match::any().exact(datapath::flow::Field::InPort, from);
+            Rule::acting(1, from, vec![RuleAction::Output(OfPort(to))])
         });
         let (uplink, _) = Memory::pair(1);
         let ports = vec![

@@ -196,7 +196,7 @@ impl Host {
 fn rules() -> Vec<Rule> {
     let output = |port| RuleAction::Output(OfPort(port));
     let tenants = [(1, 100), (2, 200)];
-    let rule = |matching, actions| Rule { priority: 1, cookie: 0, matching, actions };
+    let rule = |matching, actions| Rule::acting(1, matching, actions);
     tenants
         .into_iter()
         .flat_map(|(port, id)| {

@@ -3,7 +3,7 @@
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Match, Pipeline, Rule, RuleAction, Table};
+use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
 use datapath::port::{Pcap, Port, PortId, Slot};
 use datapath::stats::SharedStats;
 use datapath::tunnel::{TunnelTable, Underlay};
@@ -66,16 +66,14 @@ fn what_is_sent_carries_the_time_of_the_turn_in_both_directions() {
         let pcap = Pcap::new(Some(Box::new(io::Cursor::new(input))), Some(Box::new(output.clone()))).unwrap();
         (Slot::new(Port::Pcap(Box::new(pcap))), Role::Guest(OfPort(number)))
     });
-    let across = |from: u32, to: u32| Rule {
-        priority: 1,
-        cookie: 0,
-        matching: Match::any().exact(Field::InPort, from.into()),
-        actions: vec![RuleAction::Output(OfPort(to))],
+    let across = |from: u32, to: u32| {
+        let actions = vec![RuleAction::Output(OfPort(to))];
+        Rule::acting(1, Match::any().exact(Field::InPort, from.into()), actions)
     };
     let guests = [(OfPort(1), PortId(0)), (OfPort(2), PortId(1))];
-    let table = Table::new([across(1, 2), across(2, 1)]);
     let tunnels = TunnelTable::new(Vec::new(), Seed::new(0)).unwrap();
-    let pipeline = Pipeline::new(1, table, guests, tunnels, [].into(), Underlay::default());
+    let base = Base::new(guests, tunnels, [].into(), Underlay::default());
+    let pipeline = Pipeline::new(base).with_rules([across(1, 2), across(2, 1)]);
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
         ports: ports.collect(),

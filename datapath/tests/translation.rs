@@ -33,7 +33,7 @@ proptest! {
 
 fn without_tags(mut rule: Rule) -> Rule {
     use RuleAction::{PopVlan, PushVlan, SetField};
-    rule.actions.retain(|action| match action {
+    rule.instructions.apply.retain(|action| match action {
         PushVlan { .. } | PopVlan => false,
         SetField { field, .. } => !matches!(field, Field::VlanVid | Field::VlanPcp | Field::VlanTci),
         _ => true,
@@ -56,7 +56,7 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
             }
             Action::Edit(field, value) => now.set(field, u128::from_be_bytes(value)),
             Action::Drop(reason) => dropped.push(reason),
-            Action::PushVlan { .. } | Action::PopVlan => panic!("no rule has to do with tags"),
+            Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) => panic!("no rule asks for this"),
         }
     }
     (sent, dropped)
@@ -78,7 +78,7 @@ fn interpret(rules: &[Rule], key: &FlowKey) -> (Vec<Sent>, Vec<DropReason>) {
     };
     let (mut now, mut tun_id, mut to_input) = (key.clone(), key.get(Field::TunId), false);
     let (mut sent, mut dropped) = (Vec::new(), Vec::new());
-    for action in &found.actions {
+    for action in &found.instructions.apply {
         match *action {
             RuleAction::Output(port) if port.0 == in_port => to_input = true,
             RuleAction::Output(OfPort(TUNNEL)) => sent.push((TUNNEL, now.clone(), Some(tun_id as u32))),

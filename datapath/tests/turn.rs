@@ -12,7 +12,7 @@ use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 const TENANT: u128 = 100;
 
 fn rule(matching: Match, actions: Vec<RuleAction>) -> Rule {
-    Rule { priority: 1, cookie: 0, matching, actions }
+    Rule::acting(1, matching, actions)
 }
 
 fn from_port(port: u128) -> Match {

@@ -20,6 +20,7 @@ use crate::status::{
 use crate::text::{Diagnostic, parse_flows};
 use anyhow::{Context, Result, anyhow, bail};
 use datapath::flow::Seed;
+use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Key, Reach, Remote as TunnelRemote, Underlay};
@@ -95,7 +96,7 @@ struct Daemon {
     listener: socket::Listener,
     stop: Arc<AtomicBool>,
     seed: Seed,
-    generation: u64,
+    pipeline: Pipeline,
     since: Instant,
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
@@ -117,7 +118,8 @@ impl Daemon {
         let watcher = Watcher::start(&uplinks(&config), remotes).await?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let stop = Arc::new(AtomicBool::new(false));
-        let pipeline = Arc::new(bridge.compile(1, watcher.current().clone(), seed)?);
+        let mut pipeline = bridge.compile(watcher.current().clone(), seed)?;
+        let first = pipeline.snapshot();
 
         let (ready, started) = mpsc::channel();
         let mut workers = Vec::new();
@@ -131,7 +133,7 @@ impl Daemon {
                 core,
                 devices: ports.share(index as u32, count),
                 chunk: ports.chunk,
-                pipeline: pipeline.clone(),
+                pipeline: first.clone(),
                 inbox,
                 shared: shared.clone(),
                 seed,
@@ -159,7 +161,7 @@ impl Daemon {
             listener,
             stop,
             seed,
-            generation: 1,
+            pipeline,
             since,
             shortage: None,
         })
@@ -221,8 +223,8 @@ impl Daemon {
     }
 
     fn publish(&mut self, underlay: Underlay) -> Result<()> {
-        self.generation += 1;
-        let pipeline = Arc::new(self.bridge.compile(self.generation, underlay, self.seed)?);
+        self.pipeline.set_base(self.bridge.base(underlay, self.seed)?);
+        let pipeline = self.pipeline.snapshot();
         for worker in &self.workers {
             worker.publisher.publish(pipeline.clone());
             // A full counter means that the worker has not even seen the last one: it will wake.
@@ -302,7 +304,7 @@ impl Daemon {
             bridge: BridgeStatus {
                 name: self.config.bridge.name.clone(),
                 flows: self.bridge.rules.len(),
-                generation: self.generation,
+                generation: self.pipeline.generation(),
             },
             ports: ports.collect(),
             tunnels: tunnels(&self.config),

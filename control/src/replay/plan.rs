@@ -144,5 +144,5 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Vec<Rule>) -> Result<
         endpoints: underlay::endpoints(config)?,
     };
     let underlay = underlay::underlay(config, &bridge, &uplinks)?;
-    Ok(bridge.compile(1, underlay, SEED)?)
+    Ok(bridge.compile(underlay, SEED)?)
 }

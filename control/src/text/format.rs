@@ -9,7 +9,7 @@ use super::ports::PortNames;
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Match, Rule, RuleAction};
+use datapath::pipeline::{Match, Part, Rule, RuleAction};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -29,7 +29,7 @@ pub fn format_rule(rule: &Rule, ports: &dyn PortNames) -> String {
         text.push(' ');
     }
     text.push_str("actions=");
-    text.push_str(&format_actions(&rule.actions, &rule.matching, ports));
+    text.push_str(&format_actions(&rule.instructions.apply, &rule.matching, ports));
     text
 }
 
@@ -216,17 +216,40 @@ fn mac(value: u128) -> String {
 }
 
 fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -> String {
-    match *action {
+    match action {
         RuleAction::Output(port) => format!("output:{}", write_port(port.0.into(), ports)),
         RuleAction::InPort => "IN_PORT".into(),
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
-        RuleAction::SetField { field, value, mask } => match settable(field, context) {
+        RuleAction::SetField { field, value, mask } => match settable(*field, context) {
             Some(name) => {
-                format!("set_field:{}->{}", write_value(name.form, field, value, mask), name.names[0])
+                format!("set_field:{}->{}", write_value(name.form, *field, *value, *mask), name.names[0])
             }
             None => format!("set_field:{value:#x}/{mask:#x}->{}", field.name()),
         },
+        RuleAction::OutputReg(part) => format!("output:{}", write_part(part)),
+        RuleAction::All => "ALL".into(),
+        RuleAction::Flood => "FLOOD".into(),
+        RuleAction::Group(group) => format!("group:{}", group.0),
+        RuleAction::Move { from, to } => format!("move:{}->{}", write_part(from), write_part(to)),
+        RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::Resubmit { port, table } => {
+            let port = port.map_or(String::new(), |port| write_port(port.0.into(), ports));
+            format!("resubmit({port},{})", table.map_or(String::new(), |table| table.0.to_string()))
+        }
+        RuleAction::Clone(actions) => {
+            let actions = actions.iter().map(|action| write_action(action, context, ports));
+            format!("clone({})", actions.collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
+/// Part of a field, as Open vSwitch writes it: `name[first..last]`.
+fn write_part(part: &Part) -> String {
+    match (part.offset, part.bits) {
+        (0, bits) if bits == part.field.slot().bits => format!("{}[]", part.field.name()),
+        (offset, 1) => format!("{}[{offset}]", part.field.name()),
+        (offset, bits) => format!("{}[{offset}..{}]", part.field.name(), offset + bits - 1),
     }
 }
 

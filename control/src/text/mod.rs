@@ -122,5 +122,5 @@ fn read_flow(text: &str, ports: &dyn PortNames) -> Result<Rule, Fault> {
     let conditions::Conditions { priority, cookie, matching } =
         conditions::read_conditions(conditions, ports)?;
     let actions = actions::read_actions(list, &matching, ports)?;
-    Ok(Rule { priority, cookie, matching, actions })
+    Ok(Rule { cookie, ..Rule::acting(priority, matching, actions) })
 }

@@ -13,7 +13,7 @@ use crate::wire::ethertype;
 use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
 
 /// The bit of `vlan_tci` that says a tag is present.
-pub const VLAN_PRESENT: u16 = 0x1000;
+const VLAN_PRESENT: u16 = 0x1000;
 
 #[derive(Clone, Debug)]
 pub(super) struct State {

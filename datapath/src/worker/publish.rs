@@ -55,26 +55,26 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::flow::Seed;
-    use crate::pipeline::Table;
+    use crate::pipeline::Base;
     use crate::tunnel::{TunnelTable, Underlay};
 
-    fn pipeline(generation: u64) -> Arc<Pipeline> {
+    fn pipeline() -> Pipeline {
         let tunnels = TunnelTable::new(Vec::new(), Seed::new(0)).unwrap();
-        let nothing = (Table::default(), [], tunnels);
-        Arc::new(Pipeline::new(generation, nothing.0, nothing.1, nothing.2, [].into(), Underlay::default()))
+        Pipeline::new(Base::new([], tunnels, [].into(), Underlay::default()))
     }
 
     #[test]
     fn the_newest_is_adopted_and_the_old_one_freed_by_the_publisher() {
         let (publisher, inbox) = channel();
-        let first = pipeline(1);
+        let mut pipeline = pipeline();
+        let first = pipeline.snapshot();
         let mut current = first.clone();
-        publisher.publish(pipeline(2));
-        publisher.publish(pipeline(3));
+        publisher.publish(pipeline.snapshot());
+        publisher.publish(pipeline.snapshot());
         assert!(inbox.adopt(&mut current));
         assert_eq!(current.generation(), 3);
         assert_eq!(Arc::strong_count(&first), 2, "handed back, not freed");
-        publisher.publish(pipeline(4));
+        publisher.publish(pipeline.snapshot());
         assert_eq!(Arc::strong_count(&first), 1, "freed by the publisher");
         assert!(inbox.adopt(&mut current));
         assert!(!inbox.adopt(&mut current), "nothing new");
@@ -87,17 +87,20 @@ mod tests {
         let (publisher, inbox) = channel();
         let done = std::sync::Barrier::new(2);
         let published = std::sync::atomic::AtomicU64::new(0);
+        let mut pipeline = pipeline();
+        let mut current = Arc::new(pipeline.clone());
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let (publisher, done, published) = (&publisher, &done, &published);
+            scope.spawn(move || {
                 for generation in (1..=LAST).step_by(2) {
-                    publisher.publish(pipeline(generation));
-                    publisher.publish(pipeline(generation + 1));
+                    publisher.publish(pipeline.snapshot());
+                    publisher.publish(pipeline.snapshot());
                     published.store(generation + 1, std::sync::atomic::Ordering::Release);
                     done.wait();
                     done.wait();
                 }
             });
-            let (mut current, mut missed) = (pipeline(0), Vec::new());
+            let mut missed = Vec::new();
             for generation in (2..=LAST).step_by(2) {
                 while published.load(std::sync::atomic::Ordering::Acquire) != generation {
                     inbox.adopt(&mut current);

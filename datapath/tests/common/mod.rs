@@ -4,7 +4,7 @@
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use datapath::flow::{OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Pipeline, Rule, Table};
+use datapath::pipeline::{Base, Pipeline, Rule};
 use datapath::port::{Memory, Port, PortId, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
@@ -72,7 +72,15 @@ pub(crate) fn pipeline_over(
     let tunnels = TunnelTable::new(tunnels, Seed::new(7)).expect("tunnels that differ");
     let guests = (1..=guests).map(|n| (OfPort(n.into()), PortId(n)));
     let endpoints = endpoints.iter().map(|e| ip(e)).collect();
-    Pipeline::new(generation, Table::new(rules), guests, tunnels, endpoints, underlay)
+    let base = Base::new(guests, tunnels, endpoints, underlay);
+    let mut pipeline = Pipeline::new(base.clone()).with_rules(rules);
+    while pipeline.generation() + 1 < generation {
+        pipeline.snapshot();
+    }
+    // Another pipeline than the one before, whatever that was.
+    pipeline.set_base(base);
+    pipeline.snapshot();
+    pipeline
 }
 
 /// A worker with an uplink (port 0) and guests (ports 1, 2, ... with the same OpenFlow numbers).

@@ -17,7 +17,7 @@ pub(crate) fn set(field: Field, value: u128) -> RuleAction {
 }
 
 pub(crate) fn rule(matching: Match, actions: Vec<RuleAction>) -> Rule {
-    Rule { priority: 1, cookie: 0, matching, actions }
+    Rule::acting(1, matching, actions)
 }
 
 pub(crate) fn from_port(port: u32) -> Match {
@@ -160,7 +160,7 @@ pub(crate) fn rules() -> impl Strategy<Value = Vec<Rule>> {
             .prop_map(|(priority, conditions, actions)| {
                 let matching =
                     conditions.into_iter().fold(Match::any(), |m, (f, v, mask)| m.with(f, v, mask));
-                Rule { priority, cookie: 0, matching, actions }
+                Rule::acting(priority, matching, actions)
             });
     proptest::collection::vec(rule, 0..8)
 }
