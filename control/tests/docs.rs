@@ -1,6 +1,6 @@
 //! The documentation against the code: what may be written is written down, and what is written down is understood.
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
     BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
@@ -283,6 +283,28 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
         }
     }
     assert!(configurations >= 3 && flows >= 2, "{configurations} configurations, {flows} flows");
+}
+
+#[test]
+fn every_command_that_is_shown_is_understood() {
+    let mut commands = 0;
+    for path in ["README.md", REFERENCE, "docs/drops.md"] {
+        let text = read(path);
+        for line in blocks(&text).iter().filter(|block| block.0 == "sh").flat_map(|block| block.1.lines()) {
+            let words: Vec<&str> =
+                line.split_whitespace().take_while(|word| !word.starts_with(['#', '|', '>'])).collect();
+            match words.first() {
+                Some(&"adit") => {
+                    let read = Cli::try_parse_from(&words);
+                    assert!(read.is_ok(), "{path}: {line}: {}", read.unwrap_err());
+                    commands += 1;
+                }
+                Some(&"cd") => assert!(root().join(words[1]).is_dir(), "{path}: {line}"),
+                _ => {}
+            }
+        }
+    }
+    assert!(commands >= 6, "{commands}");
 }
 
 #[test]
