@@ -238,4 +238,23 @@ mod tests {
         cache.put(&key(1), 1, 3, 0);
         assert_eq!((cache.get(&a, 1), cache.get(&b, 1), cache.get(&key(1), 1)), (Some(1), Some(2), Some(3)));
     }
+
+    /// Whoever knew the seed could make such keys.
+    #[test]
+    fn keys_with_one_hash_are_two_flows() {
+        let (mut a, mut b) = (key(1), key(1));
+        a.set(Field::Ipv6Dst, 1);
+        b.set(Field::Ipv6Dst, 2);
+        for (known, asked) in [(&a, &b), (&key(1), &key(2)), (&a, &key(1)), (&key(1), &a)] {
+            let mut cache = Cache::new(64);
+            let hash = KeyHash::of(known, &cache.1);
+            cache.0.insert(hash, known, 1, 1, 0);
+            let asked_hash = KeyHash { long: asked.is_long(), ..hash };
+            assert_eq!(cache.0.find(asked_hash, asked, 1), None);
+            cache.0.insert(asked_hash, asked, 1, 2, 0);
+            let programs = [(hash, known), (asked_hash, asked)]
+                .map(|(hash, key)| cache.0.find(hash, key, 1).map(|flow| cache.0.hit(flow, 0)));
+            assert_eq!(programs, [Some(1), Some(2)]);
+        }
+    }
 }
