@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use strategies::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
     fn translation_does_what_the_rule_says(
