@@ -1,5 +1,5 @@
 //! Where a measurement runs: on a core of its choice, before others, and on which machine.
-#![expect(unsafe_code, reason = "setpriority(2), which no safe crate in use wraps")]
+#![expect(unsafe_code, reason = "sched_setscheduler(2), which no safe crate in use wraps")]
 
 use core_affinity::CoreId;
 use std::fs;
@@ -10,14 +10,18 @@ pub const GENERATOR: usize = 0;
 /// The core of whoever is measured.
 pub const MEASURED: usize = 1;
 
-/// Binds the calling thread to a core and puts it before everybody of ordinary priority. Says so when it cannot.
+/// Binds the calling thread to a core and puts it before everybody of ordinary priority (`SCHED_FIFO`; a nice value
+/// counts only within a session where the kernel groups tasks by session). Says so when it cannot.
+///
+/// The kernel leaves a twentieth of the core to the others all the same, in one piece.
 pub fn take(core: usize) {
     if !core_affinity::set_for_current(CoreId { id: core }) {
         eprintln!("cannot be bound to core {core}: the figures will be less steady");
     }
-    // SAFETY: takes no memory; zero is the calling thread.
-    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) } != 0 {
-        eprintln!("no priority of -20 ({}): the figures will be less steady", io::Error::last_os_error());
+    let first = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter is borrowed; zero is the calling thread.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const first) } != 0 {
+        eprintln!("not put before others ({}): the figures will be less steady", io::Error::last_os_error());
     }
 }
 

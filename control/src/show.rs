@@ -93,7 +93,17 @@ fn ports(out: &mut String, ports: &[PortStatus]) {
         ]
     };
     let head = [
-        "port", "ofport", "role", "mode", "rx", "rx bytes", "rx missed", "tx", "tx bytes", "tx errors", "drops",
+        "port",
+        "ofport",
+        "role",
+        "mode",
+        "rx",
+        "rx bytes",
+        "rx missed",
+        "tx",
+        "tx bytes",
+        "tx errors",
+        "drops",
     ];
     rows(out, &head, &ports.iter().map(row).collect::<Vec<_>>());
     for port in ports.iter().filter(|port| port.xdp.is_some_and(|xdp| xdp.unbound > 0)) {
@@ -150,7 +160,9 @@ fn drops(out: &mut String, status: &Status) {
         let _ = writeln!(out, "\n{GOOD}nothing was dropped{GOOD:#}");
         return;
     }
-    let row = |drop: &crate::status::DropStatus| vec![drop.reason.clone(), drop.count.to_string(), drop.sentence.clone()];
+    let row = |drop: &crate::status::DropStatus| {
+        vec![drop.reason.clone(), drop.count.to_string(), drop.sentence.clone()]
+    };
     rows(out, &["dropped because", "frames", ""], &status.drops.iter().map(row).collect::<Vec<_>>());
     let _ = writeln!(out, "{QUIET}counts since the start, over all ports{QUIET:#}");
 }

@@ -151,13 +151,13 @@ fn nothing_allocated(port: u16, frames: Vec<Vec<u8>>, rules: Vec<Rule>, flows: u
 #[test]
 fn encapsulating_known_flows_allocates_nothing() {
     let seen = nothing_allocated(1, (0..100).map(frame).collect(), to_tunnel(), 1024);
-    assert_eq!((seen.worker.misses, seen.ports[0].tx_packets), (100, 1004 * 64));
+    assert_eq!((seen.worker.misses, seen.ports[0].tx_packets), (1, 1004 * 64));
 }
 
 #[test]
 fn decapsulating_known_flows_allocates_nothing() {
     let seen = nothing_allocated(0, (0..100).map(tunnelled).collect(), to_tunnel(), 1024);
-    assert_eq!((seen.worker.misses, seen.ports[1].tx_packets), (100, 1004 * 64));
+    assert_eq!((seen.worker.misses, seen.ports[1].tx_packets), (1, 1004 * 64));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Translation against an interpreter so plain that it is right: outputs and field sets, done to the key.
 
 mod common;
+mod packets;
 mod strategies;
 
 use common::*;
@@ -13,12 +14,12 @@ use std::cmp::Ordering;
 use strategies::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
     fn translation_does_what_the_rule_says(
         rules in rules(),
-        frame in frames().prop_filter("a frame with a key", |frame| frame.len() >= 14),
+        frame in prop_oneof![frames(), packets::packets().prop_map(|packet| packet.bytes())].prop_filter("a frame with a key", |frame| frame.len() >= 14),
         port in 1..=2u32,
     ) {
         let rules: Vec<Rule> = rules.into_iter().map(without_tags).collect();

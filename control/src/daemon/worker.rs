@@ -67,7 +67,8 @@ pub(super) fn run(spec: Spec, ready: &mpsc::Sender<Result<Vec<Bound>>>) {
     if let Some(core) = spec.core
         && !core_affinity::set_for_current(core)
     {
-        let _ = ready.send(Err(anyhow::anyhow!("worker {}: cannot be bound to core {}", spec.index, core.id)));
+        let _ =
+            ready.send(Err(anyhow::anyhow!("worker {}: cannot be bound to core {}", spec.index, core.id)));
         return;
     }
     let sockets: usize = spec.devices.iter().filter_map(|d| d.queues.as_ref()).map(Vec::len).sum();

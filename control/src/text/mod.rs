@@ -17,6 +17,7 @@ mod ports;
 mod scan;
 pub(crate) mod suggest;
 mod value;
+mod vocabulary;
 mod words;
 
 pub use actions::ACTIONS_MAX;
@@ -24,6 +25,7 @@ pub use conditions::PRIORITY_DEFAULT;
 pub use diagnostic::Diagnostic;
 pub use format::{format_actions, format_match, format_rule};
 pub use ports::{NoNames, OFPORT_MAX, PortNames};
+pub use vocabulary::{Vocabulary, vocabulary};
 
 use datapath::pipeline::Rule;
 use scan::{Fault, Span};

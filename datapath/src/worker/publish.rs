@@ -1,7 +1,10 @@
 //! How a new pipeline reaches a worker: left at its door, picked up between turns, the old one handed back.
 //!
 //! Only the newest matters: one that was never picked up is replaced. The worker neither waits nor frees: the publisher
-//! drops what comes back. Two slots of one element each, both lock-free.
+//! drops what comes back. One place for the newest and two for old ones, both lock-free.
+//!
+//! Why two: the publisher empties them after it has put the newest down, but the worker may be between taking the one before
+//! and handing its predecessor back. That one arrives late and takes a place; the other is for what the newest replaces.
 
 use crate::pipeline::Pipeline;
 use crossbeam::queue::ArrayQueue;
@@ -23,7 +26,7 @@ pub struct Inbox {
 
 /// Connects a publisher and a worker.
 pub fn channel() -> (Publisher, Inbox) {
-    let (newest, retired) = (Arc::new(ArrayQueue::new(1)), Arc::new(ArrayQueue::new(1)));
+    let (newest, retired) = (Arc::new(ArrayQueue::new(1)), Arc::new(ArrayQueue::new(2)));
     (Publisher { newest: newest.clone(), retired: retired.clone() }, Inbox { newest, retired })
 }
 
@@ -31,13 +34,13 @@ impl Publisher {
     /// Makes `pipeline` the newest. The worker adopts it before its next turn.
     pub fn publish(&self, pipeline: Arc<Pipeline>) {
         self.newest.force_push(pipeline);
-        // In this order: what is retired from now on makes room for nothing newer, so the newest is never left lying.
-        self.retired.pop();
+        while self.retired.pop().is_some() {}
     }
 }
 
 impl Inbox {
-    /// Replaces `current` by the newest pipeline, if there is one and the one before last was taken back. True if so.
+    /// Replaces `current` by the newest pipeline, if there is one and room for the old one. True if so. There is room, at the
+    /// latest when the publisher has returned.
     #[inline]
     pub fn adopt(&self, current: &mut Arc<Pipeline>) -> bool {
         if self.newest.is_empty() || self.retired.is_full() {

@@ -1,4 +1,5 @@
 //! Packets as their headers say, put into bytes by etherparse: what a key must hold, and what an edit must lead to.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use datapath::flow::{Field, FlowKey};
 use etherparse::{
