@@ -3,7 +3,7 @@
 use benches::frames;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use datapath::flow::hash::entropy;
-use datapath::flow::{ExactCache, FlowKey, KeyHash, OfPort, Seed, extract};
+use datapath::flow::{Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Seed, SignatureCache, extract};
 use datapath::mem::BATCH;
 use std::hint::black_box;
 
@@ -46,24 +46,30 @@ fn keys(c: &mut Criterion) {
 
 fn exact(c: &mut Criterion) {
     let seed = Seed::new(1);
-    let mut group = c.benchmark_group("exact cache, hits");
+    let mut group = c.benchmark_group("flow caches, hits");
     group.throughput(Throughput::Elements(BATCH as u64));
     for flows in [64, 10_048, 100_032] {
-        let mut cache = ExactCache::new(1 << 18);
+        let mut signatures = SignatureCache::new(1 << 18);
+        let mut megaflows = Megaflows::new(1 << 18, seed);
+        let mut mask = FlowMask::default();
+        mask.words_mut()[..8].fill(u64::MAX);
         let keys: Vec<_> = (0..flows as u32).map(key).collect();
         for (key, program) in keys.iter().zip(0..) {
-            cache.insert(KeyHash::of(key, &seed), key, 1, program, 0);
+            let answer = Answer { generation: 1, program, ..Answer::default() };
+            signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, 0));
         }
         let mut batches = keys.chunks_exact(BATCH).cycle();
         group.bench_function(BenchmarkId::from_parameter(flows), |b| {
             b.iter(|| {
                 let batch = batches.next().expect("a cycle has no end");
                 let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&batch[i], &seed));
-                hashes.iter().for_each(|hash| cache.prefetch(*hash));
-                hashes.iter().for_each(|hash| cache.prefetch_flow(*hash));
-                for (key, hash) in batch.iter().zip(hashes) {
-                    let flow = cache.find(hash, key, 1).expect("the cache has room for all");
-                    black_box(cache.hit(flow, 1));
+                hashes.iter().for_each(|hash| signatures.prefetch(*hash));
+                let flows = hashes.map(|hash| signatures.find(hash));
+                flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));
+                for (key, flow) in batch.iter().zip(flows) {
+                    let known =
+                        flow.filter(|flow| megaflows.fits(*flow, key)).or_else(|| megaflows.find(key));
+                    black_box(megaflows.answer(known.expect("there is room for all")));
                 }
             });
         });

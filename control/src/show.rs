@@ -148,10 +148,11 @@ fn workers(out: &mut String, status: &Status) {
             worker.turns.to_string(),
             worker.idle_turns.to_string(),
             worker.hits.to_string(),
+            worker.masked_hits.to_string(),
             worker.misses.to_string(),
         ]
     };
-    let head = ["worker", "core", "generation", "turns", "idle turns", "hits", "misses"];
+    let head = ["worker", "core", "generation", "turns", "idle turns", "hits", "masked hits", "misses"];
     rows(out, &head, &status.workers.iter().map(row).collect::<Vec<_>>());
 }
 

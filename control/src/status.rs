@@ -129,9 +129,11 @@ pub struct WorkerStatus {
     pub turns: u64,
     /// Turns without a frame.
     pub idle_turns: u64,
-    /// Frames whose flow was known.
+    /// Frames whose flow was known by their whole key.
     pub hits: u64,
-    /// Frames that had to be translated.
+    /// Frames whose flow was found among the megaflows.
+    pub masked_hits: u64,
+    /// Frames that the rules were asked about.
     pub misses: u64,
 }
 

@@ -197,8 +197,16 @@ fn every_field_for_programs_is_told_of() {
         dst_port: 0,
     };
     let remote = RemoteStatus { remote_ip: String::new(), reachable: true, explanation: String::new() };
-    let worker =
-        WorkerStatus { worker: 0, core: None, generation: 0, turns: 0, idle_turns: 0, hits: 0, misses: 0 };
+    let worker = WorkerStatus {
+        worker: 0,
+        core: None,
+        generation: 0,
+        turns: 0,
+        idle_turns: 0,
+        hits: 0,
+        masked_hits: 0,
+        misses: 0,
+    };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
     let status = Status {
         schema: SCHEMA,

@@ -131,8 +131,7 @@ fn fold(sum: u32) -> u16 {
 #[test]
 fn an_older_pipeline_may_come_back() {
     let umem = umem();
-    let rules =
-        |port| vec![Rule::acting(1, Match::any(), vec![output(port)])];
+    let rules = |port| vec![Rule::acting(1, Match::any(), vec![output(port)])];
     let pipelines = [(1, 2), (2, 3), (1, 2), (1, 3), (1, 3), (2, 2)];
     let mut switch = Switch::new(&umem, pipeline(1, rules(2), 3), 3);
     let frame = udp_frame(b"x");

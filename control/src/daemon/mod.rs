@@ -278,6 +278,7 @@ impl Daemon {
                 turns: reading.worker.turns,
                 idle_turns: reading.worker.idle_turns,
                 hits: reading.worker.hits,
+                masked_hits: reading.worker.masked_hits,
                 misses: reading.worker.misses,
             });
         let drops = DropReason::ALL.iter().filter_map(|reason| {

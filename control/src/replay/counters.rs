@@ -79,7 +79,10 @@ impl Counters {
             total: ports.iter().fold(PortTotals::default(), |sum, (_, port)| sum.plus(port)),
             ports,
             drops: occurred.map(|(reason, packets)| named(reason, packets)).collect(),
-            flow_cache: FlowCache { hits: seen.worker.hits, misses: seen.worker.misses },
+            flow_cache: FlowCache {
+                hits: seen.worker.hits + seen.worker.masked_hits,
+                misses: seen.worker.misses,
+            },
         }
     }
 

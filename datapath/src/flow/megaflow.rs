@@ -144,9 +144,8 @@ impl Megaflows {
     pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
         self.masks.iter().enumerate().filter(|(_, mask)| mask.flows > 0).find_map(|(at, mask)| {
             let hash = masked_hash(key, &mask.bits, mask.long, at, &self.seed);
-            let same = |flow: &u32| {
-                usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key)
-            };
+            let same =
+                |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
             self.index.find(hash, same).map(|flow| FlowId(*flow))
         })
     }
@@ -184,9 +183,8 @@ impl Megaflows {
         let at = self.mask_for(mask);
         let Mask { bits, long, .. } = &self.masks[at];
         let hash = masked_hash(key, bits, *long, at, &self.seed);
-        let same = |flow: &u32| {
-            usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key)
-        };
+        let same =
+            |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
         if let Some(flow) = self.index.find(hash, same).copied() {
             let have = &mut self.flows[flow as usize];
             (have.answer, have.used_ms) = (answer, now_ms);

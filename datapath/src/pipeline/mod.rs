@@ -206,7 +206,9 @@ impl Pipeline {
     fn is_live(&self, bucket: &Bucket) -> bool {
         bucket.watch_port.is_none_or(|port| self.target(port).is_some())
             && bucket.watch_group.is_none_or(|group| {
-                self.group(group).is_some_and(|group| group.buckets.iter().any(|b| b.watch_group.is_none() && self.is_live(b)))
+                self.group(group).is_some_and(|group| {
+                    group.buckets.iter().any(|b| b.watch_group.is_none() && self.is_live(b))
+                })
             })
     }
 

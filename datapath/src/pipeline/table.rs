@@ -146,8 +146,12 @@ impl Table {
 
     /// All rules, highest priority first, the older first among equals.
     pub fn rules(&self) -> Vec<&Rule> {
-        let mut all: Vec<&Arc<Installed>> =
-            self.subtables.iter().flat_map(|subtable| subtable.rules.values()).flat_map(|b| b.iter()).collect();
+        let mut all: Vec<&Arc<Installed>> = self
+            .subtables
+            .iter()
+            .flat_map(|subtable| subtable.rules.values())
+            .flat_map(|b| b.iter())
+            .collect();
         all.sort_by_key(|installed| (std::cmp::Reverse(installed.rule.priority), installed.order));
         all.into_iter().map(|installed| &installed.rule).collect()
     }
@@ -209,7 +213,10 @@ mod tests {
     #[test]
     fn the_same_match_at_the_same_priority_replaces() {
         let mut table = Table::new([rule(5, Match::any(), 1)]);
-        assert_eq!(table.insert(rule(5, Match::any(), 2)).map(|old| old.rule.clone()), Some(rule(5, Match::any(), 1)));
+        assert_eq!(
+            table.insert(rule(5, Match::any(), 2)).map(|old| old.rule.clone()),
+            Some(rule(5, Match::any(), 1))
+        );
         assert_eq!(table.rules(), [&rule(5, Match::any(), 2)]);
         assert_eq!(table.len(), 1);
     }

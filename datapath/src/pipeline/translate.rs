@@ -34,7 +34,8 @@ pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
     let in_port = OfPort(key.get(Field::InPort) as u32);
-    let mut walk = Walk { pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
+    let mut walk =
+        Walk { pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
     walk.pipeline_from(TableId(0));
     let end = walk.end.unwrap_or(DropReason::RuleDrop);
     out.finish(end);
@@ -58,9 +59,7 @@ impl ActionSet {
             RuleAction::PushVlan { .. } => self.push = Some(action.clone()),
             RuleAction::DecTtl => self.dec_ttl = true,
             RuleAction::SetField { field, mask, .. } => {
-                let same = |other: &RuleAction| {
-                    matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0)
-                };
+                let same = |other: &RuleAction| matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0);
                 self.sets.retain(|other| !same(other));
                 self.sets.push(action.clone());
             }
@@ -111,9 +110,9 @@ impl Walk<'_> {
             self.lookups += 1;
             self.out.asked(table.0);
             let Walk { pipeline, state, out, .. } = self;
-            let found = pipeline.table(table).and_then(|t| {
-                t.find(state.key(), |word, bits| state.look(word, bits, out))
-            });
+            let found = pipeline
+                .table(table)
+                .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
             match found {
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
@@ -147,7 +146,9 @@ impl Walk<'_> {
                 RuleAction::InPort => self.send(self.in_port),
                 RuleAction::All | RuleAction::Flood => self.flood(),
                 RuleAction::Group(group) => self.group(*group),
-                RuleAction::SetField { field, value, mask } => self.state.set(*field, *value, *mask, self.out),
+                RuleAction::SetField { field, value, mask } => {
+                    self.state.set(*field, *value, *mask, self.out)
+                }
                 RuleAction::Move { from, to } => {
                     let value = self.state.read(*from, self.out);
                     self.state.set(to.field, value << to.offset, to.mask(), self.out);
