@@ -7,6 +7,7 @@
 
 pub mod changes;
 pub mod group;
+pub mod observer;
 pub mod rule;
 mod state;
 pub mod table;
@@ -15,9 +16,10 @@ mod translation;
 
 pub use changes::Changes;
 pub use group::{Bucket, Group, GroupKind};
+pub use observer::Observer;
 pub use rule::{GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use table::{Installed, Table};
-pub use translate::translate;
+pub use translate::{observe, translate};
 pub use translation::{ACTIONS_MAX, Translation};
 
 use crate::flow::OfPort;

@@ -41,9 +41,14 @@ impl Match {
         let (mut key, mut all) = (self.key(), self.mask());
         key.set_masked(field, value & mask, mask);
         all.set_masked(field, mask, mask);
-        let cell = |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: *value };
-        let cells = (0..).zip(all.words().iter().zip(key.words())).map(cell);
-        self.cells = cells.filter(|cell| cell.mask != 0).collect();
+        *self = Match::of(&key, &all);
+    }
+
+    /// The match of every key that agrees with `key` in the bits of `mask`.
+    pub fn of(key: &FlowKey, mask: &FlowMask) -> Match {
+        let cell = |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: value & mask };
+        let cells = (0..).zip(mask.words().iter().zip(key.words())).map(cell);
+        Match { cells: cells.filter(|cell| cell.mask != 0).collect() }
     }
 
     /// The values, zero where they do not matter.

@@ -7,6 +7,7 @@
 //! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
 use super::group::{Bucket, Group, GroupKind};
+use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
 use super::state::State;
 use super::translation::Translation;
@@ -29,13 +30,18 @@ const SELECT: Seed = Seed::new(0x5e1e_c7ed);
 
 /// Decides what is done with a frame that has this key.
 pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
+    observe(pipeline, key, out, &mut ());
+}
+
+/// [`translate`], while somebody watches.
+pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation, observer: &mut O) {
     out.clear();
     let state = State::of(key);
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
     let in_port = OfPort(key.get(Field::InPort) as u32);
     let mut walk =
-        Walk { pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
+        Walk { observer, pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
     walk.pipeline_from(TableId(0));
     let end = walk.end.unwrap_or(DropReason::RuleDrop);
     out.finish(end);
@@ -79,7 +85,8 @@ impl ActionSet {
     }
 }
 
-struct Walk<'a> {
+struct Walk<'a, O> {
+    observer: &'a mut O,
     pipeline: &'a Pipeline,
     /// Where the frame came in by, for those that ask for it by name.
     in_port: OfPort,
@@ -92,11 +99,12 @@ struct Walk<'a> {
     out: &'a mut Translation,
 }
 
-impl Walk<'_> {
+impl<O: Observer> Walk<'_, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
         self.tables_from(first);
         let set = std::mem::take(&mut self.set);
+        self.observer.action_set();
         self.action_set(&set);
     }
 
@@ -113,6 +121,7 @@ impl Walk<'_> {
             let found = pipeline
                 .table(table)
                 .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
+            self.observer.table(table, found);
             match found {
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
@@ -137,6 +146,7 @@ impl Walk<'_> {
 
     fn actions(&mut self, actions: &[RuleAction], table: TableId) {
         for action in actions {
+            self.observer.action(action);
             match action {
                 RuleAction::Output(port) => self.output(*port),
                 RuleAction::OutputReg(part) => {
@@ -161,7 +171,7 @@ impl Walk<'_> {
                     }
                 }
                 RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
-                RuleAction::Clone(actions) => self.cloned(|walk| walk.actions(actions, table)),
+                RuleAction::Clone(actions) => self.cloned("clone", |walk| walk.actions(actions, table)),
             }
         }
     }
@@ -227,7 +237,7 @@ impl Walk<'_> {
                 self.state.commit(self.out);
                 self.out.push(step);
             }
-            Err(reason) => self.out.push(Action::Drop(reason)),
+            Err(reason) => self.fail(reason),
         }
     }
 
@@ -257,7 +267,7 @@ impl Walk<'_> {
 
     fn resubmit(&mut self, port: Option<OfPort>, table: TableId) {
         let port = port.unwrap_or(self.in_port);
-        self.nested(|walk| {
+        self.nested("resubmit", |walk| {
             let before = walk.state.key().get(Field::InPort) as u32;
             walk.state.set_in_port(port.0, walk.out);
             let in_port = std::mem::replace(&mut walk.in_port, port);
@@ -285,7 +295,7 @@ impl Walk<'_> {
 
     /// What the bucket does to the frame is its own affair (OpenFlow 1.3 section 5.6.1: a copy for each).
     fn bucket(&mut self, bucket: &Bucket) {
-        self.cloned(|walk| {
+        self.cloned("bucket", |walk| {
             let mut set = ActionSet::default();
             bucket.actions.iter().for_each(|action| set.write(action));
             walk.action_set(&set);
@@ -309,8 +319,8 @@ impl Walk<'_> {
     }
 
     /// On a copy: what `work` does to the frame is undone for what follows.
-    fn cloned(&mut self, work: impl FnOnce(&mut Self)) {
-        self.nested(|walk| {
+    fn cloned(&mut self, what: &str, work: impl FnOnce(&mut Self)) {
+        self.nested(what, |walk| {
             walk.state.commit(walk.out);
             let at = walk.out.len();
             walk.out.push(Action::Clone(0));
@@ -323,22 +333,26 @@ impl Walk<'_> {
         });
     }
 
-    fn nested(&mut self, work: impl FnOnce(&mut Self)) {
+    fn nested(&mut self, what: &str, work: impl FnOnce(&mut Self)) {
         if self.depth == DEPTH_MAX {
             return self.fail(DropReason::TooManyLookups);
         }
         self.depth += 1;
+        self.observer.enter(what);
         work(self);
+        self.observer.leave();
         self.depth -= 1;
     }
 
     /// Remembers why the frame may go nowhere.
     fn note(&mut self, reason: DropReason) {
+        self.observer.fails(reason);
         self.end.get_or_insert(reason);
     }
 
     /// Counts a way that the frame cannot take.
     fn fail(&mut self, reason: DropReason) {
+        self.observer.fails(reason);
         self.out.push(Action::Drop(reason));
     }
 }

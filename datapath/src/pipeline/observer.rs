@@ -1,0 +1,36 @@
+//! Who watches a translation. Tracing is translating with somebody who writes down, never a second implementation.
+
+use super::rule::{Rule, RuleAction, TableId};
+use crate::stats::DropReason;
+
+/// Is told of every step of a walk, in order. Does nothing unless told otherwise.
+pub trait Observer {
+    /// A table was asked, and this rule decides; none does.
+    fn table(&mut self, table: TableId, rule: Option<&Rule>) {
+        let _ = (table, rule);
+    }
+
+    /// This action is done now.
+    fn action(&mut self, action: &RuleAction) {
+        let _ = action;
+    }
+
+    /// The action set is done now.
+    fn action_set(&mut self) {}
+
+    /// What comes now is nested: a resubmit, a bucket, a clone. `leave` ends it.
+    fn enter(&mut self, what: &str) {
+        let _ = what;
+    }
+
+    /// The end of what was entered last.
+    fn leave(&mut self) {}
+
+    /// A way that the frame cannot take.
+    fn fails(&mut self, reason: DropReason) {
+        let _ = reason;
+    }
+}
+
+/// Nobody watches.
+impl Observer for () {}
