@@ -200,7 +200,7 @@ impl Pipeline {
     }
 
     /// What a bridge port's number stands for.
-    fn target(&self, port: OfPort) -> Option<Target> {
+    pub fn target(&self, port: OfPort) -> Option<Target> {
         self.base.targets.get(&port).copied()
     }
 
