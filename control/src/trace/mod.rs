@@ -4,8 +4,8 @@
 //! switch's own, watched; bytes that come out are those that a worker put out.
 
 mod bytes;
-mod report;
-mod walk;
+pub mod report;
+pub mod walk;
 
 use crate::replay::{self, PortArg};
 use crate::text::{PortNames, format_match, parse_flow};
@@ -31,7 +31,7 @@ checked and cut off first, as the switch does.
 The exit code is 0 when the packet goes somewhere, 1 when it is dropped.";
 
 /// Says what the rules do with one packet: table by table, which rule, which actions, and why it is dropped
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The packet, as a flow in the syntax of ovs-ofctl(8)
