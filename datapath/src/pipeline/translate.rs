@@ -112,13 +112,13 @@ impl<O: Observer> Walk<'_, O> {
 
     /// The first table is asked as if the frame had come in by `port`; actions and later tables know better.
     fn tables_from(&mut self, first: TableId, port: OfPort) {
-        let came_by = self.in_port();
+        let mut came_by = Some(self.in_port());
         self.pretend_in_port(port);
         let mut next = Some(first);
         while let Some(table) = next {
             next = None;
             if self.lookups == LOOKUPS_MAX {
-                self.pretend_in_port(came_by);
+                came_by.into_iter().for_each(|port| self.pretend_in_port(port));
                 return self.fail(DropReason::TooManyLookups);
             }
             self.lookups += 1;
@@ -128,7 +128,7 @@ impl<O: Observer> Walk<'_, O> {
                 .table(table)
                 .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
             self.observer.table(table, found);
-            self.pretend_in_port(came_by);
+            came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
             match found {
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
