@@ -21,6 +21,8 @@ pub(super) struct PortState {
     /// Largest IP packet that the device carries.
     pub(super) mtu: u32,
     pub(super) attachment: Option<Attachment>,
+    /// For its effect on the other end of a veth pair alone, see [`segment`].
+    _segmenter: Option<Attachment>,
     /// How frames come and go, for people.
     pub(super) mode: String,
 }
@@ -160,6 +162,14 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
     {
         eprintln!("adit: {}: using generic XDP, which is slower: {why}", wish.device);
     }
+    if attachment.as_ref().is_some_and(|attachment| attachment.hook() == Hook::Generic) && is_veth(device) {
+        eprintln!(
+            "adit: {}: generic XDP on a veth leaves segmentation offload on at its other end, and frames longer than \
+             a buffer are lost (rx missed): use another mode, or `ethtool -K DEVICE tso off gso off` at the other end",
+            wish.device
+        );
+    }
+    let segmenter = if attachment.is_none() { segment(device) } else { None };
     let queues = if attachment.is_some() { device.rx_queues.max(1) } else { 1 };
     if queues < workers || attachment.is_none() && workers > 1 {
         bail!(
@@ -178,7 +188,22 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         mtu: device.mtu,
         mode: "packet".to_string(),
         attachment,
+        _segmenter: segmenter,
     })
+}
+
+fn is_veth(device: &links::Device) -> bool {
+    device.kind.as_deref() == Some("veth")
+}
+
+/// Has the other end of a veth pair cut its packets up itself, for as long as what comes back lives.
+///
+/// A native XDP program here, whatever it does, takes segmentation offload from the other end, in whatever namespace that
+/// is (`veth_fix_features` in drivers/net/veth.c). Without it TCP comes to an AF_PACKET socket in super-packets of up to
+/// 64 KiB. This program has no sockets to hand frames to, so each goes on to the kernel, and to AF_PACKET there.
+fn segment(device: &links::Device) -> Option<Attachment> {
+    // A refusal leaves things as they are: frames that are too long are counted.
+    is_veth(device).then(|| Attachment::attach(&device.name, XdpRole::Guest, XdpMode::Native).ok()).flatten()
 }
 
 /// A frame is its MTU, an Ethernet header and up to two tags.
