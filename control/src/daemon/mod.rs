@@ -4,8 +4,10 @@
 //! Control runs on the main thread and touches no packet. When it dies the workers die with it, the kernel takes the XDP
 //! programs off the devices, and what they claimed goes to the kernel again.
 
+mod filter;
 mod mtu;
 mod ports;
+mod silence;
 mod socket;
 mod worker;
 
@@ -27,6 +29,7 @@ use datapath::worker::{Publisher, Role, channel};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::resource::{Resource, setrlimit};
 use ports::Ports;
+use silence::Silence;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::process::ExitCode;
@@ -99,6 +102,7 @@ struct Daemon {
     since: Instant,
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
+    _silence: Silence,
 }
 
 impl Daemon {
@@ -119,6 +123,8 @@ impl Daemon {
         let stop = Arc::new(AtomicBool::new(false));
         let pipeline = Arc::new(bridge.compile(1, watcher.current().clone(), seed)?);
 
+        let mut silence = Silence::default();
+        silence.keep(ports.exposed());
         let (ready, started) = mpsc::channel();
         let mut workers = Vec::new();
         for (index, core) in cores.into_iter().enumerate() {
@@ -162,6 +168,7 @@ impl Daemon {
             generation: 1,
             since,
             shortage: None,
+            _silence: silence,
         })
     }
 

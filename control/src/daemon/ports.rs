@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use datapath::flow::OfPort;
 use datapath::port::PortId;
 use datapath::worker::Role;
-use std::net::IpAddr;
+use socket2::{Domain, Socket, Type};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 /// A device and what was made of it.
 pub(super) struct PortState {
@@ -31,6 +33,8 @@ pub(super) struct PortState {
 pub(super) struct Ports {
     pub(super) list: Vec<PortState>,
     pub(super) endpoints: Vec<IpAddr>,
+    /// The UDP ports that tunnels listen on.
+    pub(super) tunnel_ports: Vec<u16>,
     /// The smallest buffer that takes the longest frame of every device.
     pub(super) chunk: ChunkSize,
 }
@@ -63,7 +67,8 @@ impl Ports {
             }
             endpoints.extend(here);
         }
-        let keys = endpoint_keys(config, &endpoints);
+        let tunnel_ports = tunnel_ports(config);
+        let keys = endpoint_keys(&tunnel_ports, &endpoints);
         let mut list = Vec::new();
         for wish in wishes(config) {
             let device = devices
@@ -73,7 +78,7 @@ impl Ports {
         }
         let mtus = list.iter().filter_map(|port| devices.named(&port.device).ok()).map(|device| device.mtu);
         let chunk = chunk_for(mtus.max().unwrap_or(0));
-        Ok(Ports { list, endpoints, chunk })
+        Ok(Ports { list, endpoints, tunnel_ports, chunk })
     }
 
     /// What worker `index` of `workers` serves.
@@ -86,6 +91,7 @@ impl Ports {
                 .attachment
                 .is_some()
                 .then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
+            tunnel_ports: self.tunnel_ports.clone(),
         };
         self.list.iter().map(of).collect()
     }
@@ -103,6 +109,18 @@ impl Ports {
             port.mode = format!("{}/{copies}", attachment.hook());
         }
         Ok(())
+    }
+
+    /// Where the kernel would answer tunnel packets because nobody listens: on uplinks without XDP it sees them too.
+    pub(super) fn exposed(&self) -> BTreeSet<SocketAddr> {
+        let sees = |port: &PortState| port.role == Role::Uplink && port.attachment.is_none();
+        if !self.list.iter().any(sees) {
+            return BTreeSet::new();
+        }
+        let all = |ip: &IpAddr| {
+            self.tunnel_ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>()
+        };
+        self.endpoints.iter().flat_map(all).collect()
     }
 
     /// The guests' numbers.
@@ -131,11 +149,15 @@ fn wishes(config: &Config) -> impl Iterator<Item = Wish<'_>> {
     uplinks.chain(guests)
 }
 
-/// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
-fn endpoint_keys(config: &Config, endpoints: &[IpAddr]) -> Vec<EndpointKey> {
+fn tunnel_ports(config: &Config) -> Vec<u16> {
     let mut ports: Vec<u16> = config.tunnels.iter().map(|tunnel| tunnel.spec.dst_port).collect();
     ports.sort_unstable();
     ports.dedup();
+    ports
+}
+
+/// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
+fn endpoint_keys(ports: &[u16], endpoints: &[IpAddr]) -> Vec<EndpointKey> {
     endpoints.iter().flat_map(|ip| ports.iter().map(|port| EndpointKey::udp(*ip, *port))).collect()
 }
 
@@ -146,6 +168,13 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
     };
     let attachment = match wish.mode {
         Mode::Packet => None,
+        Mode::Auto if !has_xdp_sockets() => {
+            eprintln!(
+                "adit: {}: using AF_PACKET, which is slower: this kernel has no AF_XDP sockets",
+                wish.device
+            );
+            None
+        }
         Mode::Native => Some(Attachment::attach(wish.device, role, XdpMode::Native)?),
         Mode::Generic => Some(Attachment::attach(wish.device, role, XdpMode::Generic)?),
         Mode::Auto => match Attachment::attach(wish.device, role, XdpMode::Auto) {
@@ -190,6 +219,12 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         attachment,
         _segmenter: segmenter,
     })
+}
+
+/// Whether the kernel was built with `CONFIG_XDP_SOCKETS`. Every other error is for whoever opens one to tell.
+fn has_xdp_sockets() -> bool {
+    let made = Socket::new(Domain::from(libc::AF_XDP), Type::RAW, None);
+    !made.is_err_and(|error| error.raw_os_error() == Some(libc::EAFNOSUPPORT))
 }
 
 fn is_veth(device: &links::Device) -> bool {

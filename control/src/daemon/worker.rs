@@ -2,6 +2,7 @@
 //!
 //! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
 
+use super::filter;
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::flow::Seed;
@@ -12,6 +13,7 @@ use datapath::stats::SharedStats;
 use datapath::worker::{Inbox, Parts, Role, Worker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
+use socket2::SockRef;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,8 @@ pub(super) struct Device {
     pub(super) role: Role,
     /// The receive queues that are this worker's; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
+    /// The UDP ports of tunnels, by which an uplink without XDP tells its frames from the host's.
+    pub(super) tunnel_ports: Vec<u16>,
 }
 
 /// What a worker is started with.
@@ -96,15 +100,24 @@ fn open<'u>(umem: &'u Umem, devices: &[Device]) -> Result<(Vec<Slot<'u>>, Vec<Bo
     let (mut slots, mut bound) = (Vec::new(), Vec::new());
     for (device, id) in devices.iter().zip(0..) {
         let port = match &device.queues {
-            None => Port::Packet(
-                Packet::open(device.ifindex)
-                    .with_context(|| format!("cannot open an AF_PACKET socket on {}", device.name))?,
-            ),
+            None => open_packet(device)
+                .with_context(|| format!("cannot open an AF_PACKET socket on {}", device.name))?,
             Some(queues) => Port::Xsk(open_xsk(umem, device, queues, PortId(id), &mut bound)?),
         };
         slots.push(Slot::new(port));
     }
     Ok((slots, bound))
+}
+
+fn open_packet<'u>(device: &Device) -> Result<Port<'u>> {
+    let port = Port::Packet(Packet::open(device.ifindex)?);
+    if device.role == Role::Uplink {
+        let filter = filter::tunnel_packets(&device.tunnel_ports);
+        for fd in port.fds() {
+            SockRef::from(&fd).attach_filter(&filter)?;
+        }
+    }
+    Ok(port)
 }
 
 fn open_xsk<'u>(

@@ -120,6 +120,34 @@ mode = "{mode}"
 /// The flows for them.
 pub(crate) const ACROSS: &str = "in_port=g1,actions=g2\nin_port=g2,actions=g1\n";
 
+/// One guest, `g1`, and an uplink, `g2`, of which `more` is said.
+pub(crate) fn one_uplink(mode: &str, more: &str) -> String {
+    format!(
+        r#"
+[bridge]
+name = "br0"
+flows = "flows.txt"
+[[uplink]]
+device = "g2"
+mode = "{mode}"
+{more}
+[[port]]
+name = "g1"
+ofport = 1
+mode = "{mode}"
+[[tunnel]]
+name = "vx0"
+ofport = 10
+type = "vxlan"
+remote_ip = "10.0.0.2"
+key = 100
+"#
+    )
+}
+
+/// The flows for them.
+pub(crate) const TUNNELLED: &str = "in_port=g1,actions=vx0\nin_port=vx0,actions=g1\n";
+
 /// Whether a ping is answered, now or soon.
 pub(crate) fn reaches(from: &Netns, to: Ipv4Addr) -> bool {
     let ping = Ping { count: 1, patience: Duration::from_millis(200), ..Ping::new(to.into()) };
