@@ -24,9 +24,20 @@ pub(super) struct PortState {
     pub(super) mtu: u32,
     pub(super) attachment: Option<Attachment>,
     /// For its effect on the other end of a veth pair alone, see [`segment`].
-    _segmenter: Option<Attachment>,
+    segmenter: Option<Attachment>,
     /// How frames come and go, for people.
     pub(super) mode: String,
+    /// The device does not exist any more.
+    pub(super) gone: bool,
+}
+
+impl PortState {
+    /// The device does not exist any more; its program went with it.
+    pub(super) fn lose(&mut self) {
+        (self.attachment, self.segmenter) = (None, None);
+        self.mode = "gone".to_string();
+        self.gone = true;
+    }
 }
 
 /// All ports, uplinks first; a `PortId` is a place in this list. And the endpoints of ours on the uplinks.
@@ -35,8 +46,6 @@ pub(super) struct Ports {
     pub(super) endpoints: Vec<IpAddr>,
     /// The UDP ports that tunnels listen on.
     pub(super) tunnel_ports: Vec<u16>,
-    /// The smallest buffer that takes the longest frame of every device.
-    pub(super) chunk: ChunkSize,
 }
 
 /// What one port asks for.
@@ -67,18 +76,48 @@ impl Ports {
             }
             endpoints.extend(here);
         }
-        let tunnel_ports = tunnel_ports(config);
-        let keys = endpoint_keys(&tunnel_ports, &endpoints);
-        let mut list = Vec::new();
+        let mut ports = Ports { list: Vec::new(), endpoints, tunnel_ports: tunnel_ports(config) };
         for wish in wishes(config) {
             let device = devices
                 .named(wish.device)
                 .with_context(|| format!("cannot use it for port {}", wish.name))?;
-            list.push(claim(&wish, device, &keys, workers)?);
+            ports.list.push(claim(&wish, device, &ports.endpoint_keys(), workers)?);
         }
-        let mtus = list.iter().filter_map(|port| devices.named(&port.device).ok()).map(|device| device.mtu);
-        let chunk = chunk_for(mtus.max().unwrap_or(0));
-        Ok(Ports { list, endpoints, tunnel_ports, chunk })
+        Ok(ports)
+    }
+
+    /// Attaches to a device that came back; no frame is claimed before sockets are bound.
+    pub(super) async fn reclaim(&mut self, index: usize, config: &Config, workers: u32) -> Result<()> {
+        let Some(wish) = wishes(config).nth(index) else { return Ok(()) };
+        let devices = Devices::read().await?;
+        let device = devices.named(wish.device)?;
+        self.list[index] = claim(&wish, device, &self.endpoint_keys(), workers)?;
+        Ok(())
+    }
+
+    /// From now on tunnels end at these addresses and no others.
+    pub(super) fn set_endpoints(&mut self, endpoints: Vec<IpAddr>) -> Result<()> {
+        self.endpoints = endpoints;
+        let keys = self.endpoint_keys();
+        for port in self.list.iter_mut().filter(|port| port.role == Role::Uplink) {
+            if let Some(attachment) = &mut port.attachment {
+                attachment.set_endpoints(&keys)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
+    fn endpoint_keys(&self) -> Vec<EndpointKey> {
+        let all = |ip: &IpAddr| {
+            self.tunnel_ports.iter().map(|port| EndpointKey::udp(*ip, *port)).collect::<Vec<_>>()
+        };
+        self.endpoints.iter().flat_map(all).collect()
+    }
+
+    /// The smallest buffer that takes the longest frame of every device.
+    pub(super) fn chunk(&self) -> ChunkSize {
+        chunk_for(self.list.iter().map(|port| port.mtu).max().unwrap_or(0))
     }
 
     /// What worker `index` of `workers` serves.
@@ -87,10 +126,11 @@ impl Ports {
             name: port.device.clone(),
             ifindex: port.ifindex,
             role: port.role,
-            queues: port
-                .attachment
-                .is_some()
-                .then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
+            queues: match &port.attachment {
+                _ if port.gone => Some(Vec::new()),
+                Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
+                None => None,
+            },
             tunnel_ports: self.tunnel_ports.clone(),
         };
         self.list.iter().map(of).collect()
@@ -113,7 +153,7 @@ impl Ports {
 
     /// Where the kernel would answer tunnel packets because nobody listens: on uplinks without XDP it sees them too.
     pub(super) fn exposed(&self) -> BTreeSet<SocketAddr> {
-        let sees = |port: &PortState| port.role == Role::Uplink && port.attachment.is_none();
+        let sees = |port: &PortState| port.role == Role::Uplink && port.attachment.is_none() && !port.gone;
         if !self.list.iter().any(sees) {
             return BTreeSet::new();
         }
@@ -154,11 +194,6 @@ fn tunnel_ports(config: &Config) -> Vec<u16> {
     ports.sort_unstable();
     ports.dedup();
     ports
-}
-
-/// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
-fn endpoint_keys(ports: &[u16], endpoints: &[IpAddr]) -> Vec<EndpointKey> {
-    endpoints.iter().flat_map(|ip| ports.iter().map(|port| EndpointKey::udp(*ip, *port))).collect()
 }
 
 fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers: u32) -> Result<PortState> {
@@ -217,7 +252,8 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         mtu: device.mtu,
         mode: "packet".to_string(),
         attachment,
-        _segmenter: segmenter,
+        segmenter,
+        gone: false,
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) ifindex: u32,
     pub(super) role: Role,
-    /// The receive queues that are this worker's; none: AF_PACKET.
+    /// The receive queues that are this worker's, of a device that is gone an empty list; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
     /// The UDP ports of tunnels, by which an uplink without XDP tells its frames from the host's.
     pub(super) tunnel_ports: Vec<u16>,

@@ -1,5 +1,6 @@
 //! Devices by name: what set-up has to know of them, and errors that say what there is instead.
 
+use super::can_be_endpoint;
 use super::channels::Channels;
 use super::kernel::Kernel;
 use super::message;
@@ -32,13 +33,7 @@ pub struct Device {
 impl Device {
     /// The addresses that can be tunnel endpoints: all but link-local and loopback ones.
     pub fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
-        self.addresses.iter().copied().filter(|addr| {
-            let link_local = match addr {
-                IpAddr::V4(addr) => addr.is_link_local(),
-                IpAddr::V6(addr) => addr.is_unicast_link_local(),
-            };
-            !link_local && !addr.is_loopback()
-        })
+        self.addresses.iter().copied().filter(|addr| can_be_endpoint(*addr))
     }
 }
 

@@ -154,6 +154,12 @@ pub(crate) fn reaches(from: &Netns, to: Ipv4Addr) -> bool {
     soon(|| ping.run(from, &Stop::default()).expect("asked").complete())
 }
 
+/// Runs `ip` in a namespace.
+pub(crate) fn ip(netns: &Netns, command: &str) {
+    let run = || Command::new("ip").args(command.split_whitespace()).status().expect("ip");
+    assert!(netns.run(run).expect("a namespace").success(), "ip {command}");
+}
+
 /// Whether it comes true within a few seconds.
 pub(crate) fn soon(mut what: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + Duration::from_secs(5);
