@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use switch::{ACROSS, Host, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
+use control::lab::{Stop, checksum};
+use switch::{ACROSS, Host, PATIENCE, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
 
 /// Our end of the underlay, where `g2` is the uplink.
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -126,4 +127,52 @@ fn addresses_of_an_uplink_are_followed() {
         assert!(soon(|| adit.last_lines().contains("no address any more")), "{mode}");
         assert!(adit.end().expect("ended").success());
     }
+}
+
+#[test]
+fn a_device_that_is_down_is_told_of_and_one_that_carries_no_frames_is_refused() {
+    let Some(host) = Host::new() else { return };
+    let (one, _two) = (host.guest(1), host.guest(2));
+    ip(&host.netns, "link set g2 down");
+    ip(&one.netns, "link set eth0 down");
+    assert!(soon(|| !ip(&host.netns, "link show g1").contains("state UP")));
+    let adit = host.adit(&two_guests("auto"), ACROSS);
+    let said = adit.last_lines();
+    assert!(said.contains("adit: g2 is down: no frames until it is up (ip link set dev g2 up)"), "{said}");
+    assert!(said.contains("adit: g1 has no carrier"), "{said}");
+    assert!(adit.end().expect("ended").success());
+
+    ip(&host.netns, "tuntap add mode tun name t1");
+    let mut adit = host.start(&two_guests("auto").replace("\"g1\"", "\"t1\""), "");
+    let status = adit.wait(PATIENCE, &Stop::default()).expect("it ends");
+    let said = adit.last_lines();
+    assert!(status.code() == Some(1) && said.contains("t1 carries no Ethernet frames"), "{said}");
+}
+
+/// Not the kernel, and no card that would look for it in the wrong place.
+#[test]
+fn checksums_in_a_tunnel_are_filled_in_where_the_uplink_is_not_known_to_leave_them_open() {
+    let Some(host) = Host::new() else { return };
+    let (guest, other) = (host.guest(1), host.guest(2));
+    host.netns.bridge("br5", 1500).expect("a bridge");
+    host.netns.enslave("g2", "br5").expect("a port of it");
+    host.netns.addr("br5", HERE.into(), 24).expect("an address");
+    let config = one_uplink("auto", "").replace("\"g2\"", "\"br5\"");
+    let adit = host.adit(&config, TUNNELLED);
+    ip(&guest.netns, "neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev eth0");
+    let taker = other.netns.run(|| UdpSocket::bind("10.0.0.2:4789")).expect("a namespace").expect("bound");
+    taker.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+    let mut packet = [0; 256];
+    let mut arrives = || {
+        let sent =
+            guest.netns.run(|| UdpSocket::bind("10.0.0.1:0").expect("bound").send_to(b"odd", "10.0.0.7:7"));
+        sent.expect("a namespace").expect("sent");
+        // Some of what a guest says of its own is no UDP.
+        taker.recv(&mut packet).is_ok_and(|len| len == 8 + 14 + 20 + 8 + 3)
+    };
+    assert!(soon(&mut arrives), "{}", adit.last_lines());
+    let ip_packet = &packet[8 + 14..][..20 + 8 + 3];
+    let pseudo = [&ip_packet[12..20], &[0, 17], &ip_packet[24..26]].concat();
+    assert_eq!(checksum(&[&pseudo[..], &ip_packet[20..]].concat()), 0, "{ip_packet:02x?}");
+    assert!(adit.end().expect("ended").success());
 }

@@ -20,6 +20,8 @@ pub(super) struct PortState {
     pub(super) ifindex: u32,
     pub(super) role: Role,
     pub(super) queues: u32,
+    /// A checksum may be left to the device.
+    pub(super) software: bool,
     /// Largest IP packet that the device carries.
     pub(super) mtu: u32,
     pub(super) attachment: Option<Attachment>,
@@ -126,6 +128,7 @@ impl Ports {
             name: port.device.clone(),
             ifindex: port.ifindex,
             role: port.role,
+            software: port.software,
             queues: match &port.attachment {
                 _ if port.gone => Some(Vec::new()),
                 Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
@@ -197,6 +200,16 @@ fn tunnel_ports(config: &Config) -> Vec<u16> {
 }
 
 fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers: u32) -> Result<PortState> {
+    if !device.ethernet {
+        bail!("{} carries no Ethernet frames: it can be neither a port nor an uplink", device.name);
+    }
+    match (device.up, device.running) {
+        (false, _) => {
+            eprintln!("adit: {0} is down: no frames until it is up (ip link set dev {0} up)", device.name)
+        }
+        (true, false) => eprintln!("adit: {} has no carrier: no frames until it has", device.name),
+        (true, true) => {}
+    }
     let role = match wish.role {
         Role::Uplink => XdpRole::Uplink { endpoints: keys },
         Role::Guest(_) => XdpRole::Guest,
@@ -249,6 +262,7 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         ifindex: device.index,
         role: wish.role,
         queues,
+        software: device.is_software(),
         mtu: device.mtu,
         mode: "packet".to_string(),
         attachment,

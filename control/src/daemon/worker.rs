@@ -37,6 +37,8 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) ifindex: u32,
     pub(super) role: Role,
+    /// A checksum may be left to the device.
+    pub(super) software: bool,
     /// The receive queues that are this worker's, of a device that is gone an empty list; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
     /// The UDP ports of tunnels, by which an uplink without XDP tells its frames from the host's.
@@ -143,8 +145,10 @@ fn open_xsk<'u>(
         bound.push(Bound { port, queue: *queue, socket: fd, mode: socket.mode() });
         sockets.push(socket);
     }
-    // In copy mode the kernel fills checksums in or passes the request on. A zero-copy driver that cannot does neither.
-    let fills_checksums = sockets.iter().all(|socket| socket.mode() == Mode::Copy);
+    // In copy mode the kernel passes the request on to the device. One of software hands it to whoever receives the frame; a
+    // card may sum what it takes for the transport header, which in a tunnel is not the one that is meant. A zero-copy
+    // driver may do nothing at all.
+    let fills_checksums = device.software && sockets.iter().all(|socket| socket.mode() == Mode::Copy);
     Ok(Xsk::new(sockets, fills_checksums))
 }
 

@@ -154,10 +154,12 @@ pub(crate) fn reaches(from: &Netns, to: Ipv4Addr) -> bool {
     soon(|| ping.run(from, &Stop::default()).expect("asked").complete())
 }
 
-/// Runs `ip` in a namespace.
-pub(crate) fn ip(netns: &Netns, command: &str) {
-    let run = || Command::new("ip").args(command.split_whitespace()).status().expect("ip");
-    assert!(netns.run(run).expect("a namespace").success(), "ip {command}");
+/// Runs `ip` in a namespace and returns what it printed.
+pub(crate) fn ip(netns: &Netns, command: &str) -> String {
+    let run = || Command::new("ip").args(command.split_whitespace()).output().expect("ip");
+    let output = netns.run(run).expect("a namespace");
+    assert!(output.status.success(), "ip {command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Whether it comes true within a few seconds.
