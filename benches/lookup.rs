@@ -60,9 +60,9 @@ fn exact(c: &mut Criterion) {
                 let batch = batches.next().expect("a cycle has no end");
                 let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&batch[i], &seed));
                 hashes.iter().for_each(|hash| cache.prefetch(*hash));
-                hashes.iter().for_each(|hash| cache.prefetch_flow(*hash));
-                for (key, hash) in batch.iter().zip(hashes) {
-                    let flow = cache.find(hash, key, 1).expect("the cache has room for all");
+                let likely = hashes.map(|hash| cache.likely(hash));
+                for ((key, hash), likely) in batch.iter().zip(hashes).zip(likely) {
+                    let flow = cache.check(likely, hash, key, 1).expect("the cache has room for all");
                     black_box(cache.hit(flow, 1));
                 }
             });

@@ -56,6 +56,28 @@ struct Entry {
 const _: () = assert!(size_of::<Entry>() == 128, "a flow is two cache lines");
 const _: () = assert!(size_of::<[u32; WAYS]>() == 32, "a bucket's signatures share a line");
 
+/// Which ways have this signature: a byte each, one or zero, the first way lowest.
+#[inline]
+fn ways(signatures: &[u32; WAYS], signature: u32) -> u64 {
+    let mut ways = [0; WAYS];
+    for (way, have) in ways.iter_mut().zip(signatures) {
+        *way = u8::from(*have == signature);
+    }
+    u64::from_le_bytes(ways)
+}
+
+/// The first of these ways; [`WAYS`] when there is none.
+#[inline]
+fn first(ways: u64) -> usize {
+    ways.trailing_zeros() as usize / 8
+}
+
+/// Equality without a branch or a call: all words are looked at.
+#[inline]
+fn same<const N: usize>(a: &[u64; N], b: &[u64; N]) -> bool {
+    a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct ExactCache {
@@ -92,26 +114,48 @@ impl ExactCache {
         prefetch(&self.signatures[self.bucket(hash)]);
     }
 
-    /// Brings near the flow that this hash most likely means.
+    /// The flow that this hash most likely means, and brings it near. [`ExactCache::check`] tells whether it is the one.
     #[inline]
-    pub fn prefetch_flow(&self, hash: KeyHash) {
+    pub fn likely(&self, hash: KeyHash) -> Option<FlowId> {
         let bucket = self.bucket(hash);
-        if let Some(way) = self.signatures[bucket].iter().position(|s| *s == hash.signature()) {
-            prefetch(&self.entries[bucket * WAYS + way].key);
-            prefetch(&self.entries[bucket * WAYS + way].generation);
+        let way = first(ways(&self.signatures[bucket], hash.signature()));
+        if way == WAYS {
+            return None;
         }
+        let place = bucket * WAYS + way;
+        prefetch(&self.entries[place].key);
+        prefetch(&self.entries[place].generation);
+        Some(FlowId(place as u32))
+    }
+
+    /// The flow with this key, if it was decided under `generation`. `likely` is what [`ExactCache::likely`] said of the
+    /// hash, with no insert in between.
+    #[inline]
+    pub fn check(
+        &self,
+        likely: Option<FlowId>,
+        hash: KeyHash,
+        key: &FlowKey,
+        generation: u64,
+    ) -> Option<FlowId> {
+        let flow = likely?;
+        if self.holds(flow.0 as usize, hash, key) {
+            return (self.entries[flow.0 as usize].generation == generation).then_some(flow);
+        }
+        self.find(hash, key, generation)
     }
 
     /// The flow with this key, if it was decided under `generation`.
-    #[inline]
+    #[cold]
     pub fn find(&self, hash: KeyHash, key: &FlowKey, generation: u64) -> Option<FlowId> {
         let bucket = self.bucket(hash);
-        let signature = hash.signature();
-        for (way, have) in self.signatures[bucket].iter().enumerate() {
-            let place = bucket * WAYS + way;
-            if *have == signature && self.holds(place, hash, key) {
+        let mut left = ways(&self.signatures[bucket], hash.signature());
+        while left != 0 {
+            let place = bucket * WAYS + first(left);
+            if self.holds(place, hash, key) {
                 return (self.entries[place].generation == generation).then_some(FlowId(place as u32));
             }
+            left &= left - 1;
         }
         None
     }
@@ -119,9 +163,9 @@ impl ExactCache {
     #[inline]
     fn holds(&self, place: usize, hash: KeyHash, key: &FlowKey) -> bool {
         let entry = &self.entries[place];
-        entry.key == *key.short()
+        same(&entry.key, key.short())
             && entry.long == hash.long
-            && (!hash.long || self.rests[place] == *key.rest())
+            && (!hash.long || same(&self.rests[place], key.rest()))
     }
 
     /// Remembers that `key` leads to `program` under `generation`. `now_ms` is the turn's time in milliseconds.

@@ -18,6 +18,7 @@ pub(super) struct Batch<'u> {
     pub(super) frames: Vec<Option<Frame<'u>>>,
     pub(super) keys: Box<[FlowKey; BATCH]>,
     pub(super) hashes: [KeyHash; BATCH],
+    pub(super) likely: [Option<FlowId>; BATCH],
     pub(super) programs: [u32; BATCH],
 }
 
@@ -31,6 +32,7 @@ impl Batch<'_> {
             frames: Vec::with_capacity(BATCH),
             keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
             hashes: [KeyHash::default(); BATCH],
+            likely: [None; BATCH],
             programs: [UNDECIDED; BATCH],
         }
     }
@@ -95,17 +97,17 @@ impl<'u> Worker<'u> {
             self.cache.clear();
         }
         let n = self.batch.frames.len();
-        let Batch { keys, hashes, programs, .. } = &mut self.batch;
+        let Batch { keys, hashes, likely, programs, .. } = &mut self.batch;
         for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
             *hash = KeyHash::of(key, &self.seed);
             self.cache.prefetch(*hash);
         }
-        for hash in &hashes[..n] {
-            self.cache.prefetch_flow(*hash);
+        for (hash, likely) in hashes.iter().zip(likely.iter_mut()).take(n) {
+            *likely = self.cache.likely(*hash);
         }
         let generation = self.pipeline.generation();
         for i in 0..n {
-            let found = self.cache.find(hashes[i], &keys[i], generation);
+            let found = self.cache.check(likely[i], hashes[i], &keys[i], generation);
             programs[i] = found.map_or(UNDECIDED, |flow| self.cache.hit(flow, self.now_ms));
         }
     }
