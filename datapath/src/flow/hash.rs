@@ -3,7 +3,7 @@
 //! Each step multiplies two 64-bit words into 128 bits and folds the halves together, the construction of wyhash and
 //! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other.
 
-use super::key::{FlowKey, SHORT_WORDS, WORDS};
+use super::key::FlowKey;
 
 /// The secret of a process (or a constant, where runs must repeat).
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +44,18 @@ pub fn key_hash(key: &FlowKey, seed: &Seed, long: bool) -> u64 {
         ^ mix(e ^ t, f ^ u).rotate_left(32)
         ^ mix(g ^ v, h ^ s).rotate_left(48);
     if long {
-        for (i, word) in key.words()[SHORT_WORDS..WORDS].iter().enumerate() {
-            hash = mix(hash ^ word, seed.0[i % 4] | 1);
-        }
+        hash = rest_hash(hash, key, seed);
     }
     mix(hash ^ u, v)
+}
+
+/// Apart, lest the words of a long key are read for a short one too.
+#[cold]
+fn rest_hash(mut hash: u64, key: &FlowKey, seed: &Seed) -> u64 {
+    for (i, word) in key.rest().iter().enumerate() {
+        hash = mix(hash ^ word, seed.0[i % 4] | 1);
+    }
+    hash
 }
 
 /// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that
