@@ -35,7 +35,8 @@ pub struct Pipeline {
     table: Table,
     targets: HashMap<OfPort, Target>,
     tunnels: TunnelTable,
-    endpoints: HashSet<IpAddr>,
+    /// In order.
+    endpoints: Box<[IpAddr]>,
     encaps: Vec<Encap>,
     ways: HashMap<(TunnelId, IpAddr), EncapId>,
     underlay: Underlay,
@@ -72,6 +73,8 @@ impl Pipeline {
                 }
             }
         }
+        let mut endpoints: Box<[IpAddr]> = endpoints.into_iter().collect();
+        endpoints.sort_unstable();
         Pipeline { generation, table, targets, tunnels, endpoints, encaps, ways, underlay }
     }
 
@@ -93,7 +96,7 @@ impl Pipeline {
     /// Whether `address` is one of our tunnel endpoints.
     #[inline]
     pub fn is_endpoint(&self, address: IpAddr) -> bool {
-        self.endpoints.contains(&address)
+        self.endpoints.binary_search(&address).is_ok()
     }
 
     /// The headers to put in front.
