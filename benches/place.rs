@@ -1,8 +1,7 @@
-//! Where a measurement runs: on a core of its choice, before others, and on which machine.
+//! Where a measurement runs: on a core of its own, before others.
 #![expect(unsafe_code, reason = "sched_setscheduler(2), which no safe crate in use wraps")]
 
 use core_affinity::CoreId;
-use std::fs;
 use std::io;
 
 /// The core of whoever makes the packets.
@@ -23,21 +22,4 @@ pub fn take(core: usize) {
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const first) } != 0 {
         eprintln!("not put before others ({}): the figures will be less steady", io::Error::last_os_error());
     }
-}
-
-/// One line: processor and kernel.
-pub fn machine() -> String {
-    let first = |path, key: &str| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("?");
-        line.trim_start_matches([' ', '\t', ':']).to_owned()
-    };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!(
-        "{} (family {}, model {}), {cores} cores, Linux {}",
-        first("/proc/cpuinfo", "model name"),
-        first("/proc/cpuinfo", "cpu family"),
-        first("/proc/cpuinfo", "model\t"),
-        first("/proc/sys/kernel/osrelease", ""),
-    )
 }

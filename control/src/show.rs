@@ -106,6 +106,13 @@ fn ports(out: &mut String, ports: &[PortStatus]) {
         "drops",
     ];
     rows(out, &head, &ports.iter().map(row).collect::<Vec<_>>());
+    for port in ports.iter().filter(|port| port.mode == "gone") {
+        let _ = writeln!(
+            out,
+            "{BAD}{}: there is no device {} any more; the next one of that name is taken up when it is up{BAD:#}",
+            port.name, port.device
+        );
+    }
     for port in ports.iter().filter(|port| port.xdp.is_some_and(|xdp| xdp.unbound > 0)) {
         let _ = writeln!(
             out,

@@ -52,7 +52,7 @@ pub struct PortStatus {
     pub ofport: Option<u32>,
     /// The kernel's device.
     pub device: String,
-    /// How frames come and go: `native/copy`, `generic/copy`, `native/zero-copy`, `packet`.
+    /// How frames come and go: `native/copy`, `generic/copy`, `native/zero-copy`, `packet`; `gone` when the device is.
     pub mode: String,
     /// Receive queues that are served.
     pub queues: u32,

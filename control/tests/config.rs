@@ -177,6 +177,15 @@ in_key = 5
 }
 
 #[test]
+fn the_loopback_device_is_neither_port_nor_uplink() {
+    for section in ["[[uplink]]\ndevice = \"lo\"", "[[port]]\nname = \"g1\"\nofport = 1\ndevice = \"lo\""] {
+        let found = faults_of(section);
+        assert_eq!(found, ["lo is the host's way to itself: no guest and no other hypervisor is behind it"]);
+    }
+    assert!(faults_of("[[port]]\nname = \"lo\"\nofport = 1")[0].starts_with("lo is the host's"));
+}
+
+#[test]
 fn names_numbers_and_devices_are_used_once() {
     let twice = "[[port]]\nname = \"g1\"\nofport = 1\n[[port]]\nname = \"g1\"\ndevice = \"eth1\"\nofport = 1";
     let expected = [

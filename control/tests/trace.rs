@@ -81,7 +81,8 @@ fn a_tunnel_packet_is_followed_through_its_outer_headers() {
 #[test]
 fn a_packet_that_is_not_there_is_an_error() {
     let (_file, args) = args(FLOWS);
-    let error = trace(&Args { hex: Some("0".into()), in_port: Some("g1".into()), ..args.clone() }).unwrap_err();
+    let error =
+        trace(&Args { hex: Some("0".into()), in_port: Some("g1".into()), ..args.clone() }).unwrap_err();
     assert!(error.to_string().contains("odd number of digits"), "{error}");
     let error = trace(&Args { flow: Some("in_port=g9".into()), ..args }).unwrap_err();
     assert!(error.to_string().contains("g9"), "{error}");

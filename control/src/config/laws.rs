@@ -47,6 +47,9 @@ impl Laws {
     }
 
     pub(super) fn device(&mut self, device: &str, span: &Range<usize>, faults: &mut Faults<'_>) {
+        if device == "lo" {
+            faults.at(span, "lo is the host's way to itself: no guest and no other hypervisor is behind it");
+        }
         once(&mut self.devices, device.to_string(), span, &format!("the device {device:?}"), faults);
     }
 

@@ -4,41 +4,38 @@
 //! Control runs on the main thread and touches no packet. When it dies the workers die with it, the kernel takes the XDP
 //! programs off the devices, and what they claimed goes to the kernel again.
 
+mod filter;
+mod follow;
 mod mtu;
 mod ports;
+mod report;
+mod silence;
 mod socket;
 mod worker;
+mod workers;
 
 pub use socket::ask;
 
 use crate::compile::Bridge;
 use crate::config::{self, Config};
 use crate::netlink::{Remote, Uplink, Watcher};
-use crate::status::{
-    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
-};
 use crate::text::{Diagnostic, parse_flows};
 use anyhow::{Context, Result, anyhow, bail};
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
-use datapath::stats::{DropReason, SharedStats};
-use datapath::tunnel::{Key, Reach, Remote as TunnelRemote, Underlay};
-use datapath::worker::{Publisher, Role, channel};
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use datapath::tunnel::{Reach, Underlay};
+use datapath::worker::Role;
 use nix::sys::resource::{Resource, setrlimit};
 use ports::Ports;
+use silence::Silence;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How long a worker may take to open its sockets; the kernel holds on to a queue for a while after its last user.
-const PATIENCE: Duration = Duration::from_secs(20);
+use workers::Workers;
 
 /// Runs until a signal says stop.
 ///
@@ -79,35 +76,29 @@ fn load(path: &Path) -> Result<(Config, Vec<datapath::pipeline::Rule>), Vec<Diag
     Ok((config, rules))
 }
 
-struct WorkerHandle {
-    core: Option<usize>,
-    publisher: Publisher,
-    shared: Arc<SharedStats>,
-    wake: Arc<EventFd>,
-    thread: JoinHandle<()>,
-}
-
 struct Daemon {
     config: Config,
     bridge: Bridge,
     ports: Ports,
-    workers: Vec<WorkerHandle>,
+    workers: Workers,
     watcher: Watcher,
     listener: socket::Listener,
-    stop: Arc<AtomicBool>,
     seed: Seed,
     pipeline: Pipeline,
+    /// The underlay that it knows.
+    published: Underlay,
     since: Instant,
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
+    silence: Silence,
 }
 
 impl Daemon {
     async fn start(config: Config, rules: Vec<datapath::pipeline::Rule>, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
-        let cores = cores(&config)?;
-        let count = cores.len() as u32;
-        let mut ports = Ports::claim(&config, count).await?;
+        let seed = Seed::new(RandomState::new().build_hasher().finish());
+        let mut workers = Workers::new(cores(&config)?, seed);
+        let mut ports = Ports::claim(&config, workers.count()).await?;
         let bridge = Bridge {
             rules,
             guests: ports.guests(),
@@ -115,42 +106,13 @@ impl Daemon {
             endpoints: ports.endpoints.clone(),
         };
         let remotes = bridge.remotes().into_iter().map(|(addr, local)| Remote { addr, local });
-        let watcher = Watcher::start(&uplinks(&config), remotes).await?;
-        let seed = Seed::new(RandomState::new().build_hasher().finish());
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut pipeline = bridge.compile(watcher.current().clone(), seed)?;
-        let first = pipeline.snapshot();
-
-        let (ready, started) = mpsc::channel();
-        let mut workers = Vec::new();
-        for (index, core) in cores.into_iter().enumerate() {
-            let (publisher, inbox) = channel();
-            let shared = Arc::new(SharedStats::new(ports.list.len()));
-            let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
-            let wake = Arc::new(wake.context("out of file descriptors")?);
-            let spec = worker::Spec {
-                index,
-                core,
-                devices: ports.share(index as u32, count),
-                chunk: ports.chunk,
-                pipeline: first.clone(),
-                inbox,
-                shared: shared.clone(),
-                seed,
-                wake: wake.clone(),
-                stop: stop.clone(),
-            };
-            let ready = ready.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || worker::run(spec, &ready))
-                .context("cannot start a thread")?;
-            workers.push(WorkerHandle { core: core.map(|core| core.id), publisher, shared, wake, thread });
-        }
-        for _ in &workers {
-            let bound = started.recv_timeout(PATIENCE).map_err(|_| anyhow!("a worker did not start"))??;
-            ports.bind(&bound)?;
-        }
+        let mut watcher = Watcher::start(&uplinks(&config), remotes).await?;
+        watcher.follow(ports.list.iter().map(|port| &port.device));
+        let published = watcher.current().clone();
+        let mut pipeline = bridge.compile(published.clone(), seed)?;
+        let mut silence = Silence::default();
+        silence.keep(ports.exposed());
+        workers.start(&mut ports, &pipeline.snapshot())?;
         let since = Instant::now();
         Ok(Daemon {
             config,
@@ -159,11 +121,12 @@ impl Daemon {
             workers,
             watcher,
             listener,
-            stop,
             seed,
             pipeline,
+            published,
             since,
             shortage: None,
+            silence,
         })
     }
 
@@ -171,12 +134,14 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
         self.announce();
+        // What happened while we were starting.
+        self.follow().await?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
                 underlay = self.watcher.next() => match underlay {
-                    Ok(underlay) => self.publish(underlay)?,
+                    Ok(_) => self.follow().await?,
                     Err(error) => {
                         eprintln!("adit: the kernel's routes cannot be read, trying again: {error:#}");
                         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -222,117 +187,17 @@ impl Daemon {
         }
     }
 
-    fn publish(&mut self, underlay: Underlay) -> Result<()> {
-        self.pipeline.set_base(self.bridge.base(underlay, self.seed)?);
-        let pipeline = self.pipeline.snapshot();
-        for worker in &self.workers {
-            worker.publisher.publish(pipeline.clone());
-            // A full counter means that the worker has not even seen the last one: it will wake.
-            let _ = worker.wake.write(1);
-        }
-        self.warn_of_mtu();
-        Ok(())
+    /// The newest snapshot, made of what is known now.
+    fn compile(&mut self) -> Result<Arc<Pipeline>> {
+        self.published = self.watcher.current().clone();
+        self.pipeline.set_base(self.bridge.base(self.published.clone(), self.seed)?);
+        Ok(self.pipeline.snapshot())
     }
 
-    async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for worker in self.workers {
-            let _ = worker.wake.write(1);
-            let _ = worker.thread.join();
-        }
+    async fn stop(mut self) {
+        self.workers.stop();
         self.watcher.close().await;
     }
-
-    fn status(&self) -> Status {
-        let readings: Vec<_> = self.workers.iter().map(|worker| worker.shared.read()).collect();
-        let ports = self.ports.list.iter().enumerate().map(|(i, port)| {
-            let sum = |field: fn(&datapath::stats::PortCounters) -> u64| {
-                readings.iter().map(|reading| field(&reading.ports[i])).sum()
-            };
-            let verdicts = port.attachment.as_ref().and_then(|attachment| attachment.verdicts().ok());
-            PortStatus {
-                name: port.name.clone(),
-                role: if port.role == Role::Uplink { "uplink" } else { "guest" }.to_string(),
-                ofport: match port.role {
-                    Role::Guest(ofport) => Some(ofport.0),
-                    Role::Uplink => None,
-                },
-                device: port.device.clone(),
-                mode: port.mode.clone(),
-                queues: port.queues,
-                rx_packets: sum(|c| c.rx_packets),
-                rx_bytes: sum(|c| c.rx_bytes),
-                rx_missed: sum(|c| c.rx_missed),
-                tx_packets: sum(|c| c.tx_packets),
-                tx_bytes: sum(|c| c.tx_bytes),
-                tx_errors: sum(|c| c.tx_errors),
-                drops: sum(|c| c.drops),
-                xdp: verdicts.map(|v| XdpStatus { claimed: v.claimed, unbound: v.unbound, passed: v.passed }),
-            }
-        });
-        let workers =
-            readings.iter().zip(&self.workers).enumerate().map(|(i, (reading, worker))| WorkerStatus {
-                worker: i,
-                core: worker.core,
-                generation: reading.generation,
-                turns: reading.worker.turns,
-                idle_turns: reading.worker.idle_turns,
-                hits: reading.worker.hits,
-                masked_hits: reading.worker.masked_hits,
-                misses: reading.worker.misses,
-            });
-        let drops = DropReason::ALL.iter().filter_map(|reason| {
-            let count = readings.iter().map(|reading| reading.drops.get(*reason)).sum();
-            let drop = DropStatus { reason: reason.name().into(), count, sentence: reason.sentence().into() };
-            (count > 0).then_some(drop)
-        });
-        let mut underlay: Vec<_> = self
-            .watcher
-            .current()
-            .iter()
-            .map(|(remote, reach)| RemoteStatus {
-                remote_ip: remote.to_string(),
-                reachable: matches!(reach, Reach::Via(_)),
-                explanation: self.watcher.explain(*remote),
-            })
-            .collect();
-        underlay.sort_by(|a, b| a.remote_ip.cmp(&b.remote_ip));
-        Status {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
-            uptime_s: self.since.elapsed().as_secs(),
-            bridge: BridgeStatus {
-                name: self.config.bridge.name.clone(),
-                flows: self.bridge.rules.len(),
-                generation: self.pipeline.generation(),
-            },
-            ports: ports.collect(),
-            tunnels: tunnels(&self.config),
-            underlay,
-            workers: workers.collect(),
-            drops: drops.collect(),
-        }
-    }
-}
-
-fn tunnels(config: &Config) -> Vec<TunnelStatus> {
-    let status = |tunnel: &config::Tunnel| TunnelStatus {
-        name: tunnel.name.clone(),
-        ofport: tunnel.spec.ofport.0,
-        kind: tunnel.spec.kind.to_string(),
-        remote_ip: match tunnel.spec.remote {
-            TunnelRemote::Fixed(remote) => remote.to_string(),
-            TunnelRemote::Flow => "flow".into(),
-        },
-        local_ip: tunnel.spec.local.map(|local| local.to_string()),
-        key: match tunnel.spec.key {
-            Key::Fixed(key) => key.to_string(),
-            Key::Flow => "flow".into(),
-        },
-        dst_port: tunnel.spec.dst_port,
-    };
-    config.tunnels.iter().map(status).collect()
 }
 
 fn uplinks(config: &Config) -> Vec<Uplink> {

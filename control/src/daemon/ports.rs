@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use datapath::flow::OfPort;
 use datapath::port::PortId;
 use datapath::worker::Role;
-use std::net::IpAddr;
+use socket2::{Domain, Socket, Type};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 /// A device and what was made of it.
 pub(super) struct PortState {
@@ -18,19 +20,34 @@ pub(super) struct PortState {
     pub(super) ifindex: u32,
     pub(super) role: Role,
     pub(super) queues: u32,
+    /// A checksum may be left to the device.
+    pub(super) software: bool,
     /// Largest IP packet that the device carries.
     pub(super) mtu: u32,
     pub(super) attachment: Option<Attachment>,
+    /// For its effect on the other end of a veth pair alone, see [`segment`].
+    segmenter: Option<Attachment>,
     /// How frames come and go, for people.
     pub(super) mode: String,
+    /// The device does not exist any more.
+    pub(super) gone: bool,
+}
+
+impl PortState {
+    /// The device does not exist any more; its program went with it.
+    pub(super) fn lose(&mut self) {
+        (self.attachment, self.segmenter) = (None, None);
+        self.mode = "gone".to_string();
+        self.gone = true;
+    }
 }
 
 /// All ports, uplinks first; a `PortId` is a place in this list. And the endpoints of ours on the uplinks.
 pub(super) struct Ports {
     pub(super) list: Vec<PortState>,
     pub(super) endpoints: Vec<IpAddr>,
-    /// The smallest buffer that takes the longest frame of every device.
-    pub(super) chunk: ChunkSize,
+    /// The UDP ports that tunnels listen on.
+    pub(super) tunnel_ports: Vec<u16>,
 }
 
 /// What one port asks for.
@@ -61,17 +78,48 @@ impl Ports {
             }
             endpoints.extend(here);
         }
-        let keys = endpoint_keys(config, &endpoints);
-        let mut list = Vec::new();
+        let mut ports = Ports { list: Vec::new(), endpoints, tunnel_ports: tunnel_ports(config) };
         for wish in wishes(config) {
             let device = devices
                 .named(wish.device)
                 .with_context(|| format!("cannot use it for port {}", wish.name))?;
-            list.push(claim(&wish, device, &keys, workers)?);
+            ports.list.push(claim(&wish, device, &ports.endpoint_keys(), workers)?);
         }
-        let mtus = list.iter().filter_map(|port| devices.named(&port.device).ok()).map(|device| device.mtu);
-        let chunk = chunk_for(mtus.max().unwrap_or(0));
-        Ok(Ports { list, endpoints, chunk })
+        Ok(ports)
+    }
+
+    /// Attaches to a device that came back; no frame is claimed before sockets are bound.
+    pub(super) async fn reclaim(&mut self, index: usize, config: &Config, workers: u32) -> Result<()> {
+        let Some(wish) = wishes(config).nth(index) else { return Ok(()) };
+        let devices = Devices::read().await?;
+        let device = devices.named(wish.device)?;
+        self.list[index] = claim(&wish, device, &self.endpoint_keys(), workers)?;
+        Ok(())
+    }
+
+    /// From now on tunnels end at these addresses and no others.
+    pub(super) fn set_endpoints(&mut self, endpoints: Vec<IpAddr>) -> Result<()> {
+        self.endpoints = endpoints;
+        let keys = self.endpoint_keys();
+        for port in self.list.iter_mut().filter(|port| port.role == Role::Uplink) {
+            if let Some(attachment) = &mut port.attachment {
+                attachment.set_endpoints(&keys)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
+    fn endpoint_keys(&self) -> Vec<EndpointKey> {
+        let all = |ip: &IpAddr| {
+            self.tunnel_ports.iter().map(|port| EndpointKey::udp(*ip, *port)).collect::<Vec<_>>()
+        };
+        self.endpoints.iter().flat_map(all).collect()
+    }
+
+    /// The smallest buffer that takes the longest frame of every device.
+    pub(super) fn chunk(&self) -> ChunkSize {
+        chunk_for(self.list.iter().map(|port| port.mtu).max().unwrap_or(0))
     }
 
     /// What worker `index` of `workers` serves.
@@ -80,10 +128,13 @@ impl Ports {
             name: port.device.clone(),
             ifindex: port.ifindex,
             role: port.role,
-            queues: port
-                .attachment
-                .is_some()
-                .then(|| (0..port.queues).filter(|q| q % workers == index).collect()),
+            software: port.software,
+            queues: match &port.attachment {
+                _ if port.gone => Some(Vec::new()),
+                Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
+                None => None,
+            },
+            tunnel_ports: self.tunnel_ports.clone(),
         };
         self.list.iter().map(of).collect()
     }
@@ -101,6 +152,18 @@ impl Ports {
             port.mode = format!("{}/{copies}", attachment.hook());
         }
         Ok(())
+    }
+
+    /// Where the kernel would answer tunnel packets because nobody listens: on uplinks without XDP it sees them too.
+    pub(super) fn exposed(&self) -> BTreeSet<SocketAddr> {
+        let sees = |port: &PortState| port.role == Role::Uplink && port.attachment.is_none() && !port.gone;
+        if !self.list.iter().any(sees) {
+            return BTreeSet::new();
+        }
+        let all = |ip: &IpAddr| {
+            self.tunnel_ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>()
+        };
+        self.endpoints.iter().flat_map(all).collect()
     }
 
     /// The guests' numbers.
@@ -129,21 +192,37 @@ fn wishes(config: &Config) -> impl Iterator<Item = Wish<'_>> {
     uplinks.chain(guests)
 }
 
-/// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
-fn endpoint_keys(config: &Config, endpoints: &[IpAddr]) -> Vec<EndpointKey> {
+fn tunnel_ports(config: &Config) -> Vec<u16> {
     let mut ports: Vec<u16> = config.tunnels.iter().map(|tunnel| tunnel.spec.dst_port).collect();
     ports.sort_unstable();
     ports.dedup();
-    endpoints.iter().flat_map(|ip| ports.iter().map(|port| EndpointKey::udp(*ip, *port))).collect()
+    ports
 }
 
 fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers: u32) -> Result<PortState> {
+    if !device.ethernet {
+        bail!("{} carries no Ethernet frames: it can be neither a port nor an uplink", device.name);
+    }
+    match (device.up, device.running) {
+        (false, _) => {
+            eprintln!("adit: {0} is down: no frames until it is up (ip link set dev {0} up)", device.name)
+        }
+        (true, false) => eprintln!("adit: {} has no carrier: no frames until it has", device.name),
+        (true, true) => {}
+    }
     let role = match wish.role {
         Role::Uplink => XdpRole::Uplink { endpoints: keys },
         Role::Guest(_) => XdpRole::Guest,
     };
     let attachment = match wish.mode {
         Mode::Packet => None,
+        Mode::Auto if !has_xdp_sockets() => {
+            eprintln!(
+                "adit: {}: using AF_PACKET, which is slower: this kernel has no AF_XDP sockets",
+                wish.device
+            );
+            None
+        }
         Mode::Native => Some(Attachment::attach(wish.device, role, XdpMode::Native)?),
         Mode::Generic => Some(Attachment::attach(wish.device, role, XdpMode::Generic)?),
         Mode::Auto => match Attachment::attach(wish.device, role, XdpMode::Auto) {
@@ -160,6 +239,14 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
     {
         eprintln!("adit: {}: using generic XDP, which is slower: {why}", wish.device);
     }
+    if attachment.as_ref().is_some_and(|attachment| attachment.hook() == Hook::Generic) && is_veth(device) {
+        eprintln!(
+            "adit: {}: generic XDP on a veth leaves segmentation offload on at its other end, and frames longer than \
+             a buffer are lost (rx missed): use another mode, or `ethtool -K DEVICE tso off gso off` at the other end",
+            wish.device
+        );
+    }
+    let segmenter = if attachment.is_none() { segment(device) } else { None };
     let queues = if attachment.is_some() { device.rx_queues.max(1) } else { 1 };
     if queues < workers || attachment.is_none() && workers > 1 {
         bail!(
@@ -175,10 +262,33 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         ifindex: device.index,
         role: wish.role,
         queues,
+        software: device.is_software(),
         mtu: device.mtu,
         mode: "packet".to_string(),
         attachment,
+        segmenter,
+        gone: false,
     })
+}
+
+/// Whether the kernel was built with `CONFIG_XDP_SOCKETS`. Every other error is for whoever opens one to tell.
+fn has_xdp_sockets() -> bool {
+    let made = Socket::new(Domain::from(libc::AF_XDP), Type::RAW, None);
+    !made.is_err_and(|error| error.raw_os_error() == Some(libc::EAFNOSUPPORT))
+}
+
+fn is_veth(device: &links::Device) -> bool {
+    device.kind.as_deref() == Some("veth")
+}
+
+/// Has the other end of a veth pair cut its packets up itself, for as long as what comes back lives.
+///
+/// A native XDP program here, whatever it does, takes segmentation offload from the other end, in whatever namespace that
+/// is (`veth_fix_features` in drivers/net/veth.c). Without it TCP comes to an AF_PACKET socket in super-packets of up to
+/// 64 KiB. This program has no sockets to hand frames to, so each goes on to the kernel, and to AF_PACKET there.
+fn segment(device: &links::Device) -> Option<Attachment> {
+    // A refusal leaves things as they are: frames that are too long are counted.
+    is_veth(device).then(|| Attachment::attach(&device.name, XdpRole::Guest, XdpMode::Native).ok()).flatten()
 }
 
 /// A frame is its MTU, an Ethernet header and up to two tags.

@@ -2,6 +2,7 @@
 //!
 //! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
 
+use super::filter;
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::flow::Seed;
@@ -12,6 +13,7 @@ use datapath::stats::SharedStats;
 use datapath::worker::{Inbox, Parts, Role, Worker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
+use socket2::SockRef;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +37,12 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) ifindex: u32,
     pub(super) role: Role,
-    /// The receive queues that are this worker's; none: AF_PACKET.
+    /// A checksum may be left to the device.
+    pub(super) software: bool,
+    /// The receive queues that are this worker's, of a device that is gone an empty list; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
+    /// The UDP ports of tunnels, by which an uplink without XDP tells its frames from the host's.
+    pub(super) tunnel_ports: Vec<u16>,
 }
 
 /// What a worker is started with.
@@ -96,15 +102,24 @@ fn open<'u>(umem: &'u Umem, devices: &[Device]) -> Result<(Vec<Slot<'u>>, Vec<Bo
     let (mut slots, mut bound) = (Vec::new(), Vec::new());
     for (device, id) in devices.iter().zip(0..) {
         let port = match &device.queues {
-            None => Port::Packet(
-                Packet::open(device.ifindex)
-                    .with_context(|| format!("cannot open an AF_PACKET socket on {}", device.name))?,
-            ),
+            None => open_packet(device)
+                .with_context(|| format!("cannot open an AF_PACKET socket on {}", device.name))?,
             Some(queues) => Port::Xsk(open_xsk(umem, device, queues, PortId(id), &mut bound)?),
         };
         slots.push(Slot::new(port));
     }
     Ok((slots, bound))
+}
+
+fn open_packet<'u>(device: &Device) -> Result<Port<'u>> {
+    let port = Port::Packet(Packet::open(device.ifindex)?);
+    if device.role == Role::Uplink {
+        let filter = filter::tunnel_packets(&device.tunnel_ports);
+        for fd in port.fds() {
+            SockRef::from(&fd).attach_filter(&filter)?;
+        }
+    }
+    Ok(port)
 }
 
 fn open_xsk<'u>(
@@ -130,8 +145,10 @@ fn open_xsk<'u>(
         bound.push(Bound { port, queue: *queue, socket: fd, mode: socket.mode() });
         sockets.push(socket);
     }
-    // In copy mode the kernel fills checksums in or passes the request on. A zero-copy driver that cannot does neither.
-    let fills_checksums = sockets.iter().all(|socket| socket.mode() == Mode::Copy);
+    // In copy mode the kernel passes the request on to the device. One of software hands it to whoever receives the frame; a
+    // card may sum what it takes for the transport header, which in a tunnel is not the one that is meant. A zero-copy
+    // driver may do nothing at all.
+    let fills_checksums = device.software && sockets.iter().all(|socket| socket.mode() == Mode::Copy);
     Ok(Xsk::new(sockets, fills_checksums))
 }
 

@@ -1,11 +1,12 @@
 //! Devices by name: what set-up has to know of them, and errors that say what there is instead.
 
+use super::can_be_endpoint;
 use super::channels::Channels;
 use super::kernel::Kernel;
 use super::message;
 use anyhow::bail;
 use datapath::wire::MacAddr;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo, LinkLayerType, LinkMessage};
 use std::net::IpAddr;
 
 /// A network device.
@@ -21,6 +22,10 @@ pub struct Device {
     pub mtu: u32,
     /// What kind of software device it is: `veth`, `bond`, `vlan`...; absent for hardware.
     pub kind: Option<String>,
+    /// It carries Ethernet frames: no loopback device and no point-to-point one.
+    pub ethernet: bool,
+    /// Administratively up.
+    pub up: bool,
     /// Administratively up and able to carry packets.
     pub running: bool,
     /// Receive queues in use, as far as the driver tells (`ethtool -l`); else those that it allocated.
@@ -30,15 +35,16 @@ pub struct Device {
 }
 
 impl Device {
+    /// Whether the kernel itself is at the other side of it, so that a checksum may be left open: what is sent into it is received by
+    /// a network stack or a program on this machine, which knows that.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        matches!(self.kind.as_deref(), Some("veth" | "tun"))
+    }
+
     /// The addresses that can be tunnel endpoints: all but link-local and loopback ones.
     pub fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
-        self.addresses.iter().copied().filter(|addr| {
-            let link_local = match addr {
-                IpAddr::V4(addr) => addr.is_link_local(),
-                IpAddr::V6(addr) => addr.is_unicast_link_local(),
-            };
-            !link_local && !addr.is_loopback()
-        })
+        self.addresses.iter().copied().filter(|addr| can_be_endpoint(*addr))
     }
 }
 
@@ -116,6 +122,8 @@ fn device(message: &LinkMessage) -> Option<Device> {
         mac: link.mac,
         mtu: link.mtu,
         kind,
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        up: link.up,
         running,
         rx_queues,
         addresses: Vec::new(),

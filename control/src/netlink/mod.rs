@@ -5,6 +5,8 @@
 //! them changes, a new [`Underlay`](datapath::tunnel::Underlay) comes out. This module never sends ARP or neighbour
 //! solicitations and never guesses: a missing neighbour is a request to the kernel to resolve it.
 //!
+//! It also tells which of the devices that are followed by name exist, and with which addresses.
+//!
 //! [`links`] reads devices by name, for set-up and for error messages.
 //!
 //! **Namespaces and threads.** A netlink socket belongs to the network namespace of the thread that opens it, for
@@ -33,6 +35,7 @@ mod state;
 mod watch;
 
 use datapath::port::PortId;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub use watch::Watcher;
@@ -44,6 +47,26 @@ pub struct Uplink {
     pub device: String,
     /// What the datapath calls it.
     pub port: PortId,
+}
+
+/// What a device is at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Number that the kernel gave it. A device that is deleted and made again has another.
+    pub index: u32,
+    /// Administratively up.
+    pub up: bool,
+    /// Its addresses that can be tunnel endpoints: all but link-local and loopback ones.
+    pub endpoints: BTreeSet<IpAddr>,
+}
+
+/// Whether a tunnel can end at this address of a device: not if it is a link-local or a loopback one.
+fn can_be_endpoint(addr: IpAddr) -> bool {
+    let link_local = match addr {
+        IpAddr::V4(addr) => addr.is_link_local(),
+        IpAddr::V6(addr) => addr.is_unicast_link_local(),
+    };
+    !link_local && !addr.is_loopback()
 }
 
 /// A remote tunnel endpoint, and the address of ours that packets to it come from, if that is configured.

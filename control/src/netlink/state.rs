@@ -6,7 +6,7 @@
 
 use super::facts::{Fact, Link, Neighbour, NextHop, Nud, Refusal, Route};
 use super::finding::Finding;
-use super::{Remote, Uplink};
+use super::{Presence, Remote, Uplink, can_be_endpoint};
 use datapath::port::PortId;
 use datapath::tunnel::{Path, Underlay};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -27,6 +27,8 @@ pub(super) enum Effect {
 #[derive(Debug, Default)]
 pub(super) struct State {
     uplinks: Vec<Uplink>,
+    /// Devices whose presence is told of.
+    followed: BTreeSet<String>,
     links: HashMap<u32, Link>,
     addrs: HashSet<(u32, IpAddr)>,
     neighbours: HashMap<NextHop, Neighbour>,
@@ -59,6 +61,33 @@ impl State {
         }
         self.stale.retain(|addr| self.routes.contains_key(addr));
         changed
+    }
+
+    /// From now on tells of the presence of these devices.
+    pub(super) fn follow(&mut self, devices: BTreeSet<String>) {
+        self.followed = devices;
+    }
+
+    /// Those of the followed devices that exist.
+    pub(super) fn present(&self) -> BTreeMap<String, Presence> {
+        let links = self.links.values().filter(|link| self.followed.contains(&link.name));
+        let mut present: BTreeMap<String, Presence> = links
+            .map(|link| {
+                (link.name.clone(), Presence { index: link.index, up: link.up, ..Presence::default() })
+            })
+            .collect();
+        for (index, addr) in self.addrs.iter().filter(|(_, addr)| can_be_endpoint(*addr)) {
+            let name = self.links.get(index).map(|link| &link.name);
+            if let Some(device) = name.and_then(|name| present.get_mut(name)) {
+                device.endpoints.insert(*addr);
+            }
+        }
+        present
+    }
+
+    /// Whether a device with this number exists, whatever its name.
+    pub(super) fn exists(&self, index: u32) -> bool {
+        self.links.contains_key(&index)
     }
 
     /// Takes a fact in.

@@ -7,10 +7,10 @@ use super::finding::Finding;
 use super::kernel::Kernel;
 use super::links::Devices;
 use super::state::{Effect, State};
-use super::{Remote, Uplink};
+use super::{Presence, Remote, Uplink};
 use anyhow::Context;
 use datapath::tunnel::Underlay;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -42,6 +42,7 @@ pub struct Watcher {
     /// When to ask for neighbours again.
     ask: Option<Instant>,
     current: Underlay,
+    present: BTreeMap<String, Presence>,
     losses: u64,
 }
 
@@ -81,6 +82,7 @@ impl Watcher {
             review: Instant::now() + REVIEW,
             ask: None,
             current: Underlay::default(),
+            present: BTreeMap::new(),
             losses: 0,
         };
         watcher.catch_up().await?;
@@ -96,7 +98,14 @@ impl Watcher {
         }
     }
 
-    /// Waits until the underlay differs from [`Watcher::current`], makes that the current one and returns it.
+    /// From now on, follows these devices as well. [`Watcher::present`] knows them at once.
+    pub fn follow(&mut self, devices: impl IntoIterator<Item = impl Into<String>>) {
+        self.state.follow(devices.into_iter().map(Into::into).collect());
+        self.present = self.state.present();
+    }
+
+    /// Waits until the underlay differs from [`Watcher::current`], or the devices from [`Watcher::present`]; makes both the
+    /// current ones and returns the underlay.
     ///
     /// Cancel-safe: a dropped future loses no report, and the next call goes on where it stopped.
     ///
@@ -108,8 +117,10 @@ impl Watcher {
             self.catch_up().await?;
             self.burst = None;
             let fresh = self.state.underlay();
-            if fresh != self.current {
+            let present = self.state.present();
+            if fresh != self.current || present != self.present {
                 self.current = fresh.clone();
+                self.present = present;
                 return Ok(fresh);
             }
         }
@@ -119,6 +130,18 @@ impl Watcher {
     #[must_use]
     pub fn current(&self) -> &Underlay {
         &self.current
+    }
+
+    /// Those of the followed devices that exist, as of the last return.
+    #[must_use]
+    pub fn present(&self) -> &BTreeMap<String, Presence> {
+        &self.present
+    }
+
+    /// Whether a device with this number exists, whatever its name is by now.
+    #[must_use]
+    pub fn exists(&self, index: u32) -> bool {
+        self.state.exists(index)
     }
 
     /// How a remote is reached or why it is not, for people.

@@ -86,7 +86,9 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
             format!("encapsulate to {} with key {key}", encap.remote())
         }
         Action::Edit(field, value) => format!("set {} to {}", field.name(), value_of(field, value)),
-        Action::PushVlan { tpid, tci } => format!("push a VLAN tag, type {tpid:#06x}, identifier {}", tci & 0xfff),
+        Action::PushVlan { tpid, tci } => {
+            format!("push a VLAN tag, type {tpid:#06x}, identifier {}", tci & 0xfff)
+        }
         Action::PopVlan => "pop the VLAN tag".into(),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
         Action::Drop(reason) => format!("drop: {}", reason.name()),

@@ -8,7 +8,7 @@
 //! device (`CHECKSUM_PARTIAL`), and for what they send we are the device.
 
 use super::field::Field;
-use super::key::{FlowKey, OfPort};
+use super::key::{FlowKey, OfPort, Short};
 use crate::stats::DropReason;
 use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
 use std::net::IpAddr;
@@ -55,52 +55,59 @@ pub fn extract(
     key: &mut FlowKey,
 ) -> Result<Option<Unfilled>, DropReason> {
     let ethernet = ethernet::View::parse(frame).map_err(|_| DropReason::FrameTooShort)?;
-    *key = FlowKey::default();
-    key.set(Field::InPort, in_port.0.into());
+    let mut short = Short::default();
+    short.give(Field::InPort, in_port.0);
+    short.give(Field::EthDst, mac(ethernet.destination()));
+    short.give(Field::EthSrc, mac(ethernet.source()));
     if let Some(tunnelled) = tunnelled {
-        set_tunnel(tunnelled, key);
+        from_tunnel(tunnelled, &mut short);
     }
-    key.set(Field::EthDst, mac(ethernet.destination()));
-    key.set(Field::EthSrc, mac(ethernet.source()));
-    let (ether_type, network) = behind_tags(&ethernet, key);
-    key.set(Field::EthType, ether_type.into());
+    let (ether_type, network) = behind_tags(&ethernet, &mut short);
+    short.give(Field::EthType, ether_type);
     let start = frame.len() - network.len();
+    let unfilled = if ether_type == ethertype::IPV4 { from_ipv4(network, start, &mut short) } else { None };
+    key.begin(&short);
+    if let Some(Tunnelled { remote, local, .. }) = tunnelled
+        && (remote.is_ipv6() || local.is_ipv6())
+    {
+        from_tunnel_v6(*remote, *local, key);
+    }
     Ok(match ether_type {
-        ethertype::IPV4 => from_ipv4(network, start, key),
         ethertype::IPV6 => from_ipv6(network, start, key),
         ethertype::ARP => from_arp(network, key),
-        _ => None,
+        _ => unfilled,
     })
 }
 
-fn mac(address: wire::MacAddr) -> u128 {
+#[inline]
+fn mac(address: wire::MacAddr) -> u64 {
     let [a, b, c, d, e, f] = address.0;
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into()
+    u64::from(u32::from_be_bytes([a, b, c, d])) << 16 | u64::from(u16::from_be_bytes([e, f]))
 }
 
-fn set_tunnel(tunnelled: &Tunnelled, key: &mut FlowKey) {
-    key.set(Field::TunId, tunnelled.id.into());
-    key.set(Field::TunTos, tunnelled.tos.into());
-    key.set(Field::TunTtl, tunnelled.ttl.into());
-    match (tunnelled.remote, tunnelled.local) {
-        (IpAddr::V4(remote), IpAddr::V4(local)) => {
-            key.set(Field::TunSrc, remote.to_bits().into());
-            key.set(Field::TunDst, local.to_bits().into());
-        }
-        (remote, local) => {
-            let v6 = |address: IpAddr| match address {
-                IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-                IpAddr::V6(v6) => v6.to_bits(),
-            };
-            key.set(Field::TunIpv6Src, v6(remote));
-            key.set(Field::TunIpv6Dst, v6(local));
-        }
+#[inline]
+fn from_tunnel(tunnelled: &Tunnelled, short: &mut Short) {
+    short.give(Field::TunId, tunnelled.id);
+    short.give(Field::TunTos, tunnelled.tos);
+    short.give(Field::TunTtl, tunnelled.ttl);
+    if let (IpAddr::V4(remote), IpAddr::V4(local)) = (tunnelled.remote, tunnelled.local) {
+        short.give(Field::TunSrc, remote.to_bits());
+        short.give(Field::TunDst, local.to_bits());
     }
+}
+
+fn from_tunnel_v6(remote: IpAddr, local: IpAddr, key: &mut FlowKey) {
+    let v6 = |address: IpAddr| match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    key.set(Field::TunIpv6Src, v6(remote));
+    key.set(Field::TunIpv6Dst, v6(local));
 }
 
 /// Notes up to two VLAN tags; the EtherType behind them and what it announces.
 #[inline]
-fn behind_tags<'a>(ethernet: &ethernet::View<'a>, key: &mut FlowKey) -> (u16, &'a [u8]) {
+fn behind_tags<'a>(ethernet: &ethernet::View<'a>, short: &mut Short) -> (u16, &'a [u8]) {
     const PRESENT: u16 = 0x1000;
     let mut ether_type = ethernet.ethertype();
     let mut rest = ethernet.payload();
@@ -109,14 +116,15 @@ fn behind_tags<'a>(ethernet: &ethernet::View<'a>, key: &mut FlowKey) -> (u16, &'
             break;
         }
         let Ok(tag) = vlan::View::parse(rest) else { break };
-        key.set(field, (tag.tci().0 | PRESENT).into());
+        short.give(field, tag.tci().0 | PRESENT);
         (ether_type, rest) = (tag.ethertype(), tag.payload());
     }
     // Below 0x0600 it is a length (IEEE 802.3); OpenFlow calls such frames 0x05ff (OFP_DL_TYPE_NOT_ETH_TYPE).
     (if ether_type < ethernet::ETHERTYPE_MIN { 0x05ff } else { ether_type }, rest)
 }
 
-fn fragment_bits(fragment: Fragment) -> u128 {
+#[inline]
+fn fragment_bits(fragment: Fragment) -> u8 {
     match fragment {
         Fragment::Whole => 0,
         Fragment::First => 1,
@@ -125,19 +133,23 @@ fn fragment_bits(fragment: Fragment) -> u128 {
 }
 
 #[inline]
-fn from_ipv4(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled> {
+fn from_ipv4(network: &[u8], start: usize, short: &mut Short) -> Option<Unfilled> {
     let ip = ipv4::View::parse(network).ok()?;
-    key.set(Field::NwSrc, ip.source().to_bits().into());
-    key.set(Field::NwDst, ip.destination().to_bits().into());
-    key.set(Field::NwProto, ip.protocol().into());
-    key.set(Field::NwTos, ip.tos().into());
-    key.set(Field::NwTtl, ip.ttl().into());
+    short.give(Field::NwSrc, ip.source().to_bits());
+    short.give(Field::NwDst, ip.destination().to_bits());
+    short.give(Field::NwProto, ip.protocol());
+    short.give(Field::NwTos, ip.tos());
+    short.give(Field::NwTtl, ip.ttl());
     let fragment = ip.fragment();
-    key.set(Field::NwFrag, fragment_bits(fragment));
+    short.give(Field::NwFrag, fragment_bits(fragment));
     if fragment == Fragment::Later {
         return None;
     }
-    let field = from_transport(ip.protocol(), ip.payload(), key)?;
+    let transport = Transport::of(ip.protocol(), ip.payload())?;
+    short.give(Field::TpSrc, transport.source);
+    short.give(Field::TpDst, transport.destination);
+    short.give(Field::TcpFlags, transport.flags);
+    let field = transport.checksum?;
     let pseudo = |len| wire::checksum::pseudo_v4(ip.source(), ip.destination(), ip.protocol(), len as u16);
     (fragment == Fragment::Whole && is_unfilled(ip.payload(), field, pseudo)).then_some(Unfilled::of(
         start + ip.header_len(),
@@ -155,7 +167,7 @@ fn from_ipv6(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled
     key.set(Field::NwTtl, ip.hop_limit().into());
     key.set(Field::NwProto, ip.protocol().into());
     let fragment = ip.fragment();
-    key.set(Field::NwFrag, fragment_bits(fragment));
+    key.set(Field::NwFrag, fragment_bits(fragment).into());
     if fragment == Fragment::Later {
         return None;
     }
@@ -163,7 +175,11 @@ fn from_ipv6(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled
         from_icmpv6(ip.payload(), key);
         return None;
     }
-    let field = from_transport(ip.protocol(), ip.payload(), key)?;
+    let transport = Transport::of(ip.protocol(), ip.payload())?;
+    key.set(Field::TpSrc, transport.source.into());
+    key.set(Field::TpDst, transport.destination.into());
+    key.set(Field::TcpFlags, transport.flags.into());
+    let field = transport.checksum?;
     let pseudo = |len| wire::checksum::pseudo_v6(ip.source(), ip.destination(), ip.protocol(), len as u32);
     (fragment == Fragment::Whole && is_unfilled(ip.payload(), field, pseudo)).then_some(Unfilled::of(
         start + ip.payload_offset(),
@@ -172,36 +188,49 @@ fn from_ipv6(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled
     ))
 }
 
-/// Notes ports, flags, ICMP type and code. Returns where a TCP or UDP checksum is.
-#[inline]
-fn from_transport(proto: u8, transport: &[u8], key: &mut FlowKey) -> Option<usize> {
-    /// Shortest header of each, as far as it is needed here.
-    const TCP: usize = 20;
-    const SCTP: usize = 12;
-    const ICMP: usize = 8;
-    let (needed, checksum) = match proto {
-        protocol::TCP => (TCP, Some(16)),
-        protocol::UDP => (udp::HEADER_LEN, Some(udp::at::CHECKSUM)),
-        protocol::SCTP => (SCTP, None),
-        protocol::ICMP => (ICMP, None),
-        _ => return None,
-    };
-    if transport.len() < needed {
-        return None;
+/// What the key says of a transport header.
+#[derive(Clone, Copy, Debug, Default)]
+struct Transport {
+    /// Source port, or ICMP type.
+    source: u16,
+    /// Destination port, or ICMP code.
+    destination: u16,
+    /// Of TCP.
+    flags: u16,
+    /// Where the checksum of TCP or UDP is.
+    checksum: Option<usize>,
+}
+
+impl Transport {
+    /// None where there is no header that is understood, or not all of it.
+    #[inline]
+    fn of(proto: u8, bytes: &[u8]) -> Option<Transport> {
+        /// Shortest header of each, as far as it is needed here.
+        const TCP: usize = 20;
+        const SCTP: usize = 12;
+        const ICMP: usize = 8;
+        let needed = match proto {
+            protocol::TCP => TCP,
+            protocol::UDP => udp::HEADER_LEN,
+            protocol::SCTP => SCTP,
+            protocol::ICMP => ICMP,
+            _ => return None,
+        };
+        if bytes.len() < needed {
+            return None;
+        }
+        if proto == protocol::ICMP {
+            let (source, destination) = (bytes[0].into(), bytes[1].into());
+            return Some(Transport { source, destination, ..Transport::default() });
+        }
+        let (source, destination) = wire::ports(bytes)?;
+        let (flags, checksum) = match proto {
+            protocol::TCP => (u16::from_be_bytes([bytes[12], bytes[13]]) & 0x0fff, Some(16)),
+            protocol::UDP => (0, Some(udp::at::CHECKSUM)),
+            _ => (0, None),
+        };
+        Some(Transport { source, destination, flags, checksum })
     }
-    if proto == protocol::ICMP {
-        key.set(Field::TpSrc, transport[0].into());
-        key.set(Field::TpDst, transport[1].into());
-        return None;
-    }
-    let (source, destination) = wire::ports(transport)?;
-    key.set(Field::TpSrc, source.into());
-    key.set(Field::TpDst, destination.into());
-    if proto == protocol::TCP {
-        let flags = u16::from_be_bytes([transport[12], transport[13]]) & 0x0fff;
-        key.set(Field::TcpFlags, flags.into());
-    }
-    checksum
 }
 
 /// Whether the checksum field holds only the sum of the pseudo-header. A UDP field of zero says that there is no checksum,
@@ -220,8 +249,8 @@ fn from_arp(network: &[u8], key: &mut FlowKey) -> Option<Unfilled> {
     key.set(Field::NwProto, u8::try_from(arp.operation()).unwrap_or(0).into());
     key.set(Field::NwSrc, arp.sender_ip().to_bits().into());
     key.set(Field::NwDst, arp.target_ip().to_bits().into());
-    key.set(Field::ArpSha, mac(arp.sender_mac()));
-    key.set(Field::ArpTha, mac(arp.target_mac()));
+    key.set(Field::ArpSha, mac(arp.sender_mac()).into());
+    key.set(Field::ArpTha, mac(arp.target_mac()).into());
     None
 }
 
@@ -232,9 +261,9 @@ fn from_icmpv6(transport: &[u8], key: &mut FlowKey) {
     let Ok(neighbour) = nd::View::parse(transport) else { return };
     key.set(Field::NdTarget, neighbour.target().to_bits());
     if let Some(address) = neighbour.source_mac() {
-        key.set(Field::NdSll, mac(address));
+        key.set(Field::NdSll, mac(address).into());
     }
     if let Some(address) = neighbour.target_mac() {
-        key.set(Field::NdTll, mac(address));
+        key.set(Field::NdTll, mac(address).into());
     }
 }

@@ -77,6 +77,8 @@ fn short_hash([a, b, c, d, e, f, g, h]: [u64; SHORT_WORDS], seed: &Seed) -> u64 
         ^ mix(g ^ v, h ^ s).rotate_left(48)
 }
 
+/// Apart, lest the words of a long key are read for a short one too.
+#[cold]
 fn rest_hash(hash: u64, words: impl Iterator<Item = u64>, seed: &Seed) -> u64 {
     words.zip(0..).fold(hash, |hash, (word, i): (u64, usize)| mix(hash ^ word, seed.0[i % 4] | 1))
 }

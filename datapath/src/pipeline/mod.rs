@@ -47,7 +47,8 @@ pub enum Target {
 pub struct Base {
     targets: BTreeMap<OfPort, Target>,
     tunnels: TunnelTable,
-    endpoints: HashSet<IpAddr>,
+    /// In order.
+    endpoints: Box<[IpAddr]>,
     encaps: Vec<Encap>,
     ways: HashMap<(TunnelId, IpAddr), EncapId>,
     underlay: Underlay,
@@ -81,6 +82,8 @@ impl Base {
                 }
             }
         }
+        let mut endpoints: Box<[IpAddr]> = endpoints.into_iter().collect();
+        endpoints.sort_unstable();
         Base { targets, tunnels, endpoints, encaps, ways, underlay }
     }
 }
@@ -188,7 +191,7 @@ impl Pipeline {
     /// Whether `address` is one of our tunnel endpoints.
     #[inline]
     pub fn is_endpoint(&self, address: IpAddr) -> bool {
-        self.base.endpoints.contains(&address)
+        self.base.endpoints.binary_search(&address).is_ok()
     }
 
     /// The headers to put in front.

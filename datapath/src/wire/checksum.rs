@@ -38,7 +38,8 @@ impl Sum {
     #[inline]
     #[must_use]
     pub const fn combine(self, next: Sum) -> Sum {
-        Sum(fold(self.0 as u64 + next.0 as u64))
+        let (sum, carry) = self.0.overflowing_add(next.0);
+        Sum(sum + carry as u16)
     }
 
     /// The sum itself, as a number.

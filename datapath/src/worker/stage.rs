@@ -3,7 +3,7 @@
 use super::{Role, Worker};
 use crate::action::execute::Executor;
 use crate::flow::{Answer, FlowId, FlowKey, KeyHash, extract};
-use crate::mem::{BATCH, Frame};
+use crate::mem::{BATCH, Frame, prefetch};
 use crate::pipeline::changes::Known;
 use crate::pipeline::translate;
 use crate::port::PortId;
@@ -39,17 +39,36 @@ impl Batch<'_> {
     }
 }
 
+/// How many frames ahead of the one that is read the headers of the next are asked for.
+const AHEAD: usize = 8;
+
+/// Asks for the lines that headers lie in: a frame that another core has written is far away.
+#[inline]
+fn prefetch_headers(frame: &Frame<'_>) {
+    const LINE: usize = 64;
+    frame.prefetch();
+    if let Some(second) = frame.bytes().get(LINE) {
+        prefetch(second);
+    }
+}
+
 impl<'u> Worker<'u> {
     /// Frames -> keys. Outer headers are checked and cut off; frames that have no key die here.
     pub(super) fn classify(&mut self, in_port: PortId) {
         let mut arrived = std::mem::take(&mut self.batch.arrived);
-        for mut frame in arrived.drain(..) {
+        arrived.iter().take(AHEAD).for_each(prefetch_headers);
+        let mut rest = arrived.drain(..);
+        while let Some(mut frame) = rest.next() {
+            if let Some(later) = rest.as_slice().get(AHEAD - 1) {
+                prefetch_headers(later);
+            }
             let at = self.batch.frames.len();
             match self.key_of(&mut frame, in_port, at) {
                 Ok(()) => self.batch.frames.push(Some(frame)),
                 Err(reason) => self.executor(in_port).drop(frame, reason),
             }
         }
+        drop(rest);
         self.batch.arrived = arrived;
     }
 

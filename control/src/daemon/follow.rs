@@ -1,0 +1,107 @@
+//! What happens to the devices while the switch runs: they go, they come back as others of the same name, their addresses change.
+//!
+//! A tap or veth of a guest is deleted and made again whenever the guest is; to the kernel that is another device. It gets a
+//! program and sockets as the first one did. Sockets live in the memory of a worker, which is made once: so the workers are
+//! ended and started again, which stops the other ports for a moment too, and forgets nothing but caches.
+
+use super::Daemon;
+use super::ports::PortState;
+use crate::netlink::Presence;
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+impl Daemon {
+    /// Adapts to the devices and the underlay as the watcher knows them now.
+    pub(super) async fn follow(&mut self) -> Result<()> {
+        let present = self.watcher.present().clone();
+        self.note_the_gone();
+        let moved = self.follow_endpoints(&present);
+        let back = self.reclaim_the_returned(&present).await;
+        self.silence.keep(self.ports.exposed());
+        if !back.is_empty() {
+            self.start_over(&back)?;
+        } else if moved || self.published != *self.watcher.current() {
+            let pipeline = self.compile()?;
+            self.workers.publish(&pipeline);
+        }
+        self.warn_of_mtu();
+        Ok(())
+    }
+
+    fn note_the_gone(&mut self) {
+        for port in self.ports.list.iter_mut().filter(|port| !port.gone) {
+            if !self.watcher.exists(port.ifindex) {
+                port.lose();
+                eprintln!(
+                    "adit: {}: the device is gone; adit takes up the next one of that name",
+                    port.device
+                );
+            }
+        }
+    }
+
+    /// Attaches to devices of the right name where one was gone. A device that is down carries nothing yet: it may be half made.
+    async fn reclaim_the_returned(&mut self, present: &BTreeMap<String, Presence>) -> Vec<usize> {
+        let returned =
+            |port: &PortState| port.gone && present.get(&port.device).is_some_and(|device| device.up);
+        let returned: Vec<usize> =
+            (0..self.ports.list.len()).filter(|i| returned(&self.ports.list[*i])).collect();
+        let mut back = Vec::new();
+        for index in returned {
+            match self.ports.reclaim(index, &self.config, self.workers.count()).await {
+                Ok(()) => back.push(index),
+                Err(error) => {
+                    let device = &self.ports.list[index].device;
+                    eprintln!(
+                        "adit: {device}: a device of that name is there again and cannot be used: {error:#}"
+                    );
+                }
+            }
+        }
+        back
+    }
+
+    /// New workers, with sockets on the devices that are back.
+    fn start_over(&mut self, back: &[usize]) -> Result<()> {
+        let pipeline = self.compile()?;
+        self.workers.stop();
+        if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {
+            eprintln!("adit: going on without what came back: {error:#}");
+            back.iter().for_each(|index| self.ports.list[*index].lose());
+            return self.workers.start(&mut self.ports, &pipeline);
+        }
+        for index in back {
+            let port = &self.ports.list[*index];
+            eprintln!("adit: {}: the device is back ({})", port.device, port.mode);
+        }
+        Ok(())
+    }
+
+    /// Addresses of uplinks for which no endpoints are configured. True when they are others than before.
+    fn follow_endpoints(&mut self, present: &BTreeMap<String, Presence>) -> bool {
+        let mut endpoints: Vec<IpAddr> = Vec::new();
+        for uplink in &self.config.uplinks {
+            match &uplink.endpoints {
+                Some(configured) => endpoints.extend(configured),
+                None => {
+                    endpoints.extend(present.get(&uplink.device).iter().flat_map(|device| &device.endpoints))
+                }
+            }
+        }
+        let as_set = |list: &[IpAddr]| list.iter().copied().collect::<BTreeSet<IpAddr>>();
+        if as_set(&endpoints) == as_set(&self.ports.endpoints) {
+            return false;
+        }
+        let list: Vec<String> = endpoints.iter().map(IpAddr::to_string).collect();
+        match list.is_empty() {
+            true => eprintln!("adit: the uplinks have no address any more at which tunnels could end"),
+            false => eprintln!("adit: tunnels end at {} now", list.join(", ")),
+        }
+        if let Err(error) = self.ports.set_endpoints(endpoints.clone()) {
+            eprintln!("adit: {error:#}");
+        }
+        self.bridge.endpoints = endpoints;
+        true
+    }
+}

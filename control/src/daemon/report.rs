@@ -1,0 +1,102 @@
+//! What a running switch tells of itself.
+
+use super::Daemon;
+use crate::config::{self, Config};
+use crate::status::{
+    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
+};
+use datapath::stats::{DropReason, PortCounters};
+use datapath::tunnel::{Key, Reach, Remote};
+use datapath::worker::Role;
+
+impl Daemon {
+    /// All that `adit show` tells.
+    pub(super) fn status(&self) -> Status {
+        let tallies = self.workers.tallies();
+        let ports = self.ports.list.iter().enumerate().map(|(i, port)| {
+            let sum =
+                |field: fn(&PortCounters) -> u64| tallies.iter().map(|tally| field(&tally.port(i))).sum();
+            let verdicts = port.attachment.as_ref().and_then(|attachment| attachment.verdicts().ok());
+            PortStatus {
+                name: port.name.clone(),
+                role: if port.role == Role::Uplink { "uplink" } else { "guest" }.to_string(),
+                ofport: match port.role {
+                    Role::Guest(ofport) => Some(ofport.0),
+                    Role::Uplink => None,
+                },
+                device: port.device.clone(),
+                mode: port.mode.clone(),
+                queues: port.queues,
+                rx_packets: sum(|c| c.rx_packets),
+                rx_bytes: sum(|c| c.rx_bytes),
+                rx_missed: sum(|c| c.rx_missed),
+                tx_packets: sum(|c| c.tx_packets),
+                tx_bytes: sum(|c| c.tx_bytes),
+                tx_errors: sum(|c| c.tx_errors),
+                drops: sum(|c| c.drops),
+                xdp: verdicts.map(|v| XdpStatus { claimed: v.claimed, unbound: v.unbound, passed: v.passed }),
+            }
+        });
+        let workers = tallies.iter().enumerate().map(|(i, tally)| WorkerStatus {
+            worker: i,
+            core: tally.core,
+            generation: tally.generation,
+            turns: tally.worker.turns,
+            idle_turns: tally.worker.idle_turns,
+            hits: tally.worker.hits,
+            masked_hits: tally.worker.masked_hits,
+            misses: tally.worker.misses,
+        });
+        let drops = DropReason::ALL.iter().filter_map(|reason| {
+            let count = tallies.iter().map(|tally| tally.drops(*reason)).sum();
+            let drop = DropStatus { reason: reason.name().into(), count, sentence: reason.sentence().into() };
+            (count > 0).then_some(drop)
+        });
+        let mut underlay: Vec<_> = self
+            .watcher
+            .current()
+            .iter()
+            .map(|(remote, reach)| RemoteStatus {
+                remote_ip: remote.to_string(),
+                reachable: matches!(reach, Reach::Via(_)),
+                explanation: self.watcher.explain(*remote),
+            })
+            .collect();
+        underlay.sort_by(|a, b| a.remote_ip.cmp(&b.remote_ip));
+        Status {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_s: self.since.elapsed().as_secs(),
+            bridge: BridgeStatus {
+                name: self.config.bridge.name.clone(),
+                flows: self.bridge.rules.len(),
+                generation: self.pipeline.generation(),
+            },
+            ports: ports.collect(),
+            tunnels: tunnels(&self.config),
+            underlay,
+            workers: workers.collect(),
+            drops: drops.collect(),
+        }
+    }
+}
+
+fn tunnels(config: &Config) -> Vec<TunnelStatus> {
+    let status = |tunnel: &config::Tunnel| TunnelStatus {
+        name: tunnel.name.clone(),
+        ofport: tunnel.spec.ofport.0,
+        kind: tunnel.spec.kind.to_string(),
+        remote_ip: match tunnel.spec.remote {
+            Remote::Fixed(remote) => remote.to_string(),
+            Remote::Flow => "flow".into(),
+        },
+        local_ip: tunnel.spec.local.map(|local| local.to_string()),
+        key: match tunnel.spec.key {
+            Key::Fixed(key) => key.to_string(),
+            Key::Flow => "flow".into(),
+        },
+        dst_port: tunnel.spec.dst_port,
+    };
+    config.tunnels.iter().map(status).collect()
+}

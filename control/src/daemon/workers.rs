@@ -1,0 +1,174 @@
+//! The workers' threads, and what they have counted: also those that were ended because a device came back.
+
+use super::ports::Ports;
+use super::worker;
+use anyhow::{Context, Result, anyhow};
+use core_affinity::CoreId;
+use datapath::flow::Seed;
+use datapath::pipeline::Pipeline;
+use datapath::stats::{DropReason, PortCounters, SharedStats, Snapshot, WorkerCounters};
+use datapath::worker::{Publisher, channel};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a worker may take to open its sockets; the kernel holds on to a queue for a while after its last user.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// All workers.
+pub(super) struct Workers {
+    cores: Vec<Option<CoreId>>,
+    seed: Seed,
+    running: Vec<Running>,
+    /// What ended workers counted, in the order of the cores.
+    past: Vec<Tally>,
+}
+
+struct Running {
+    publisher: Publisher,
+    shared: Arc<SharedStats>,
+    wake: Arc<EventFd>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// What was counted on one core since the switch started.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) core: Option<usize>,
+    pub(super) generation: u64,
+    pub(super) worker: WorkerCounters,
+    pub(super) ports: Vec<PortCounters>,
+    drops: Vec<u64>,
+}
+
+impl Workers {
+    /// One worker a core; none runs yet.
+    pub(super) fn new(cores: Vec<Option<CoreId>>, seed: Seed) -> Workers {
+        let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
+        Workers { past: past.collect(), cores, seed, running: Vec::new() }
+    }
+
+    /// How many there shall be.
+    pub(super) fn count(&self) -> u32 {
+        self.cores.len() as u32
+    }
+
+    /// Starts them and leads the ports' frames to their sockets.
+    ///
+    /// # Errors
+    /// When one of them has not all it needs; then none runs.
+    pub(super) fn start(&mut self, ports: &mut Ports, pipeline: &Arc<Pipeline>) -> Result<()> {
+        let started = self.try_start(ports, pipeline);
+        if started.is_err() {
+            self.stop();
+        }
+        started
+    }
+
+    fn try_start(&mut self, ports: &mut Ports, pipeline: &Arc<Pipeline>) -> Result<()> {
+        let (ready, started) = mpsc::channel();
+        let chunk = ports.chunk();
+        for (index, core) in self.cores.iter().enumerate() {
+            let (publisher, inbox) = channel();
+            let shared = Arc::new(SharedStats::new(ports.list.len()));
+            let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
+            let wake = Arc::new(wake.context("out of file descriptors")?);
+            let stop = Arc::new(AtomicBool::new(false));
+            let spec = worker::Spec {
+                index,
+                core: *core,
+                devices: ports.share(index as u32, self.count()),
+                chunk,
+                pipeline: pipeline.clone(),
+                inbox,
+                shared: shared.clone(),
+                seed: self.seed,
+                wake: wake.clone(),
+                stop: stop.clone(),
+            };
+            let ready = ready.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker::run(spec, &ready))
+                .context("cannot start a thread")?;
+            self.running.push(Running { publisher, shared, wake, stop, thread });
+        }
+        for _ in &self.running {
+            let bound = started.recv_timeout(PATIENCE).map_err(|_| anyhow!("a worker did not start"))??;
+            ports.bind(&bound)?;
+        }
+        Ok(())
+    }
+
+    /// Hands them a new pipeline.
+    pub(super) fn publish(&self, pipeline: &Arc<Pipeline>) {
+        for worker in &self.running {
+            worker.publisher.publish(pipeline.clone());
+            // A full counter means that the worker has not even seen the last one: it will wake.
+            let _ = worker.wake.write(1);
+        }
+    }
+
+    /// Ends them, and keeps what they counted.
+    pub(super) fn stop(&mut self) {
+        for worker in &self.running {
+            worker.stop.store(true, Ordering::Relaxed);
+            let _ = worker.wake.write(1);
+        }
+        for (worker, past) in self.running.drain(..).zip(&mut self.past) {
+            let _ = worker.thread.join();
+            past.add(&worker.shared.read());
+        }
+    }
+
+    /// What was counted so far, one entry a worker.
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        let mut tallies = self.past.clone();
+        for (tally, worker) in tallies.iter_mut().zip(&self.running) {
+            tally.add(&worker.shared.read());
+        }
+        tallies
+    }
+}
+
+impl Tally {
+    /// How many frames died of a reason.
+    pub(super) fn drops(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// The counters of a port.
+    pub(super) fn port(&self, index: usize) -> PortCounters {
+        self.ports.get(index).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, more: &Snapshot) {
+        self.generation = more.generation;
+        let WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions } = more.worker;
+        self.worker.turns += turns;
+        self.worker.idle_turns += idle_turns;
+        self.worker.hits += hits;
+        self.worker.masked_hits += masked_hits;
+        self.worker.misses += misses;
+        self.worker.adoptions += adoptions;
+        self.ports.resize(more.ports.len().max(self.ports.len()), PortCounters::default());
+        for (sum, port) in self.ports.iter_mut().zip(&more.ports) {
+            let PortCounters { rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops } =
+                *port;
+            sum.rx_packets += rx_packets;
+            sum.rx_bytes += rx_bytes;
+            sum.rx_missed += rx_missed;
+            sum.tx_packets += tx_packets;
+            sum.tx_bytes += tx_bytes;
+            sum.tx_errors += tx_errors;
+            sum.drops += drops;
+        }
+        self.drops.resize(DropReason::ALL.len(), 0);
+        for (reason, count) in more.drops.iter() {
+            self.drops[reason as usize] += count;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `adit run` on devices that are not as simple as one would like. Needs root.
+
+mod switch;
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use control::lab::{Stop, checksum};
+use switch::{ACROSS, Host, PATIENCE, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
+
+/// Our end of the underlay, where `g2` is the uplink.
+const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// Bits a second that TCP with every frame in its place reaches on the slowest machine.
+const SLOW: f64 = 5e6;
+
+/// Guests leave segmentation to their device, as they do unless told otherwise.
+#[test]
+fn tcp_goes_through_ports_in_mode_packet() {
+    let Some(host) = Host::new() else { return };
+    let (one, two) = (host.guest(1), host.guest(2));
+    let adit = host.adit(&two_guests("packet"), ACROSS);
+    assert_eq!(host.port("g1").mode, "packet");
+    assert!(reaches(&one.netns, two.addr));
+    let carried = tcp(&one, &two);
+    assert!(carried.there.rate() > SLOW && carried.back.rate() > SLOW, "{carried:?}");
+    assert_eq!(host.drops("frame_too_long"), 0);
+    assert!(adit.end().expect("ended").success());
+}
+
+/// On such an uplink the kernel sees everything that adit sees, and adit sees everything that the kernel sees.
+#[test]
+fn an_uplink_in_mode_packet_counts_no_traffic_of_the_host_and_the_kernel_answers_no_tunnel_packet() {
+    let Some(host) = Host::new() else { return };
+    let (_guest, other) = (host.guest(1), host.guest(2));
+    host.netns.addr("g2", HERE.into(), 24).expect("an address");
+    let hears = || {
+        other.netns.run(|| {
+            let sender = UdpSocket::bind((other.addr, 0)).expect("bound");
+            sender.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+            sender.connect((HERE, 4789)).expect("connected");
+            sender.send(&[0; 8]).expect("sent");
+            sender.recv(&mut [0; 16]).expect_err("nobody answers").kind()
+        })
+    };
+    assert!(soon(|| hears().expect("heard") == ErrorKind::ConnectionRefused));
+    let adit = host.adit(&one_uplink("packet", &format!("endpoints = [\"{HERE}\"]")), TUNNELLED);
+    assert_eq!(host.port("g2").mode, "packet");
+    assert_eq!(hears().expect("heard"), ErrorKind::WouldBlock);
+    assert!(reaches(&other.netns, HERE));
+    assert_eq!((host.drops("not_tunnel"), host.drops("not_our_endpoint")), (0, 0));
+    assert_eq!((host.drops("tunnel_header"), host.port("g2").rx_packets), (1, 1));
+    assert!(adit.end().expect("ended").success());
+    assert!(soon(|| hears().expect("heard") == ErrorKind::ConnectionRefused));
+}
+
+/// As the tap of a virtual machine that is shut down and started again.
+#[test]
+fn a_device_that_comes_back_is_taken_up_again() {
+    for mode in ["auto", "packet"] {
+        let Some(host) = Host::new() else { return };
+        let (one, two, three) = (host.guest(1), host.guest(2), host.guest(3));
+        let config = two_guests(mode) + "[[port]]\nname = \"g3\"\nofport = 3\n";
+        let flows = "in_port=g1,actions=g2,g3\nin_port=g2,actions=g1,g3\nin_port=g3,actions=g1,g2\n";
+        let adit = host.adit(&config, flows);
+        assert!(reaches(&one.netns, two.addr) && reaches(&three.netns, one.addr));
+        let (before, packets) = (host.port("g1").mode, host.port("g2").rx_packets);
+
+        drop(one);
+        assert!(soon(|| host.port("g1").mode == "gone"), "{mode}");
+        assert!(reaches(&three.netns, two.addr), "{mode}: the others go on");
+        assert_eq!(host.port("g1").xdp, None);
+        let turns = |host: &Host| host.status().workers[0].turns;
+        let before_sleep = turns(&host);
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(turns(&host) - before_sleep < 1000, "{mode}: the worker sleeps");
+
+        let one = host.guest(1);
+        assert!(soon(|| host.port("g1").mode == before), "{mode}: {}", adit.last_lines());
+        assert!(reaches(&one.netns, two.addr) && reaches(&two.netns, one.addr), "{mode}");
+        assert!(reaches(&three.netns, two.addr), "{mode}: the others too");
+        assert!(host.port("g2").rx_packets > packets, "counters go on");
+        let said = adit.last_lines();
+        assert!(
+            said.contains("adit: g1: the device is gone") && said.contains("g1: the device is back"),
+            "{said}"
+        );
+        assert!(adit.end().expect("ended").success());
+    }
+}
+
+/// Where no endpoints are configured every address of the device is one, also those that it gets later.
+#[test]
+fn addresses_of_an_uplink_are_followed() {
+    let Some(host) = Host::new() else { return };
+    let (_guest, other) = (host.guest(1), host.guest(2));
+    for mode in ["native", "packet"] {
+        host.netns.addr("g2", HERE.into(), 24).expect("an address");
+        let adit = host.adit(&one_uplink(mode, ""), TUNNELLED);
+        // A VXLAN header that has no key: it is refused by adit, and so it was taken.
+        let send = |to: Ipv4Addr| {
+            let sent = other.netns.run(|| {
+                UdpSocket::bind((other.addr, 0)).expect("bound").send_to(&[0; 8], (to, 4789)).expect("sent")
+            });
+            sent.expect("a namespace");
+        };
+        let later = Ipv4Addr::new(10, 0, 0, 9);
+        assert!(
+            soon(|| {
+                send(HERE);
+                host.drops("tunnel_header") > 0
+            }),
+            "{mode}"
+        );
+        ip(&host.netns, "addr add 10.0.0.9/24 dev g2");
+        assert!(soon(|| adit.last_lines().contains("tunnels end at 10.0.0.1, 10.0.0.9 now")), "{mode}");
+        let before = host.drops("tunnel_header");
+        assert!(
+            soon(|| {
+                send(later);
+                host.drops("tunnel_header") > before
+            }),
+            "{mode}"
+        );
+        ip(&host.netns, "addr flush dev g2");
+        assert!(soon(|| adit.last_lines().contains("no address any more")), "{mode}");
+        assert!(adit.end().expect("ended").success());
+    }
+}
+
+#[test]
+fn a_device_that_is_down_is_told_of_and_one_that_carries_no_frames_is_refused() {
+    let Some(host) = Host::new() else { return };
+    let (one, _two) = (host.guest(1), host.guest(2));
+    ip(&host.netns, "link set g2 down");
+    ip(&one.netns, "link set eth0 down");
+    assert!(soon(|| !ip(&host.netns, "link show g1").contains("state UP")));
+    let adit = host.adit(&two_guests("auto"), ACROSS);
+    let said = adit.last_lines();
+    assert!(said.contains("adit: g2 is down: no frames until it is up (ip link set dev g2 up)"), "{said}");
+    assert!(said.contains("adit: g1 has no carrier"), "{said}");
+    assert!(adit.end().expect("ended").success());
+
+    ip(&host.netns, "tuntap add mode tun name t1");
+    let mut adit = host.start(&two_guests("auto").replace("\"g1\"", "\"t1\""), "");
+    let status = adit.wait(PATIENCE, &Stop::default()).expect("it ends");
+    let said = adit.last_lines();
+    assert!(status.code() == Some(1) && said.contains("t1 carries no Ethernet frames"), "{said}");
+}
+
+/// Not the kernel, and no card that would look for it in the wrong place.
+#[test]
+fn checksums_in_a_tunnel_are_filled_in_where_the_uplink_is_not_known_to_leave_them_open() {
+    let Some(host) = Host::new() else { return };
+    let (guest, other) = (host.guest(1), host.guest(2));
+    host.netns.bridge("br5", 1500).expect("a bridge");
+    host.netns.enslave("g2", "br5").expect("a port of it");
+    host.netns.addr("br5", HERE.into(), 24).expect("an address");
+    let config = one_uplink("auto", "").replace("\"g2\"", "\"br5\"");
+    let adit = host.adit(&config, TUNNELLED);
+    ip(&guest.netns, "neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev eth0");
+    let taker = other.netns.run(|| UdpSocket::bind("10.0.0.2:4789")).expect("a namespace").expect("bound");
+    taker.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+    let mut packet = [0; 256];
+    let mut arrives = || {
+        let sent =
+            guest.netns.run(|| UdpSocket::bind("10.0.0.1:0").expect("bound").send_to(b"odd", "10.0.0.7:7"));
+        sent.expect("a namespace").expect("sent");
+        // Some of what a guest says of its own is no UDP.
+        taker.recv(&mut packet).is_ok_and(|len| len == 8 + 14 + 20 + 8 + 3)
+    };
+    assert!(soon(&mut arrives), "{}", adit.last_lines());
+    let ip_packet = &packet[8 + 14..][..20 + 8 + 3];
+    let pseudo = [&ip_packet[12..20], &[0, 17], &ip_packet[24..26]].concat();
+    assert_eq!(checksum(&[&pseudo[..], &ip_packet[20..]].concat()), 0, "{ip_packet:02x?}");
+    assert!(adit.end().expect("ended").success());
+}
