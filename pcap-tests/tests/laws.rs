@@ -83,6 +83,7 @@ const LIVE_ONLY: &[(DropReason, &str)] = &[
         DropReason::PoolEmpty,
         "a replay gives every frame back before it takes the next batch, so a copy always finds one",
     ),
+    (DropReason::NoSuchGroup, "flows that name a group that is not there are refused when they are read"),
     (DropReason::TxFull, "a capture file has no ring that could be full"),
     (
         DropReason::PortRefused,
