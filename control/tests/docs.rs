@@ -206,6 +206,8 @@ fn every_field_for_programs_is_told_of() {
         hits: 0,
         masked_hits: 0,
         misses: 0,
+        flows: 0,
+        masks: 0,
     };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
     let status = Status {
