@@ -3,7 +3,7 @@
 //! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
 //! not know exits with 2.
 
-use crate::{check, daemon, demo, replay, show};
+use crate::{check, daemon, demo, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -42,6 +42,7 @@ pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Replay(replay::Args),
+    Trace(trace::Args),
     Show(ShowArgs),
     Demo(demo::Args),
     Completions(CompletionsArgs),
@@ -138,6 +139,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Run(args) => daemon::run(&args.config, &args.socket),
         Command::Check(args) => run_check(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Show(args) => show::run(&args.socket, args.json),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),

@@ -13,3 +13,4 @@ pub mod replay;
 pub mod show;
 pub mod status;
 pub mod text;
+pub mod trace;

@@ -275,6 +275,8 @@ impl Daemon {
                 hits: reading.worker.hits,
                 masked_hits: reading.worker.masked_hits,
                 misses: reading.worker.misses,
+                flows: reading.worker.flows,
+                masks: reading.worker.masks,
             });
         let drops = DropReason::ALL.iter().filter_map(|reason| {
             let count = readings.iter().map(|reading| reading.drops.get(*reason)).sum();

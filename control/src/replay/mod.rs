@@ -20,10 +20,11 @@ pub mod underlay;
 
 pub use counters::{Counters, Dropped, FlowCache, PortTotals};
 
+pub(crate) use plan::{Faults, Plan, PlannedPort, SEED};
+
 use anyhow::{Context, Result};
 use drive::Outcome;
 use files::Captures;
-use plan::Plan;
 use progress::Progress;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ The exit code is 0 when all frames were replayed, also when some were dropped; 1
 was not possible; 2 when the command line was not understood.";
 
 /// Sends captured frames through the switch and writes what comes out, without root or devices
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The flows, in the syntax of ovs-ofctl(8) [default: those that the configuration names]

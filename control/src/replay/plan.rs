@@ -16,31 +16,33 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The secret of every hash: none, so that runs repeat.
-pub(super) const SEED: Seed = Seed::new(0);
+pub(crate) const SEED: Seed = Seed::new(0);
 
 /// A port of the replay. Its place in the list is its `PortId`.
 #[derive(Clone, Debug)]
-pub(super) struct PlannedPort {
-    pub(super) name: String,
-    pub(super) role: Role,
+pub(crate) struct PlannedPort {
+    pub(crate) name: String,
+    pub(crate) role: Role,
     pub(super) input: Option<PathBuf>,
 }
 
 /// Everything about a replay but its frames.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Guests in their order, then uplinks in theirs.
-    pub(super) ports: Vec<PlannedPort>,
-    pub(super) pipeline: Pipeline,
+    pub(crate) ports: Vec<PlannedPort>,
+    pub(crate) pipeline: Pipeline,
+    /// The names of the bridge's ports.
+    pub(crate) names: BTreeMap<String, OfPort>,
 }
 
 /// What is wrong with a text of the operator's.
 #[derive(Debug)]
-pub(super) struct Faults(Vec<Diagnostic>);
+pub(crate) struct Faults(Vec<Diagnostic>);
 
 impl Faults {
     /// Shows faults with their places, a line or more each; any other error is passed on.
-    pub(super) fn show(error: anyhow::Error) -> Result<ExitCode> {
+    pub(crate) fn show(error: anyhow::Error) -> Result<ExitCode> {
         let faults = error.downcast::<Faults>()?;
         let _ = writeln!(io::stderr(), "{faults}");
         Ok(ExitCode::FAILURE)
@@ -57,7 +59,7 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl Plan {
-    pub(super) fn new(args: &Args) -> Result<Plan> {
+    pub(crate) fn new(args: &Args) -> Result<Plan> {
         for (i, port) in args.ports.iter().enumerate() {
             let first = args.ports[..i].iter().all(|before| before.name != port.name);
             ensure!(first, "--port {} is given twice; merge its captures with mergecap", port.name);
@@ -69,7 +71,7 @@ impl Plan {
         };
         let ports = ports(&config, &args.ports)?;
         let rules = rules(args, &config)?;
-        Ok(Plan { pipeline: pipeline(&config, &ports, rules)?, ports })
+        Ok(Plan { pipeline: pipeline(&config, &ports, rules)?, names: config.port_names(), ports })
     }
 }
 

@@ -30,6 +30,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// How far a bucket that watches a group, whose buckets watch groups, is followed. Beyond that it is not alive.
+const WATCH_DEPTH_MAX: u32 = 4;
+
 /// What an OpenFlow port number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -200,18 +203,29 @@ impl Pipeline {
     }
 
     /// What a bridge port's number stands for.
-    fn target(&self, port: OfPort) -> Option<Target> {
+    pub fn target(&self, port: OfPort) -> Option<Target> {
         self.base.targets.get(&port).copied()
     }
 
-    /// Whether what the bucket watches is there (OpenFlow 1.3 section 6.5).
+    /// Whether the port or the group that the bucket watches is there (OpenFlow 1.3 section 6.5: one of them is enough). A
+    /// bucket that watches nothing is always alive.
     fn is_live(&self, bucket: &Bucket) -> bool {
-        bucket.watch_port.is_none_or(|port| self.target(port).is_some())
-            && bucket.watch_group.is_none_or(|group| {
-                self.group(group).is_some_and(|group| {
-                    group.buckets.iter().any(|b| b.watch_group.is_none() && self.is_live(b))
-                })
-            })
+        self.is_live_within(bucket, WATCH_DEPTH_MAX)
+    }
+
+    fn is_live_within(&self, bucket: &Bucket, depth: u32) -> bool {
+        let group_is_live = |group: GroupId| {
+            depth > 0
+                && self
+                    .group(group)
+                    .is_some_and(|group| group.buckets.iter().any(|b| self.is_live_within(b, depth - 1)))
+        };
+        match (bucket.watch_port, bucket.watch_group) {
+            (None, None) => true,
+            (port, group) => {
+                port.is_some_and(|port| self.target(port).is_some()) || group.is_some_and(group_is_live)
+            }
+        }
     }
 
     /// The headers that lead from a tunnel port to a remote endpoint.

@@ -46,7 +46,8 @@ impl Match {
 
     /// The match of every key that agrees with `key` in the bits of `mask`.
     pub fn of(key: &FlowKey, mask: &FlowMask) -> Match {
-        let cell = |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: value & mask };
+        let cell =
+            |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: value & mask };
         let cells = (0..).zip(mask.words().iter().zip(key.words())).map(cell);
         Match { cells: cells.filter(|cell| cell.mask != 0).collect() }
     }

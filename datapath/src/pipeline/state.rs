@@ -25,13 +25,15 @@ pub(super) struct State {
     known: FlowMask,
     /// Bits of `wish` that were set since they were last written out.
     dirty: FlowMask,
+    /// Tags behind the two that a key has room for, the outermost last: rules have pushed others in front of them.
+    buried: Vec<u16>,
 }
 
 impl State {
     pub(super) fn of(key: &FlowKey) -> State {
         let mut known = FlowMask::default();
         known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
-        State { frame: key.clone(), wish: key.clone(), known, dirty: FlowMask::default() }
+        State { frame: key.clone(), wish: key.clone(), known, dirty: FlowMask::default(), buried: Vec::new() }
     }
 
     /// What the frame shall say: what rules match on.
@@ -93,6 +95,10 @@ impl State {
         let tag = self.get(Field::VlanTci, out) as u16;
         // Bits without the one that says "present" are no tag.
         let outer = if tag & VLAN_PRESENT != 0 { tag } else { 0 };
+        if outer != 0 {
+            let inner = self.get(Field::InnerVlanTci, out) as u16;
+            self.buried.extend((inner != 0).then_some(inner));
+        }
         let tci = outer | VLAN_PRESENT;
         out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
         self.tags(tci, outer, out);
@@ -105,11 +111,12 @@ impl State {
         }
     }
 
-    /// The outermost tag goes, the second one is in front.
+    /// The outermost tag goes, those behind it move up.
     fn pop(&mut self, out: &mut Translation) {
         out.push(Action::PopVlan);
-        let inner = self.get(Field::InnerVlanTci, out) as u16;
-        self.tags(inner, 0, out);
+        let outer = self.get(Field::InnerVlanTci, out) as u16;
+        let inner = self.buried.pop().unwrap_or(0);
+        self.tags(outer, inner, out);
     }
 
     /// What the tags are from now on, in the frame too.
@@ -127,19 +134,16 @@ impl State {
             self.commit_vlan(out);
         }
         for field in EDITABLE.iter().copied() {
-            let dirty = self.dirty.get(field);
-            if dirty == 0 || !self.has(field, out) {
+            if self.dirty.get(field) == 0 || !self.has(field, out) {
                 continue;
             }
             self.dirty.set(field, 0);
-            // Parts are written with the rest of their field, which must be the same for all frames then.
+            // Parts are written with the rest of their field, which must be the same for all frames then. What the frame
+            // said in the bits that were set was never looked at, so they are written even when this frame says so already.
             self.look_at(field, field.max(), out);
             let value = self.wish.get(field);
-            // Whether the frame says so already is not known of every frame, unless it was looked at anyway.
-            if dirty == field.max() || value != self.frame.get(field) {
-                out.push(Action::Edit(field, value.to_be_bytes()));
-                self.frame.set(field, value);
-            }
+            out.push(Action::Edit(field, value.to_be_bytes()));
+            self.frame.set(field, value);
         }
     }
 

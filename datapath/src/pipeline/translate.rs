@@ -39,9 +39,8 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
     let state = State::of(key);
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
-    let in_port = OfPort(key.get(Field::InPort) as u32);
     let mut walk =
-        Walk { observer, pipeline, in_port, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
+        Walk { observer, pipeline, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
     walk.pipeline_from(TableId(0));
     let end = walk.end.unwrap_or(DropReason::RuleDrop);
     out.finish(end);
@@ -56,6 +55,7 @@ struct ActionSet {
     sets: Vec<RuleAction>,
     group: Option<GroupId>,
     output: Option<RuleAction>,
+    resubmit: Option<RuleAction>,
 }
 
 impl ActionSet {
@@ -66,7 +66,10 @@ impl ActionSet {
             RuleAction::DecTtl => self.dec_ttl = true,
             RuleAction::SetField { field, mask, .. } => {
                 let same = |other: &RuleAction| matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0);
-                self.sets.retain(|other| !same(other));
+                // What is moved in between was set before.
+                let moved = self.sets.iter().rposition(|other| matches!(other, RuleAction::Move { .. }));
+                let tail = self.sets.split_off(moved.map_or(0, |at| at + 1));
+                self.sets.extend(tail.into_iter().filter(|other| !same(other)));
                 self.sets.push(action.clone());
             }
             RuleAction::Move { .. } => self.sets.push(action.clone()),
@@ -76,7 +79,8 @@ impl ActionSet {
             | RuleAction::InPort
             | RuleAction::All
             | RuleAction::Flood => self.output = Some(action.clone()),
-            RuleAction::Resubmit { .. } | RuleAction::Clone(_) => {}
+            RuleAction::Resubmit { .. } => self.resubmit = Some(action.clone()),
+            RuleAction::Clone(_) => {}
         }
     }
 
@@ -88,8 +92,6 @@ impl ActionSet {
 struct Walk<'a, O> {
     observer: &'a mut O,
     pipeline: &'a Pipeline,
-    /// Where the frame came in by, for those that ask for it by name.
-    in_port: OfPort,
     state: State,
     set: ActionSet,
     depth: u32,
@@ -102,17 +104,21 @@ struct Walk<'a, O> {
 impl<O: Observer> Walk<'_, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
-        self.tables_from(first);
+        self.tables_from(first, self.in_port());
         let set = std::mem::take(&mut self.set);
         self.observer.action_set();
         self.action_set(&set);
     }
 
-    fn tables_from(&mut self, first: TableId) {
+    /// The first table is asked as if the frame had come in by `port`; actions and later tables know better.
+    fn tables_from(&mut self, first: TableId, port: OfPort) {
+        let mut came_by = Some(self.in_port());
+        self.pretend_in_port(port);
         let mut next = Some(first);
         while let Some(table) = next {
             next = None;
             if self.lookups == LOOKUPS_MAX {
+                came_by.into_iter().for_each(|port| self.pretend_in_port(port));
                 return self.fail(DropReason::TooManyLookups);
             }
             self.lookups += 1;
@@ -122,19 +128,23 @@ impl<O: Observer> Walk<'_, O> {
                 .table(table)
                 .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
             self.observer.table(table, found);
+            came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
             match found {
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
-                    self.instructions(&rule.instructions, table);
-                    next = rule.instructions.goto;
+                    if self.instructions(&rule.instructions, table) {
+                        next = rule.instructions.goto;
+                    }
                 }
             }
         }
     }
 
-    /// OpenFlow 1.3 section 5.9: in this order.
-    fn instructions(&mut self, instructions: &Instructions, table: TableId) {
-        self.actions(&instructions.apply, table);
+    /// OpenFlow 1.3 section 5.9: in this order. False when the frame must go no further.
+    fn instructions(&mut self, instructions: &Instructions, table: TableId) -> bool {
+        if !self.actions(&instructions.apply, table) {
+            return false;
+        }
         if instructions.clear {
             self.set.clear();
         }
@@ -142,9 +152,11 @@ impl<O: Observer> Walk<'_, O> {
         if let Some((value, mask)) = instructions.metadata {
             self.state.set(Field::Metadata, value.into(), mask.into(), self.out);
         }
+        true
     }
 
-    fn actions(&mut self, actions: &[RuleAction], table: TableId) {
+    /// False when the frame must go no further.
+    fn actions(&mut self, actions: &[RuleAction], table: TableId) -> bool {
         for action in actions {
             self.observer.action(action);
             match action {
@@ -153,7 +165,7 @@ impl<O: Observer> Walk<'_, O> {
                     let port = self.state.read(*part, self.out);
                     self.output(OfPort(port as u32));
                 }
-                RuleAction::InPort => self.send(self.in_port),
+                RuleAction::InPort => self.send(self.in_port()),
                 RuleAction::All | RuleAction::Flood => self.flood(),
                 RuleAction::Group(group) => self.group(*group),
                 RuleAction::SetField { field, value, mask } => {
@@ -167,16 +179,22 @@ impl<O: Observer> Walk<'_, O> {
                 RuleAction::PopVlan => self.state.pop_vlan(self.out),
                 RuleAction::DecTtl => {
                     if !self.dec_ttl() {
-                        return;
+                        return false;
                     }
                 }
                 RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
-                RuleAction::Clone(actions) => self.cloned("clone", |walk| walk.actions(actions, table)),
+                RuleAction::Clone(actions) => {
+                    self.cloned("clone", |walk| {
+                        walk.actions(actions, table);
+                    });
+                }
             }
         }
+        true
     }
 
-    /// OpenFlow 1.3 section 5.10: pop, push, copy and decrement TTL, set, then group, else output.
+    /// OpenFlow 1.3 section 5.10: pop, push, copy and decrement TTL, set, then group, else output; else resubmit, which
+    /// Open vSwitch has put there.
     fn action_set(&mut self, set: &ActionSet) {
         let table = TableId(0);
         if let Some(pop) = &set.pop {
@@ -189,9 +207,11 @@ impl<O: Observer> Walk<'_, O> {
             return;
         }
         self.actions(&set.sets, table);
-        match (set.group, &set.output) {
+        match (set.group, set.output.as_ref().or(set.resubmit.as_ref())) {
             (Some(group), _) => self.group(group),
-            (None, Some(output)) => self.actions(std::slice::from_ref(output), table),
+            (None, Some(last)) => {
+                self.actions(std::slice::from_ref(last), table);
+            }
             (None, None) => {}
         }
     }
@@ -211,16 +231,27 @@ impl<O: Observer> Walk<'_, O> {
         true
     }
 
+    /// Where the frame came in by, or where rules say that it did.
+    fn in_port(&self) -> OfPort {
+        OfPort(self.state.key().get(Field::InPort) as u32)
+    }
+
+    fn pretend_in_port(&mut self, port: OfPort) {
+        if port != self.in_port() {
+            self.state.set_in_port(port.0, self.out);
+        }
+    }
+
     /// OpenFlow 1.3 section 4.5: never back to where it came from, unless asked for by name.
     fn output(&mut self, port: OfPort) {
-        match port == self.in_port {
+        match port == self.in_port() {
             true => self.note(DropReason::OutputToInput),
             false => self.send(port),
         }
     }
 
     fn flood(&mut self) {
-        let (pipeline, in_port) = (self.pipeline, self.in_port);
+        let (pipeline, in_port) = (self.pipeline, self.in_port());
         for port in pipeline.ports().filter(|port| *port != in_port) {
             self.send(port);
         }
@@ -266,15 +297,8 @@ impl<O: Observer> Walk<'_, O> {
     }
 
     fn resubmit(&mut self, port: Option<OfPort>, table: TableId) {
-        let port = port.unwrap_or(self.in_port);
-        self.nested("resubmit", |walk| {
-            let before = walk.state.key().get(Field::InPort) as u32;
-            walk.state.set_in_port(port.0, walk.out);
-            let in_port = std::mem::replace(&mut walk.in_port, port);
-            walk.tables_from(table);
-            walk.in_port = in_port;
-            walk.state.set_in_port(before, walk.out);
-        });
+        let port = port.unwrap_or_else(|| self.in_port());
+        self.nested("resubmit", |walk| walk.tables_from(table, port));
     }
 
     fn group(&mut self, id: GroupId) {

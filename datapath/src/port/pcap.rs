@@ -94,6 +94,16 @@ impl Pcap {
         }
     }
 
+    /// The bytes of the next frame.
+    pub fn peek(&self) -> Option<&[u8]> {
+        self.next.as_ref().map(|next| &*next.bytes)
+    }
+
+    /// Passes the next frame over.
+    pub fn skip(&mut self) {
+        self.advance();
+    }
+
     /// When the next frame comes in, in nanoseconds since 1970. Never earlier than the one before. None at the end.
     pub fn next_time(&self) -> Option<u64> {
         self.next.as_ref().map(|next| next.time_ns)

@@ -30,6 +30,7 @@ pub const ENCAP_MAX: usize = HEADERS6;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encap {
     uplink: PortId,
+    remote: IpAddr,
     mtu: usize,
     headers: Headers,
 }
@@ -48,13 +49,18 @@ impl Encap {
             (IpAddr::V6(local), IpAddr::V6(remote)) => Headers::V6(headers_v6(spec, local, remote, path)),
             _ => return None,
         };
-        Some(Encap { uplink: path.uplink, mtu: path.mtu.into(), headers })
+        Some(Encap { uplink: path.uplink, remote, mtu: path.mtu.into(), headers })
     }
 
     /// The port that the encapsulated frame leaves by.
     #[inline]
     pub fn uplink(&self) -> PortId {
         self.uplink
+    }
+
+    /// The endpoint that the headers lead to.
+    pub fn remote(&self) -> IpAddr {
+        self.remote
     }
 
     /// Puts the headers in front of `frame`. `entropy` is a hash of the inner conversation.

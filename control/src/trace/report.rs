@@ -1,0 +1,163 @@
+//! What a trace found, for people and programs.
+
+use super::walk::Step;
+use crate::text::PortNames;
+use anstyle::{AnsiColor, Style};
+use datapath::action::Action;
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{Pipeline, Target};
+use datapath::port::PortId;
+use datapath::stats::DropReason;
+use serde::Serialize;
+use std::fmt;
+
+const HEAD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// What a trace found.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Report {
+    /// The packet, by its fields that are not zero.
+    pub flow: String,
+    /// Its length, if its bytes were given.
+    pub bytes: Option<usize>,
+    /// The walk through the tables.
+    pub steps: Vec<Step>,
+    /// The frames that are treated alike: what the answer depends on.
+    pub megaflow: String,
+    /// What the datapath does with them.
+    pub actions: Vec<String>,
+    /// Where it goes.
+    pub sent: Vec<String>,
+    /// Ways that it cannot take, or why it goes nowhere.
+    pub dropped: Vec<Reason>,
+    /// What comes out of which port, if its bytes were given.
+    pub packets: Vec<Packet>,
+}
+
+/// A reason for a drop.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Reason {
+    /// The counter's name.
+    pub reason: String,
+    /// For people.
+    pub sentence: String,
+}
+
+impl From<DropReason> for Reason {
+    fn from(reason: DropReason) -> Reason {
+        Reason { reason: reason.name().into(), sentence: reason.sentence().into() }
+    }
+}
+
+/// A packet that comes out.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Packet {
+    /// By which port or uplink.
+    pub port: String,
+    /// Its bytes, in hexadecimal digits.
+    pub hex: String,
+}
+
+/// What an action means for the packet as a whole.
+pub(super) enum Way {
+    Sent(String),
+    Dropped(Reason),
+}
+
+impl Way {
+    pub(super) fn of(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> Option<Way> {
+        match action {
+            Action::Output(port) => Some(Way::Sent(name_of(*port, pipeline, names))),
+            Action::Encap { .. } => Some(Way::Sent(words(action, pipeline, names))),
+            Action::Drop(reason) => Some(Way::Dropped((*reason).into())),
+            Action::Edit(..) | Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) => None,
+        }
+    }
+}
+
+/// An action of the datapath in words.
+pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> String {
+    match *action {
+        Action::Output(port) => format!("output to {}", name_of(port, pipeline, names)),
+        Action::Encap { encap, key } => {
+            let encap = pipeline.encap(encap);
+            format!("encapsulate to {} with key {key}", encap.remote())
+        }
+        Action::Edit(field, value) => format!("set {} to {}", field.name(), value_of(field, value)),
+        Action::PushVlan { tpid, tci } => {
+            format!("push a VLAN tag, type {tpid:#06x}, identifier {}", tci & 0xfff)
+        }
+        Action::PopVlan => "pop the VLAN tag".into(),
+        Action::Clone(steps) => format!("do the next {steps} on a copy"),
+        Action::Drop(reason) => format!("drop: {}", reason.name()),
+    }
+}
+
+fn value_of(field: Field, value: [u8; 16]) -> String {
+    let number = u128::from_be_bytes(value);
+    let [.., a, b, c, d, e, f] = value;
+    match field {
+        Field::EthDst | Field::EthSrc | Field::ArpSha | Field::ArpTha => {
+            format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+        }
+        Field::NwSrc | Field::NwDst => std::net::Ipv4Addr::from(number as u32).to_string(),
+        Field::Ipv6Src | Field::Ipv6Dst => std::net::Ipv6Addr::from(number).to_string(),
+        _ => number.to_string(),
+    }
+}
+
+fn name_of(port: PortId, pipeline: &Pipeline, names: &dyn PortNames) -> String {
+    let number: Option<OfPort> =
+        pipeline.ports().find(|number| pipeline.target(*number) == Some(Target::Port(port)));
+    match number {
+        Some(number) => names.name(number).map_or_else(|| number.to_string(), str::to_string),
+        None => format!("device {port}"),
+    }
+}
+
+impl Report {
+    /// Of a packet that dies before any rule is asked.
+    pub(super) fn refused(port: &str, bytes: usize, reason: DropReason) -> Report {
+        Report {
+            flow: format!("in by {port}"),
+            bytes: Some(bytes),
+            steps: Vec::new(),
+            megaflow: String::new(),
+            actions: Vec::new(),
+            sent: Vec::new(),
+            dropped: vec![reason.into()],
+            packets: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{HEAD}packet{HEAD:#}    {}", self.flow)?;
+        for step in &self.steps {
+            let indent = "  ".repeat(step.depth);
+            match (step.what.as_str(), step.table) {
+                (_, Some(table)) => writeln!(f, "{indent}{HEAD}table {table}{HEAD:#}   {}", step.text)?,
+                ("drop", _) => writeln!(f, "{indent}  {BAD}{}{BAD:#}", step.text)?,
+                ("action", _) => writeln!(f, "{indent}  {}", step.text)?,
+                (nested, _) => writeln!(f, "{indent}  {nested}:")?,
+            }
+        }
+        if !self.megaflow.is_empty() {
+            writeln!(f, "{HEAD}megaflow{HEAD:#}  {}", self.megaflow)?;
+            writeln!(f, "{HEAD}actions{HEAD:#}   {}", self.actions.join("; "))?;
+        }
+        for to in &self.sent {
+            writeln!(f, "{GOOD}sent{GOOD:#}      {to}")?;
+        }
+        for reason in &self.dropped {
+            writeln!(f, "{BAD}dropped{BAD:#}   {}: {}", reason.reason, reason.sentence)?;
+        }
+        for packet in &self.packets {
+            writeln!(f, "{HEAD}out{HEAD:#}       {}: {}", packet.port, packet.hex)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Writing down what a translation does.
+
+use crate::text::{PortNames, format_actions, format_rule};
+use datapath::pipeline::{Match, Observer, Rule, RuleAction, TableId};
+use datapath::stats::DropReason;
+use serde::Serialize;
+
+/// A line of the walk.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Step {
+    /// How deep it is nested.
+    pub depth: usize,
+    /// What happened: `table`, `action`, `action set`, `drop`, or what is nested.
+    pub what: String,
+    /// The table that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<u8>,
+    /// The rule, the action or the reason.
+    pub text: String,
+}
+
+/// The observer.
+pub(super) struct Walk<'a> {
+    names: &'a dyn PortNames,
+    depth: usize,
+    pub(super) steps: Vec<Step>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(names: &'a dyn PortNames) -> Walk<'a> {
+        Walk { names, depth: 0, steps: Vec::new() }
+    }
+
+    fn note(&mut self, what: &str, table: Option<u8>, text: String) {
+        self.steps.push(Step { depth: self.depth, what: what.into(), table, text });
+    }
+}
+
+impl Observer for Walk<'_> {
+    fn table(&mut self, table: TableId, rule: Option<&Rule>) {
+        let text = match rule {
+            Some(rule) => format_rule(rule, self.names),
+            None => "no rule matches".into(),
+        };
+        self.note("table", Some(table.0), text);
+    }
+
+    fn action(&mut self, action: &RuleAction) {
+        let text = format_actions(std::slice::from_ref(action), &Match::any(), self.names);
+        self.note("action", None, text);
+    }
+
+    fn enter(&mut self, what: &str) {
+        self.note(what, None, String::new());
+        self.depth += 1;
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn fails(&mut self, reason: DropReason) {
+        self.note("drop", None, format!("{}: {}", reason.name(), reason.sentence()));
+    }
+}

@@ -1,0 +1,199 @@
+//! The law of the engine: what a switch that has seen many packets does with one, a switch that has seen none does too, and a
+//! plain interpreter of the rules says the same. Also while rules and groups come and go.
+
+mod common;
+mod pipelines;
+mod reference;
+
+use common::*;
+use datapath::action::Action;
+use datapath::flow::key::PACKET_WORDS;
+use datapath::flow::{FlowKey, OfPort};
+use datapath::pipeline::{GroupId, Pipeline, TableId, Translation, translate};
+use datapath::stats::DropReason;
+use pipelines::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use reference::{Reference, Sent, seen};
+
+type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
+type Groups = Vec<(u32, datapath::pipeline::Group)>;
+
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    ProptestConfig::with_cases(cases.unwrap_or(250))
+}
+
+fn key_of(port: u16, frame: &[u8]) -> FlowKey {
+    let mut key = FlowKey::default();
+    datapath::flow::extract(frame, OfPort(port.into()), None, &mut key).expect("a whole frame");
+    key
+}
+
+/// The same pipeline twice: as the switch has it and as the interpreter has it.
+fn both(rules: Rules, groups: Groups) -> (Pipeline, Reference) {
+    let mut pipeline = pipeline(1, vec![], GUESTS);
+    let mut reference = Reference {
+        ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
+        tunnels: vec![TUNNEL],
+        ..Reference::default()
+    };
+    for (table, rule) in rules {
+        reference.insert(table, rule.clone());
+        pipeline.insert(table, rule);
+    }
+    for (id, group) in groups {
+        reference.groups.insert(id, group.clone());
+        pipeline.set_group(GroupId(id), group);
+    }
+    (pipeline, reference)
+}
+
+fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
+    match change {
+        Change::Insert(table, rule) => {
+            reference.insert(table, rule.clone());
+            pipeline.insert(table, rule);
+        }
+        Change::Remove(at) if !reference.rules.is_empty() => {
+            let (table, rule) = at.get(&reference.rules).clone();
+            assert!(reference.remove(table, rule.priority, &rule.matching));
+            assert!(pipeline.remove(table, rule.priority, &rule.matching).is_some());
+        }
+        Change::Remove(_) => {}
+        Change::Group(id, group) => {
+            reference.groups.insert(id, group.clone());
+            pipeline.set_group(GroupId(id), group);
+        }
+        Change::RemoveGroup(id) => {
+            let had = reference.groups.remove(&id).is_some();
+            assert_eq!(pipeline.remove_group(GroupId(id)), had);
+        }
+    }
+}
+
+/// Everything that comes out when a frame goes in: port by port (the uplink is 0), each in its order.
+fn through(switch: &mut Switch<'_>, port: u16, frame: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let free = switch.worker.free_frames();
+    switch.put(port, frame);
+    assert_eq!(switch.worker.free_frames(), free, "no frame is lost");
+    (0..=GUESTS).flat_map(|port| switch.out(port).into_iter().map(move |frame| (port, frame))).collect()
+}
+
+/// What came out, in the interpreter's words. A tunnel packet has 50 bytes in front; the key is in the VXLAN header.
+fn told(out: &[(u16, Vec<u8>)]) -> Vec<Sent> {
+    let told = |(port, bytes): &(u16, Vec<u8>)| match port {
+        0 => {
+            let key = u32::from_be_bytes([0, bytes[46], bytes[47], bytes[48]]);
+            seen(TUNNEL, Some(key), &bytes[50..])
+        }
+        _ => seen((*port).into(), None, bytes),
+    };
+    out.iter().map(told).collect()
+}
+
+/// In the order of [`through`]: by port, the tunnel first.
+fn by_port(mut sent: Vec<Sent>) -> Vec<Sent> {
+    sent.sort_by_key(|sent| if sent.port == TUNNEL { 0 } else { sent.port });
+    sent
+}
+
+/// Whether the rules ask for more than a frame may have: then nothing is done at all, which no interpreter can tell.
+fn too_much(pipeline: &Pipeline, key: &FlowKey) -> bool {
+    let mut translation = Translation::default();
+    translate(pipeline, key, &mut translation);
+    translation.actions() == [Action::Drop(DropReason::TooManyActions)]
+}
+
+fn check(
+    warm: &mut Switch<'_>,
+    pipeline: &Pipeline,
+    reference: &Reference,
+    (port, frame): &(u16, Vec<u8>),
+) -> Result<(), TestCaseError> {
+    let out = through(warm, *port, frame);
+    let umem = umem();
+    let mut fresh = Switch::new(&umem, pipeline.clone(), GUESTS);
+    let wanted = through(&mut fresh, *port, frame);
+    prop_assert_eq!(&out, &wanted, "warm and fresh");
+    let key = key_of(*port, frame);
+    if !too_much(pipeline, &key) {
+        prop_assert_eq!(told(&out), by_port(reference.run(&key)), "switch and interpreter");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn warm_and_fresh_and_by_the_letter_are_the_same(
+        rules in vec(rule(), 1..14),
+        groups in groups(),
+        frames in vec(frames(), 1..40),
+    ) {
+        let (mut pipeline, reference) = both(rules, groups);
+        pipeline.snapshot();
+        let umem = umem();
+        let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS);
+        for frame in &frames {
+            check(&mut warm, &pipeline, &reference, frame)?;
+        }
+    }
+
+    #[test]
+    fn after_any_changes_a_warm_switch_is_as_a_fresh_one(
+        rules in vec(rule(), 1..12),
+        groups in groups(),
+        frames in vec(frames(), 4..10),
+        changes in vec(vec(change(), 0..3), 1..6),
+        seen in vec(any::<prop::sample::Index>(), 6),
+    ) {
+        let (mut pipeline, mut reference) = both(rules, groups);
+        let umem = umem();
+        let mut warm = Switch::new(&umem, (*pipeline.snapshot()).clone(), GUESTS);
+        for frame in &frames {
+            check(&mut warm, &pipeline, &reference, frame)?;
+        }
+        for change in changes {
+            change.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
+            warm.publisher.publish(pipeline.snapshot());
+            // Not all of them each time: some answers are several generations behind when they are needed next.
+            for at in &seen {
+                check(&mut warm, &pipeline, &reference, at.get(&frames))?;
+            }
+        }
+        for frame in &frames {
+            check(&mut warm, &pipeline, &reference, frame)?;
+        }
+    }
+
+    /// The promise of a mask, of translation alone, for keys that no frame may ever have.
+    #[test]
+    fn keys_that_agree_in_the_mask_get_the_same_actions(
+        rules in vec(rule(), 1..14),
+        groups in groups(),
+        frame in frames(),
+        others in vec(frames(), 1..20),
+        noise in any::<[u64; PACKET_WORDS]>(),
+    ) {
+        let (pipeline, _) = both(rules, groups);
+        let key = key_of(frame.0, &frame.1);
+        let mut translation = Translation::default();
+        translate(&pipeline, &key, &mut translation);
+        let mut noisy = FlowKey::default();
+        noisy.words_mut()[..PACKET_WORDS].copy_from_slice(&noise);
+        let others = others.iter().map(|(port, frame)| key_of(*port, frame)).chain([noisy]);
+        for mut other in others {
+            for (i, word) in other.words_mut()[..PACKET_WORDS].iter_mut().enumerate() {
+                let mask = translation.mask().words()[i];
+                *word = *word & !mask | key.words()[i] & mask;
+            }
+            let mut again = Translation::default();
+            translate(&pipeline, &other, &mut again);
+            prop_assert_eq!(again.actions(), translation.actions(), "{:?}", other);
+            prop_assert_eq!(again.mask().words(), translation.mask().words());
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Pipelines and frames at random: few values, so that they meet, and every word of the language.
+
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{
+    Bucket, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+};
+use etherparse::PacketBuilder;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub(crate) const GUESTS: u16 = 3;
+/// The last table only ends things: it may be asked from anywhere.
+pub(crate) const LAST: u8 = 4;
+
+/// A change of a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Insert(TableId, Rule),
+    /// The rule that is at this place by then.
+    Remove(prop::sample::Index),
+    Group(u32, Group),
+    RemoveGroup(u32),
+}
+
+/// Whole frames, with up to two tags.
+pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
+    let tags = vec((any::<bool>(), select(vec![0u16, 1, 2, 0x2001, 0xe002])), 0..=2);
+    (1..=GUESTS, any::<[u8; 6]>(), 0..8u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
+        |(port, pick, kind, ttl, tags)| {
+            let mut frame = plain(pick, kind, ttl);
+            let bytes = tags.iter().flat_map(|(service, tci)| {
+                let tpid = if *service { [0x88, 0xa8] } else { [0x81, 0x00] };
+                [tpid, tci.to_be_bytes()].concat()
+            });
+            frame.splice(12..12, bytes.collect::<Vec<u8>>());
+            (port, frame)
+        },
+    )
+}
+
+fn plain([a, b, c, d, e, f]: [u8; 6], kind: u8, ttl: u8) -> Vec<u8> {
+    let mac = |n: u8| [2, 0, 0, 0, 0, n & 1];
+    let four = |n: u8| [10, 0, n >> 7, n & 3];
+    let six = |n: u8| [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n & 3];
+    let port = |n: u8| [53, 80, 81, 443][usize::from(n & 3)];
+    let ethernet = PacketBuilder::ethernet2(mac(a), mac(b));
+    let mut frame = Vec::new();
+    let payload = [7; 9];
+    match kind {
+        0 | 1 => ethernet.ipv4(four(c), four(d), ttl).udp(port(e), port(f)).write(&mut frame, &payload),
+        2 => ethernet.ipv4(four(c), four(d), ttl).tcp(port(e), port(f), 1, 2).write(&mut frame, &payload),
+        3 => ethernet.ipv6(six(c), six(d), ttl).udp(port(e), port(f)).write(&mut frame, &payload),
+        4 => ethernet.ipv6(six(c), six(d), ttl).tcp(port(e), port(f), 1, 2).write(&mut frame, &payload),
+        5 => ethernet.ipv4(four(c), four(d), ttl).icmpv4_echo_request(1, 2).write(&mut frame, &payload),
+        6 => ethernet.ipv6(six(c), six(d), ttl).icmpv6_echo_request(1, 2).write(&mut frame, &payload),
+        _ => {
+            let arp = [0, 1, 8, 0, 6, 4, 0, 1 + e % 2];
+            let (from, to) = ([&mac(a)[..], &four(c)].concat(), [&[0; 6][..], &four(d)].concat());
+            return [&mac(b)[..], &mac(a), &[8, 6], &arp, &from, &to].concat();
+        }
+    }
+    .expect("a frame");
+    frame
+}
+
+fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
+    let four = select(vec![0x0a00_0000u128, 0x0a00_0001, 0x0a00_0102, 0x0a00_0003]);
+    let net = select(vec![0xffff_ffffu128, 0xff00_0000, 0xffff_ff00, 1, 0x0100]);
+    let small = 0..4u128;
+    let bits = select(vec![u128::MAX, 1, 3, 2]);
+    let port = (select(vec![53u128, 80, 81, 443]), select(vec![0xffffu128, 0xfffe, 1]));
+    prop_oneof![
+        2 => (1..=GUESTS).prop_map(|port| (Field::InPort, port.into(), Field::InPort.max())),
+        2 => (select(vec![Field::NwSrc, Field::NwDst]), four, net).prop_map(|(f, v, m)| (f, v, m)),
+        2 => (select(vec![Field::TpSrc, Field::TpDst]), port).prop_map(|(f, (v, m))| (f, v, m)),
+        2 => select(vec![0x0800u128, 0x86dd, 0x0806]).prop_map(|v| (Field::EthType, v, 0xffff)),
+        1 => select(vec![1u128, 6, 17, 58]).prop_map(|v| (Field::NwProto, v, 0xff)),
+        2 => (select(vec![Field::EthSrc, Field::EthDst, Field::Ipv6Src, Field::Ipv6Dst, Field::ArpSha]), small.clone(), bits.clone())
+            .prop_map(|(f, v, m)| (f, v, m & f.max())),
+        1 => select(vec![(0u128, 0x1000u128), (0x1000, 0x1000), (0x1001, 0x1fff), (0xe000, 0xe000), (0, 0xffff)])
+            .prop_map(|(v, m)| (Field::VlanTci, v, m)),
+        1 => Just((Field::InnerVlanTci, 0x1001, 0x1fff)),
+        1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::NwTtl, v, 0xff)),
+        3 => (select(vec![Field::Reg0, Field::Reg1, Field::Metadata, Field::TunId]), small, bits)
+            .prop_map(|(f, v, m)| (f, v, m & f.max())),
+    ]
+}
+
+fn matching() -> impl Strategy<Value = Match> {
+    vec(condition(), 0..3).prop_map(|conditions| {
+        conditions.into_iter().fold(Match::any(), |all, (field, value, mask)| all.with(field, value, mask))
+    })
+}
+
+fn set() -> impl Strategy<Value = RuleAction> {
+    let set = |field: Field, value: u128, mask: u128| RuleAction::SetField {
+        field,
+        value: value & mask & field.max(),
+        mask: mask & field.max(),
+    };
+    let fields = vec![
+        Field::EthSrc,
+        Field::EthDst,
+        Field::NwSrc,
+        Field::NwDst,
+        Field::NwTos,
+        Field::IpDscp,
+        Field::NwTtl,
+        Field::TpSrc,
+        Field::TpDst,
+        Field::Ipv6Src,
+        Field::Ipv6Dst,
+        Field::Ipv6Label,
+        Field::ArpSha,
+        Field::ArpTha,
+        Field::Reg0,
+        Field::Reg1,
+        Field::Metadata,
+        Field::TunId,
+    ];
+    let masks = select(vec![u128::MAX, u128::MAX, 1, 3, 0xfe]);
+    prop_oneof![
+        8 => (select(fields), 0..4u128, masks).prop_map(move |(f, v, m)| set(f, v, m)),
+        1 => (0..3u128).prop_map(move |v| set(Field::VlanVid, 0x1000 | v, u128::MAX)),
+        1 => (0..8u128).prop_map(move |v| set(Field::VlanPcp, v, u128::MAX)),
+        1 => (0..4u128).prop_map(move |v| set(Field::InPort, v, u128::MAX)),
+    ]
+}
+
+fn moved() -> impl Strategy<Value = RuleAction> {
+    let part = |field, offset, bits| Part { field, offset, bits };
+    select(vec![
+        (part(Field::NwSrc, 0, 8), part(Field::Reg0, 0, 8)),
+        (part(Field::NwDst, 0, 2), part(Field::Reg1, 1, 2)),
+        (part(Field::EthSrc, 0, 48), part(Field::EthDst, 0, 48)),
+        (part(Field::InPort, 0, 16), part(Field::Reg1, 0, 16)),
+        (part(Field::Reg0, 0, 16), part(Field::TpDst, 0, 16)),
+        (part(Field::Reg1, 0, 4), part(Field::NwDst, 2, 4)),
+        (part(Field::TpDst, 0, 16), part(Field::TpSrc, 0, 16)),
+        (part(Field::NwTtl, 0, 8), part(Field::Metadata, 3, 8)),
+        (part(Field::VlanVid, 0, 12), part(Field::TunId, 0, 12)),
+        (part(Field::Metadata, 0, 3), part(Field::NwTos, 2, 3)),
+        (part(Field::Ipv6Dst, 0, 32), part(Field::Reg0, 0, 32)),
+    ])
+    .prop_map(|(from, to)| RuleAction::Move { from, to })
+}
+
+fn output() -> impl Strategy<Value = RuleAction> {
+    let reg = Part { field: Field::Reg1, offset: 0, bits: 16 };
+    prop_oneof![
+        6 => select(vec![1u32, 2, 3, 10, 77]).prop_map(|port| RuleAction::Output(OfPort(port))),
+        1 => Just(RuleAction::OutputReg(reg)),
+        1 => Just(RuleAction::InPort),
+        1 => Just(RuleAction::All),
+        1 => Just(RuleAction::Flood),
+    ]
+}
+
+fn tag() -> impl Strategy<Value = RuleAction> {
+    let push = select(vec![0x8100u16, 0x88a8]).prop_map(|tpid| RuleAction::PushVlan { tpid });
+    prop_oneof![push, Just(RuleAction::PopVlan)]
+}
+
+/// What leads nowhere else.
+fn leaf() -> impl Strategy<Value = RuleAction> {
+    prop_oneof![4 => set(), 2 => moved(), 1 => tag(), 1 => Just(RuleAction::DecTtl), 4 => output()]
+}
+
+fn action(table: u8) -> BoxedStrategy<RuleAction> {
+    if table == LAST {
+        return leaf().boxed();
+    }
+    let port = option::weighted(0.3, (0..4u32).prop_map(OfPort));
+    let resubmit = (port, table + 1..=LAST)
+        .prop_map(|(port, table)| RuleAction::Resubmit { port, table: Some(TableId(table)) });
+    let group = (0..4u32).prop_map(|id| RuleAction::Group(GroupId(id)));
+    let flat = prop_oneof![8 => leaf(), 2 => resubmit, 1 => group].boxed();
+    let clone = vec(flat.clone(), 0..4).prop_map(RuleAction::Clone);
+    prop_oneof![8 => flat, 1 => clone].boxed()
+}
+
+/// What an action set takes.
+fn written() -> impl Strategy<Value = RuleAction> {
+    let resubmit = Just(RuleAction::Resubmit { port: None, table: Some(TableId(LAST)) });
+    prop_oneof![10 => leaf(), 1 => resubmit]
+}
+
+fn instructions(table: u8) -> impl Strategy<Value = Instructions> {
+    let group = (0..4u32).prop_map(|id| RuleAction::Group(GroupId(id)));
+    let write = match table {
+        LAST => vec(written().boxed(), 0..1),
+        _ => vec(prop_oneof![6 => written(), 1 => group].boxed(), 0..4),
+    };
+    let metadata = option::weighted(0.2, (0..4u64, select(vec![u64::MAX, 1, 2])));
+    let goto = match table {
+        LAST => Just(None).boxed(),
+        _ => option::weighted(0.5, (table + 1..=LAST).prop_map(TableId)).boxed(),
+    };
+    (vec(action(table), 0..5), prop::bool::weighted(0.1), write, metadata, goto).prop_map(
+        |(apply, clear, write, metadata, goto)| Instructions { apply, clear, write, metadata, goto },
+    )
+}
+
+/// A rule with its table.
+pub(crate) fn rule() -> impl Strategy<Value = (TableId, Rule)> {
+    prop_oneof![4 => Just(0u8), 2 => 1..LAST, 1 => Just(LAST)].prop_flat_map(|table| {
+        (0..4u16, matching(), instructions(table)).prop_map(move |(priority, matching, instructions)| {
+            (TableId(table), Rule::new(priority, matching, instructions))
+        })
+    })
+}
+
+/// A group. Its buckets lead to groups of higher numbers only.
+pub(crate) fn group(id: u32) -> impl Strategy<Value = Group> {
+    let kind = select(vec![
+        GroupKind::All,
+        GroupKind::Select,
+        GroupKind::Select,
+        GroupKind::Indirect,
+        GroupKind::FastFailover,
+    ]);
+    let deeper = (id + 1..=4).prop_map(|id| RuleAction::Group(GroupId(id)));
+    let actions = vec(prop_oneof![8 => written(), 1 => deeper], 0..4);
+    let port = option::weighted(0.4, select(vec![1u32, 2, 10, 77]).prop_map(OfPort));
+    let watched = option::weighted(0.2, (id + 1..=4).prop_map(GroupId));
+    let bucket = (0..3u16, port, watched, actions);
+    (kind, vec(bucket, 0..4)).prop_map(|(kind, buckets)| {
+        let bucket = |(id, (weight, watch_port, watch_group, actions))| Bucket {
+            id,
+            weight,
+            watch_port,
+            watch_group,
+            actions,
+        };
+        let most = if kind == GroupKind::Indirect { 1 } else { 4 };
+        Group { kind, buckets: (0..).zip(buckets).map(bucket).take(most).collect() }
+    })
+}
+
+pub(crate) fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
+    let some = |id: u32| option::weighted(0.7, group(id)).prop_map(move |group| group.map(|g| (id, g)));
+    (some(0), some(1), some(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
+}
+
+pub(crate) fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        5 => rule().prop_map(|(table, rule)| Change::Insert(table, rule)),
+        5 => any::<prop::sample::Index>().prop_map(Change::Remove),
+        1 => (0..4u32).prop_flat_map(|id| group(id).prop_map(move |group| Change::Group(id, group))),
+        1 => (0..4u32).prop_map(Change::RemoveGroup),
+    ]
+}

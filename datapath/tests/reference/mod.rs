@@ -1,0 +1,344 @@
+//! The pipeline by the letter: one frame, plain loops, every action done at once. No masks, no caches, nothing shared with
+//! `pipeline/`; only the words (rules, groups, keys) are the same.
+
+use datapath::flow::hash::entropy;
+use datapath::flow::{Field, FlowKey, OfPort, Seed};
+use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use std::collections::BTreeMap;
+
+const PRESENT: u128 = 0x1000;
+
+/// Tables and groups as lists.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reference {
+    /// In the order in which they were added.
+    pub(crate) rules: Vec<(TableId, Rule)>,
+    pub(crate) groups: BTreeMap<u32, Group>,
+    /// All bridge ports, in order.
+    pub(crate) ports: Vec<u32>,
+    /// Those of them that are tunnels which take their key from the flow.
+    pub(crate) tunnels: Vec<u32>,
+}
+
+/// A frame that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) port: u32,
+    pub(crate) tunnel_key: Option<u32>,
+    /// Outermost first.
+    pub(crate) tags: Vec<u16>,
+    /// What else the frame says.
+    pub(crate) frame: FlowKey,
+}
+
+impl Reference {
+    /// Adds a rule, or puts it in the place of the one with its priority and match.
+    pub(crate) fn insert(&mut self, table: TableId, rule: Rule) {
+        match self.position(table, rule.priority, &rule.matching) {
+            Some(at) => self.rules[at].1 = rule,
+            None => self.rules.push((table, rule)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, table: TableId, priority: u16, matching: &Match) -> bool {
+        self.position(table, priority, matching).map(|at| self.rules.remove(at)).is_some()
+    }
+
+    fn position(&self, table: TableId, priority: u16, matching: &Match) -> Option<usize> {
+        let same = |(t, rule): &(TableId, Rule)| {
+            *t == table && rule.priority == priority && rule.matching == *matching
+        };
+        self.rules.iter().position(same)
+    }
+
+    fn find(&self, table: TableId, key: &FlowKey) -> Option<&Rule> {
+        let mut best: Option<&Rule> = None;
+        for (_, rule) in self.rules.iter().filter(|(t, _)| *t == table) {
+            let (value, mask) = (rule.matching.key(), rule.matching.mask());
+            let fits =
+                (0..key.words().len()).all(|i| (key.words()[i] ^ value.words()[i]) & mask.words()[i] == 0);
+            if fits && best.is_none_or(|best| rule.priority > best.priority) {
+                best = Some(rule);
+            }
+        }
+        best
+    }
+
+    /// What is sent of a frame with this key.
+    pub(crate) fn run(&self, key: &FlowKey) -> Vec<Sent> {
+        let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
+        let tags = tags.into_iter().filter(|tag| *tag != 0).collect();
+        let frame = Frame { says: key.clone(), holds: key.clone(), tags };
+        let mut run = Run { of: self, frame, set: Set::default(), sent: Vec::new() };
+        run.tables(TableId(0), run.in_port());
+        let set = std::mem::take(&mut run.set);
+        run.action_set(&set);
+        run.sent
+    }
+
+    fn is_live(&self, bucket: &Bucket) -> bool {
+        let port = bucket.watch_port.map(|port| self.ports.contains(&port.0));
+        let group = bucket.watch_group.map(|group| {
+            self.groups.get(&group.0).is_some_and(|group| group.buckets.iter().any(|b| self.is_live(b)))
+        });
+        match (port, group) {
+            (None, None) => true,
+            (port, group) => port == Some(true) || group == Some(true),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Frame {
+    /// What rules see.
+    says: FlowKey,
+    /// What is in the bytes. Tags are in `tags`.
+    holds: FlowKey,
+    tags: Vec<u16>,
+}
+
+impl Frame {
+    fn set(&mut self, field: Field, value: u128, mask: u128) {
+        self.says.set_masked(field, value, mask);
+        let all = self.says.get(field);
+        match field {
+            Field::VlanVid | Field::VlanPcp => self.set_tag(),
+            _ if !self.has(field) => {}
+            // Of type and code of ICMP there is one byte each.
+            Field::TpSrc | Field::TpDst if matches!(self.holds.get(Field::NwProto), 1 | 58) => {
+                self.holds.set(field, all & 0xff);
+            }
+            _ => self.holds.set(field, all),
+        }
+    }
+
+    fn set_tag(&mut self) {
+        let tag = self.says.get(Field::VlanTci);
+        if tag & PRESENT != 0 {
+            match self.tags.first_mut() {
+                Some(first) => *first = tag as u16,
+                None => self.tags.push(tag as u16),
+            }
+        }
+    }
+
+    fn push_tag(&mut self) {
+        let tag = self.tags.first().copied().unwrap_or(PRESENT as u16);
+        self.tags.insert(0, tag);
+        self.see_tags();
+    }
+
+    fn pop_tag(&mut self) {
+        if !self.tags.is_empty() {
+            self.tags.remove(0);
+        }
+        self.see_tags();
+    }
+
+    fn see_tags(&mut self) {
+        let tag = |at: usize| self.tags.get(at).copied().unwrap_or(0).into();
+        let (outer, inner) = (tag(0), tag(1));
+        self.says.set(Field::VlanTci, outer);
+        self.says.set(Field::InnerVlanTci, inner);
+    }
+
+    fn has(&self, field: Field) -> bool {
+        let holds = |field| self.holds.get(field);
+        let (ether_type, protocol) = (holds(Field::EthType), holds(Field::NwProto));
+        let (four, six, arp) = (ether_type == 0x0800, ether_type == 0x86dd, ether_type == 0x0806);
+        match field {
+            Field::EthSrc | Field::EthDst => true,
+            Field::NwSrc | Field::NwDst => four || arp,
+            Field::ArpSha | Field::ArpTha => arp,
+            Field::NwTos | Field::IpDscp | Field::NwTtl => four || six,
+            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => six,
+            Field::TpSrc | Field::TpDst => {
+                (four || six) && [1, 6, 17, 58].contains(&protocol) && holds(Field::NwFrag) != 3
+            }
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Set {
+    actions: Vec<RuleAction>,
+}
+
+impl Set {
+    fn write(&mut self, action: &RuleAction) {
+        self.actions.push(action.clone());
+    }
+
+    fn last(&self, of: impl Fn(&RuleAction) -> bool) -> Option<RuleAction> {
+        self.actions.iter().rfind(|action| of(action)).cloned()
+    }
+}
+
+struct Run<'a> {
+    of: &'a Reference,
+    frame: Frame,
+    set: Set,
+    sent: Vec<Sent>,
+}
+
+impl Run<'_> {
+    fn in_port(&self) -> u32 {
+        self.frame.says.get(Field::InPort) as u32
+    }
+
+    fn tables(&mut self, first: TableId, as_if_by: u32) {
+        let (mut table, mut port) = (first, as_if_by);
+        loop {
+            let mut seen = self.frame.says.clone();
+            seen.set(Field::InPort, port.into());
+            let Some(rule) = self.of.find(table, &seen) else { return };
+            let instructions = &rule.instructions;
+            if !self.actions(&instructions.apply, table) {
+                return;
+            }
+            if instructions.clear {
+                self.set = Set::default();
+            }
+            instructions.write.iter().for_each(|action| self.set.write(action));
+            if let Some((value, mask)) = instructions.metadata {
+                self.frame.set(Field::Metadata, value.into(), mask.into());
+            }
+            let Some(next) = instructions.goto else { return };
+            (table, port) = (next, self.in_port());
+        }
+    }
+
+    fn actions(&mut self, actions: &[RuleAction], table: TableId) -> bool {
+        actions.iter().all(|action| self.action(action, table))
+    }
+
+    fn read(&self, part: Part) -> u128 {
+        self.frame.says.get(part.field) >> part.offset & ((1 << part.bits) - 1)
+    }
+
+    fn action(&mut self, action: &RuleAction, table: TableId) -> bool {
+        match action {
+            RuleAction::Output(port) => self.output(port.0),
+            RuleAction::OutputReg(part) => self.output(self.read(*part) as u32),
+            RuleAction::InPort => self.send(self.in_port()),
+            RuleAction::All | RuleAction::Flood => {
+                self.of.ports.clone().into_iter().for_each(|port| self.output(port));
+            }
+            RuleAction::Group(group) => self.group(*group),
+            RuleAction::SetField { field, value, mask } => self.frame.set(*field, *value, *mask),
+            RuleAction::Move { from, to } => {
+                let value = self.read(*from);
+                self.frame.set(to.field, value << to.offset, ((1 << to.bits) - 1) << to.offset);
+            }
+            RuleAction::PushVlan { .. } => self.frame.push_tag(),
+            RuleAction::PopVlan => self.frame.pop_tag(),
+            RuleAction::DecTtl => return self.dec_ttl(),
+            RuleAction::Resubmit { port, table: to } => {
+                self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
+            }
+            RuleAction::Clone(actions) => self.on_a_copy(|run| {
+                run.actions(actions, table);
+            }),
+        }
+        true
+    }
+
+    fn dec_ttl(&mut self) -> bool {
+        if !self.frame.has(Field::NwTtl) {
+            return true;
+        }
+        let ttl = self.frame.says.get(Field::NwTtl);
+        if ttl > 1 {
+            self.frame.set(Field::NwTtl, ttl - 1, 0xff);
+        }
+        ttl > 1
+    }
+
+    fn output(&mut self, port: u32) {
+        if port != self.in_port() {
+            self.send(port);
+        }
+    }
+
+    fn send(&mut self, port: u32) {
+        if !self.of.ports.contains(&port) {
+            return;
+        }
+        let key = self.frame.says.get(Field::TunId) as u32;
+        let tunnel_key = self.of.tunnels.contains(&port).then_some(key);
+        let mut frame = self.frame.holds.clone();
+        frame.words_mut()[23..].fill(0);
+        for field in [Field::InPort, Field::VlanTci, Field::InnerVlanTci, Field::TunId] {
+            frame.set(field, 0);
+        }
+        self.sent.push(Sent { port, tunnel_key, tags: self.frame.tags.clone(), frame });
+    }
+
+    fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
+        let (frame, set) = (self.frame.clone(), std::mem::take(&mut self.set));
+        work(self);
+        (self.frame, self.set) = (frame, set);
+    }
+
+    /// OpenFlow 1.3 section 5.10.
+    fn action_set(&mut self, set: &Set) {
+        use RuleAction::*;
+        let order: [&dyn Fn(&RuleAction) -> bool; 3] =
+            [&|a| matches!(a, PopVlan), &|a| matches!(a, PushVlan { .. }), &|a| matches!(a, DecTtl)];
+        for kind in order {
+            if !set.last(kind).is_none_or(|action| self.action(&action, TableId(0))) {
+                return;
+            }
+        }
+        for action in set.actions.iter().filter(|a| matches!(a, SetField { .. } | Move { .. })) {
+            self.action(action, TableId(0));
+        }
+        let group = set.last(|a| matches!(a, Group(_)));
+        let output = set.last(|a| matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood));
+        let resubmit = set.last(|a| matches!(a, Resubmit { .. }));
+        if let Some(last) = group.or(output).or(resubmit) {
+            self.action(&last, TableId(0));
+        }
+    }
+
+    fn group(&mut self, id: GroupId) {
+        let of = self.of;
+        let Some(group) = of.groups.get(&id.0) else { return };
+        let chosen: Vec<&Bucket> = match group.kind {
+            GroupKind::All | GroupKind::Indirect => group.buckets.iter().collect(),
+            GroupKind::FastFailover => group.buckets.iter().find(|b| of.is_live(b)).into_iter().collect(),
+            GroupKind::Select => self.selected(group).into_iter().collect(),
+        };
+        for bucket in chosen {
+            self.on_a_copy(|run| run.action_set(&Set { actions: bucket.actions.clone() }));
+        }
+    }
+
+    /// Rendezvous hashing: the smallest of exponential draws. The hash is the one thing that cannot be told otherwise.
+    fn selected<'g>(&self, group: &'g Group) -> Option<&'g Bucket> {
+        let seed = Seed::new(0x5e1e_c7ed);
+        let hash = entropy(&self.frame.says, &seed);
+        let mut best: Option<(f64, &Bucket)> = None;
+        for bucket in group.buckets.iter().filter(|b| b.weight > 0 && self.of.is_live(b)) {
+            let uniform = (seed.pair(hash, bucket.id.into()) >> 11) as f64 / (1u64 << 53) as f64;
+            let draw = -(1.0 - uniform).ln() / f64::from(bucket.weight);
+            if best.is_none_or(|(least, _)| draw < least) {
+                best = Some((draw, bucket));
+            }
+        }
+        best.map(|(_, bucket)| bucket)
+    }
+}
+
+/// A frame as it came out, in the reference's words.
+pub(crate) fn seen(port: u32, tunnel_key: Option<u32>, bytes: &[u8]) -> Sent {
+    let (mut bytes, mut tags) = (bytes.to_vec(), Vec::new());
+    while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) {
+        tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | PRESENT as u16);
+        bytes.drain(12..16);
+    }
+    let mut frame = FlowKey::default();
+    datapath::flow::extract(&bytes, OfPort(0), None, &mut frame).expect("a whole frame");
+    Sent { port, tunnel_key, tags, frame }
+}
