@@ -1,9 +1,9 @@
-//! `adit check`: reads a configuration and its flows, and says everything that is wrong with them.
+//! `adit check`: reads a configuration, its flows and its groups, and says everything that is wrong with them.
 //!
 //! Nothing is started and no device is touched.
 
-use crate::config::{Draft, FLOWS_BYTES_MAX, read_text};
-use crate::text::{Diagnostic, parse_flows};
+use crate::config::{Draft, Rules, read_rules};
+use crate::text::Diagnostic;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -21,24 +21,23 @@ pub struct Report {
     pub ports: usize,
     /// How many tunnels could be read.
     pub tunnels: usize,
-    /// How many flows there are; 0 when one of them is wrong.
+    /// How many flows there are; 0 when something is wrong with one of them, or with a group.
     pub flows: usize,
-    /// Everything that is wrong: first with the configuration, then with the flows.
+    /// How many groups there are; 0 likewise.
+    pub groups: usize,
+    /// Everything that is wrong: first with the configuration, then with the groups, then with the flows.
     pub faults: Vec<Diagnostic>,
 }
 
-/// Checks a configuration and the flows that it names.
+/// Checks a configuration, and the flows and groups that it names.
 pub fn check(path: &Path) -> Report {
     let draft = Draft::read(path);
     let mut faults = draft.faults().to_vec();
     let config = draft.config();
-    let flows = config.bridge.flows.as_ref().map_or(Ok(Vec::new()), |flows| {
-        let text = read_text(flows, FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
-        parse_flows(&flows.display().to_string(), &text, draft.names())
-    });
-    let flows = flows.unwrap_or_else(|more| {
+    let (flows, groups) = (config.bridge.flows.as_deref(), config.bridge.groups.as_deref());
+    let rules = read_rules(flows, groups, draft.names()).unwrap_or_else(|more| {
         faults.extend(more);
-        Vec::new()
+        Rules::default()
     });
     Report {
         config: path.display().to_string(),
@@ -46,7 +45,8 @@ pub fn check(path: &Path) -> Report {
         uplinks: config.uplinks.len(),
         ports: config.ports.len(),
         tunnels: config.tunnels.len(),
-        flows: flows.len(),
+        flows: rules.flows.len(),
+        groups: rules.groups.len(),
         faults,
     }
 }
@@ -59,9 +59,13 @@ impl fmt::Display for Report {
         if !self.fine {
             return write!(f, "{}: {}", self.config, count(self.faults.len(), "fault"));
         }
-        let Report { config, ports, tunnels, flows, .. } = self;
+        let Report { config, ports, tunnels, flows, groups, .. } = self;
         let (ports, tunnels) = (count(*ports, "port"), count(*tunnels, "tunnel"));
-        write!(f, "{config}: {ports}, {tunnels}, {}: fine", count(*flows, "flow"))
+        let groups = match groups {
+            0 => String::new(),
+            groups => format!(", {}", count(*groups, "group")),
+        };
+        write!(f, "{config}: {ports}, {tunnels}, {}{groups}: fine", count(*flows, "flow"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what the operator wants to what the datapath uses: the only place that knows both. Pure.
 
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Base, Pipeline, Rule};
+use datapath::pipeline::{Base, Group, GroupId, Pipeline, Rule, RuleAction, TableId};
 use datapath::port::PortId;
 use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
 use std::net::IpAddr;
@@ -9,8 +9,10 @@ use std::net::IpAddr;
 /// What a bridge shall be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bridge {
-    /// Its rules.
-    pub rules: Vec<Rule>,
+    /// Its rules, each with its table.
+    pub rules: Vec<(TableId, Rule)>,
+    /// Its groups.
+    pub groups: Vec<(GroupId, Group)>,
     /// Its guest ports.
     pub guests: Vec<(OfPort, PortId)>,
     /// Its tunnel ports.
@@ -34,13 +36,12 @@ impl Bridge {
     }
 
     fn set_by_rules(&self) -> impl Iterator<Item = IpAddr> {
-        use datapath::flow::Field::{TunDst, TunIpv6Dst};
-        use datapath::pipeline::RuleAction::SetField;
-        self.rules.iter().flat_map(|rule| &rule.instructions.apply).filter_map(|action| match *action {
-            SetField { field: TunDst, value, .. } => Some(IpAddr::V4((value as u32).into())),
-            SetField { field: TunIpv6Dst, value, .. } => Some(IpAddr::V6(value.into())),
-            _ => None,
-        })
+        let instructions = self.rules.iter().map(|(_, rule)| &rule.instructions);
+        let lists = instructions.flat_map(|instructions| [&instructions.apply, &instructions.write]);
+        let buckets = self.groups.iter().flat_map(|(_, group)| &group.buckets);
+        let mut remotes = Vec::new();
+        lists.chain(buckets.map(|bucket| &bucket.actions)).for_each(|actions| set_by(actions, &mut remotes));
+        remotes.into_iter()
     }
 
     /// Its ports, over the underlay as it is.
@@ -58,21 +59,45 @@ impl Bridge {
     /// # Errors
     /// When two tunnel ports would take the same packets.
     pub fn compile(&self, underlay: Underlay, seed: Seed) -> Result<Pipeline, Conflict> {
-        Ok(Pipeline::new(self.base(underlay, seed)?).with_rules(self.rules.iter().cloned()))
+        let mut pipeline = Pipeline::new(self.base(underlay, seed)?);
+        self.rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
+        self.groups.iter().for_each(|(id, group)| pipeline.set_group(*id, group.clone()));
+        Ok(pipeline)
+    }
+}
+
+/// The remote ends that actions name.
+fn set_by(actions: &[RuleAction], remotes: &mut Vec<IpAddr>) {
+    use datapath::flow::Field::{TunDst, TunIpv6Dst};
+    for action in actions {
+        match action {
+            RuleAction::SetField { field: TunDst, value, .. } => {
+                remotes.push(IpAddr::V4((*value as u32).into()))
+            }
+            RuleAction::SetField { field: TunIpv6Dst, value, .. } => {
+                remotes.push(IpAddr::V6((*value).into()))
+            }
+            RuleAction::Clone(actions) => set_by(actions, remotes),
+            _ => {}
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{NoNames, parse_flows};
+    use crate::text::{NoNames, parse_flows, parse_groups};
     use datapath::tunnel::{Key, Kind};
 
     #[test]
     fn remotes_are_those_of_ports_and_those_of_rules() {
-        let flows = "in_port=1,actions=set_field:192.0.2.9->tun_dst,output:10";
+        let flows = "in_port=1,actions=set_field:192.0.2.9->tun_dst,output:10\n\
+                     table=3,actions=clone(load:0xc000020a->NXM_NX_TUN_IPV4_DST[],10)\n\
+                     in_port=2,actions=write_actions(set_field:192.0.2.11->tun_dst,group:1)\n";
+        let groups = "group_id=1,type=indirect,bucket=set_field:2001:db8::9->tun_ipv6_dst,10";
         let bridge = Bridge {
             rules: parse_flows("flows", flows, &NoNames).unwrap(),
+            groups: parse_groups("groups", groups, &NoNames).unwrap(),
             tunnels: vec![TunnelSpec {
                 ofport: OfPort(10),
                 kind: Kind::Vxlan,
@@ -86,6 +111,6 @@ mod tests {
             ..Bridge::default()
         };
         let remotes: Vec<String> = bridge.remotes().iter().map(|(remote, _)| remote.to_string()).collect();
-        assert_eq!(remotes, ["192.0.2.2", "192.0.2.9"]);
+        assert_eq!(remotes, ["192.0.2.2", "192.0.2.9", "192.0.2.10", "192.0.2.11", "2001:db8::9"]);
     }
 }

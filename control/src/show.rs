@@ -157,9 +157,22 @@ fn workers(out: &mut String, status: &Status) {
             worker.hits.to_string(),
             worker.masked_hits.to_string(),
             worker.misses.to_string(),
+            worker.flows.to_string(),
+            worker.masks.to_string(),
         ]
     };
-    let head = ["worker", "core", "generation", "turns", "idle turns", "hits", "masked hits", "misses"];
+    let head = [
+        "worker",
+        "core",
+        "generation",
+        "turns",
+        "idle turns",
+        "hits",
+        "masked hits",
+        "misses",
+        "flows",
+        "masks",
+    ];
     rows(out, &head, &status.workers.iter().map(row).collect::<Vec<_>>());
 }
 

@@ -135,6 +135,10 @@ pub struct WorkerStatus {
     pub masked_hits: u64,
     /// Frames that the rules were asked about.
     pub misses: u64,
+    /// Megaflows that it has now.
+    pub flows: u64,
+    /// Different masks that they have now.
+    pub masks: u64,
 }
 
 /// A reason.

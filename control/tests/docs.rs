@@ -112,6 +112,7 @@ fn every_word_of_a_flow_is_told_of() {
         ("Protocols", words.protocols),
         ("Fields", words.fields),
         ("Actions", words.actions),
+        ("Groups", words.groups),
         (refused, words.refused),
     ];
     for (title, words) in parts {
@@ -206,6 +207,8 @@ fn every_field_for_programs_is_told_of() {
         hits: 0,
         masked_hits: 0,
         misses: 0,
+        flows: 0,
+        masks: 0,
     };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
     let status = Status {
@@ -274,7 +277,7 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         texts.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
     }
-    let (mut configurations, mut flows) = (0, 0);
+    let (mut configurations, mut flows, mut groups) = (0, 0, 0);
     for path in texts {
         let mut names = Default::default();
         for (language, body) in blocks(&read(&path)) {
@@ -283,6 +286,10 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
                 let config = config.unwrap_or_else(|faults| panic!("{path}: {}\n{body}", faults[0]));
                 names = config.port_names();
                 configurations += 1;
+            } else if body.starts_with("# /etc/adit/groups.txt") {
+                let read = text::parse_groups(&path, &body, &names);
+                assert!(!read.unwrap_or_else(|faults| panic!("{path}: {}", faults[0])).is_empty(), "{path}");
+                groups += 1;
             } else if body.starts_with("# /etc/adit/flows.txt") {
                 let read = text::parse_flows(&path, &body, &names);
                 assert!(!read.unwrap_or_else(|faults| panic!("{path}: {}", faults[0])).is_empty(), "{path}");
@@ -290,7 +297,7 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
             }
         }
     }
-    assert!(configurations >= 3 && flows >= 2, "{configurations} configurations, {flows} flows");
+    assert!(configurations >= 3 && flows >= 2 && groups >= 1, "{configurations}, {flows}, {groups}");
 }
 
 #[test]

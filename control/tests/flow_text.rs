@@ -1,8 +1,11 @@
 //! The flow syntax, seen from outside: what is accepted, what is refused and how that is said.
 
-use control::text::{FAULTS_MAX, NoNames, PortNames, format_rule, parse_flow, parse_flow_lines, parse_flows};
+use control::text::{
+    BUCKETS_MAX, FAULTS_MAX, NoNames, PortNames, format_rule, parse_flow, parse_flow_lines, parse_flows,
+    parse_groups, parse_table_flow,
+};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Match, Rule, RuleAction};
+use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Instructions, Match, Rule, RuleAction, TableId};
 use std::collections::BTreeMap;
 
 fn ports() -> BTreeMap<String, OfPort> {
@@ -37,7 +40,7 @@ fn a_flow_is_a_rule() {
 fn a_file_has_comments_blank_lines_and_what_dump_flows_writes() {
     let text = "# two flows\n\n  in_port=1,actions=2 # there\n\
                 cookie=0x0, duration=4.2s, table=0, n_packets=3, n_bytes=180, idle_age=1, arp actions=drop\n";
-    let flows = parse_flow_lines("f", text, &NoNames).unwrap();
+    let flows = parse_flow_lines("f", text, &NoNames, None).unwrap();
     assert_eq!(flows.iter().map(|flow| flow.line).collect::<Vec<_>>(), [3, 4]);
     assert!(flows[1].rule.instructions.apply.is_empty());
     assert!(parse_flows("f", "", &NoNames).unwrap().is_empty());
@@ -84,18 +87,25 @@ fn a_missing_header_is_named() {
 #[test]
 fn what_there_is_not_yet_is_refused_by_name() {
     for word in
-        ["idle_timeout=5", "hard_timeout=5", "send_flow_rem", "reg0=1", "ct_state=+trk", "tun_gbp_id=1"]
+        ["idle_timeout=5", "hard_timeout=5", "send_flow_rem", "conj_id=1", "ct_state=+trk", "tun_gbp_id=1"]
     {
         let name = word.split('=').next().unwrap();
         let message = refusal(&format!("{word},actions=1"));
         assert!(message.contains(name) && message.contains("not supported yet"), "{message}");
     }
-    for action in
-        ["normal", "NORMAL", "flood", "resubmit(,1)", "ct(commit)", "group:1", "learn(table=1)", "LOCAL"]
-    {
+    for action in [
+        "normal",
+        "NORMAL",
+        "controller",
+        "ct(commit)",
+        "meter:1",
+        "conjunction(1,1/2)",
+        "learn(table=1)",
+        "LOCAL",
+    ] {
         assert!(refusal(&format!("actions={action}")).contains("not supported yet"), "{action}");
     }
-    assert_eq!(refusal("table=3,actions=1"), "table 3: this version has one table, number 0");
+    assert_eq!(refusal("table=254,actions=1"), "there is no table 254: they are 0 to 253");
     assert!(refusal("in_port=LOCAL,actions=1").contains("not supported yet"));
     assert!(refusal("delete actions=1").contains("lists the flows"));
 }
@@ -115,6 +125,75 @@ fn a_flow_says_one_thing() {
     {
         parse_flow("flow", fine, &NoNames).unwrap();
     }
+}
+
+#[test]
+fn tables_have_rules_of_their_own_and_instructions_their_order() {
+    let flows = parse_flows("f", "table=3,ip,actions=1\nip,actions=1\n", &NoNames).unwrap();
+    assert_eq!(flows.iter().map(|(table, _)| table.0).collect::<Vec<_>>(), [3, 0]);
+    let text = "table=3,metadata=1,actions=load:7->NXM_NX_REG0[0..15],clear_actions,\
+                write_actions(output:2),write_metadata:0x10/0xf0,goto_table:4";
+    let (table, rule) = parse_table_flow("flow", text, &NoNames).unwrap();
+    let load = RuleAction::SetField { field: Field::Reg0, value: 7, mask: 0xffff };
+    let expected = Instructions {
+        apply: vec![load],
+        clear: true,
+        write: vec![RuleAction::Output(OfPort(2))],
+        metadata: Some((0x10, 0xf0)),
+        goto: Some(TableId(4)),
+    };
+    assert_eq!((table, rule.instructions), (TableId(3), expected));
+    assert!(refusal("table=4,actions=goto_table:4").contains("later table: above 4"));
+    assert!(refusal("actions=goto_table:1,g1").contains("g1 stands in front of goto_table"));
+    assert!(refusal("actions=clone(goto_table:1)").contains("not inside of anything"));
+    assert!(refusal("actions=write_actions(resubmit(,1))").contains("has no resubmit"));
+}
+
+#[test]
+fn a_group_that_is_not_there_is_named_with_its_place() {
+    let groups = [GroupId(1)].into();
+    let text = "in_port=1,actions=group:1\nin_port=2,actions=clone(2,group:7)\n";
+    let faults = parse_flow_lines("f", text, &NoNames, Some(&groups)).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!((faults[0].line, faults[0].column), (2, 33), "{}", faults[0]);
+    assert!(faults[0].message.contains("there is no group 7"));
+    assert!(parse_flows("f", text, &NoNames).is_ok(), "which groups there are is not asked");
+}
+
+#[test]
+fn groups_may_name_later_ones_and_never_themselves() {
+    let fine =
+        "# two\ngroup_id=1,type=all,bucket=group:2,bucket=g1\n\ngroup_id=2,type=ff,bucket=watch_port=g2,g2\n";
+    let groups = parse_groups("groups", fine, &ports()).unwrap();
+    assert_eq!(groups.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1, 2]);
+    let bucket = Bucket {
+        id: 0,
+        weight: 1,
+        watch_port: Some(OfPort(2)),
+        watch_group: None,
+        actions: vec![RuleAction::Output(OfPort(2))],
+    };
+    assert_eq!(groups[1].1, Group { kind: GroupKind::FastFailover, buckets: vec![bucket] });
+    let faults = |text: &str| {
+        let faults = parse_groups("groups", text, &ports()).unwrap_err();
+        faults.iter().map(|fault| format!("{}: {}", fault.line, fault.message)).collect::<Vec<_>>()
+    };
+    let circle = "group_id=1,type=all,bucket=group:2\ngroup_id=2,type=all,bucket=group:1\n";
+    assert_eq!(faults(circle), ["1: group 1 leads back to itself", "2: group 2 leads back to itself"]);
+    assert!(faults("group_id=1,type=all,bucket=group:3")[0].starts_with("1: there is no group 3"));
+    assert!(faults("group_id=1,type=all,bucket=g3")[0].contains("did you mean g1?"));
+    let twice = "group_id=1,type=all,bucket=1\n".repeat(2);
+    assert_eq!(faults(&twice), ["2: line 1 has the same group_id"]);
+    assert!(
+        faults(&format!("group_id=1,type=all{}", ",bucket=1".repeat(BUCKETS_MAX + 1)))[0]
+            .contains("too many")
+    );
+}
+
+#[test]
+fn clones_are_not_nested_without_end() {
+    assert!(refusal(&format!("actions={}1{}", "clone(".repeat(5_000), ")".repeat(5_000))).contains("deeper"));
+    assert!(refusal(&format!("actions=clone({})", "1,".repeat(300))).contains("too many actions"));
 }
 
 #[test]

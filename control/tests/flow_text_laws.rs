@@ -1,8 +1,8 @@
 //! Laws of the flow syntax: what is written is read back the same, and no text makes the parser panic.
 
-use control::text::{NoNames, format_rule, parse_flow, parse_flows};
+use control::text::{NoNames, format_flow, format_group, parse_flows, parse_groups, parse_table_flow};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Match, Rule, RuleAction};
+use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
 use proptest::prelude::*;
 
 /// A protocol and the fields that its frames have: to match, and to set.
@@ -58,8 +58,22 @@ const ALWAYS: &[Field] = &[
     Field::TunDst,
     Field::TunIpv6Src,
     Field::TunIpv6Dst,
+    Field::Metadata,
+    Field::Reg0,
+    Field::Reg7,
+    Field::Reg15,
 ];
-const ALWAYS_SET: &[Field] = &[Field::EthSrc, Field::EthDst, Field::TunId, Field::TunDst, Field::TunIpv6Dst];
+const ALWAYS_SET: &[Field] = &[
+    Field::EthSrc,
+    Field::EthDst,
+    Field::TunId,
+    Field::TunDst,
+    Field::TunIpv6Dst,
+    Field::Metadata,
+    Field::Reg3,
+    Field::Xreg2,
+    Field::Xxreg3,
+];
 /// Fields whose value carries no mask.
 const EXACT: &[Field] = &[Field::NwTtl, Field::NwProto, Field::IpDscp, Field::NwEcn];
 
@@ -83,6 +97,88 @@ fn draws() -> impl Strategy<Value = Vec<Draw>> {
 const TAGS: [(u128, u128); 6] =
     [(0, 0), (0x1005, 0x1fff), (0x7005, 0xffff), (0x7000, 0xf000), (0x1000, 0x1000), (0, 0x1fff)];
 const FRAGMENTS: [(u128, u128); 6] = [(0, 0), (0, 3), (1, 1), (1, 3), (3, 3), (0, 2)];
+
+/// Part of a field.
+fn part(field: Field, offset: u128, bits: u128) -> Part {
+    let width = field.slot().bits;
+    let offset = (offset % u128::from(width)) as u8;
+    Part { field, offset, bits: 1 + (bits % u128::from(width - offset)) as u8 }
+}
+
+/// Actions that are written alike in every flow.
+fn anywhere(draw: &Draw) -> RuleAction {
+    let (pick, whole, value, random, prefix) = *draw;
+    let registers = [Field::Reg1, Field::Xreg3, Field::Xxreg0, Field::Metadata, Field::TunId, Field::EthDst];
+    let field = |pick: usize| registers[pick % registers.len()];
+    let port = OfPort(1 + value as u32 % 0xfeff);
+    match prefix % 9 {
+        0 => RuleAction::OutputReg(part(field(pick), value, random)),
+        1 => RuleAction::All,
+        2 => RuleAction::Flood,
+        3 => RuleAction::Group(GroupId(value as u32 % 0xffff_ff01)),
+        4 => {
+            let (from, mut to) = (part(field(pick), value, random), part(field(pick / 8), random, value));
+            let bits = from.bits.min(to.bits);
+            to.bits = bits;
+            RuleAction::Move { from: Part { bits, ..from }, to }
+        }
+        5 => RuleAction::Resubmit { port: Some(port), table: whole.then_some(TableId(random as u8 % 254)) },
+        6 => RuleAction::Resubmit { port: None, table: Some(TableId(random as u8 % 254)) },
+        7 => RuleAction::Clone(Vec::new()),
+        _ => RuleAction::Clone(vec![RuleAction::Output(port), RuleAction::Clone(vec![RuleAction::InPort])]),
+    }
+}
+
+/// Whether an action set may have it.
+fn in_a_set(action: &RuleAction) -> bool {
+    !matches!(action, RuleAction::OutputReg(_) | RuleAction::Resubmit { .. } | RuleAction::Clone(_))
+}
+
+prop_compose! {
+    fn flows()(
+        rule in rules(),
+        (table, apply, write) in (0u8..254, draws(), draws()),
+        clear in any::<bool>(),
+        metadata in any::<Option<(u64, u64)>>(),
+        goto in any::<Option<u8>>(),
+    ) -> (TableId, Rule) {
+        let mut rule = rule;
+        rule.instructions.apply.extend(apply.iter().map(anywhere));
+        rule.instructions.write = write.iter().map(anywhere).filter(in_a_set).collect();
+        rule.instructions.clear = clear;
+        rule.instructions.metadata = metadata.map(|(value, mask)| (value & (mask | 1), mask | 1));
+        rule.instructions.goto = goto.filter(|to| *to > table && *to < 254).map(TableId);
+        (TableId(table), rule)
+    }
+}
+
+prop_compose! {
+    fn groups()(
+        id in 0u32..=0xffff_ff00,
+        kind in 0..4usize,
+        buckets in prop::collection::vec((any::<u16>(), any::<Option<u16>>(), draws()), 1..5),
+    ) -> (GroupId, Group) {
+        let kinds = [GroupKind::All, GroupKind::Select, GroupKind::Indirect, GroupKind::FastFailover];
+        let kind = kinds[kind];
+        let bucket = |(number, (weight, watch, draws)): (u32, (u16, Option<u16>, Vec<Draw>))| {
+            let watched = |watch: u16| OfPort(1 + u32::from(watch) % 0xfeff);
+            let watch_port = match kind {
+                GroupKind::FastFailover => Some(watched(watch.unwrap_or(7))),
+                GroupKind::Select => watch.map(watched),
+                _ => None,
+            };
+            let weight = if kind == GroupKind::Select { weight } else { 1 };
+            let here = |action: &RuleAction| in_a_set(action) && !matches!(action, RuleAction::Group(_));
+            let actions = draws.iter().map(anywhere).filter(here).collect();
+            Bucket { id: number * 3, weight, watch_port, watch_group: None, actions }
+        };
+        let mut buckets: Vec<_> = (0..).zip(buckets).map(bucket).collect();
+        if kind == GroupKind::Indirect {
+            buckets.truncate(1);
+        }
+        (GroupId(id), Group { kind, buckets })
+    }
+}
 
 prop_compose! {
     fn rules()(
@@ -144,11 +240,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_is_read_back(rule in rules()) {
-        let text = format_rule(&rule, &NoNames);
-        let read = parse_flow("flow", &text, &NoNames).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
-        prop_assert_eq!(&read, &rule, "{}", text);
-        prop_assert_eq!(format_rule(&read, &NoNames), text);
+    fn what_is_written_is_read_back((table, rule) in flows()) {
+        let text = format_flow(table, &rule, &NoNames);
+        let read = parse_table_flow("flow", &text, &NoNames);
+        let read = read.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        prop_assert_eq!(&read, &(table, rule), "{}", text);
+        prop_assert_eq!(format_flow(table, &read.1, &NoNames), text);
+    }
+
+    #[test]
+    fn groups_that_are_written_are_read_back((id, group) in groups()) {
+        let text = format_group(id, &group, &NoNames);
+        let read = parse_groups("group", &text, &NoNames);
+        let read = read.map_err(|faults| TestCaseError::fail(faults[0].to_string()))?;
+        prop_assert_eq!(&read, &vec![(id, group)], "{}", text);
     }
 
     #[test]
@@ -161,9 +266,13 @@ proptest! {
         words in prop::collection::vec(prop::sample::select(vec![
             "ip", "tcp", "arp", "nw_src=", "dl_vlan=", "tcp_flags=", "/", ":", "->", "(", ")", "=", "*", "1.2.3.4", "::1",
             "0xffff", "actions=", "set_field:", "output:", "+", "-", "|", "mod_tp_dst:", "99999999999999999999", "\"",
+            "table=", "reg0", "[", "]", "..", "move:", "load:", "resubmit(", "clone(", "group:", "bucket=", "group_id=",
+            "type=all", "write_actions(", "goto_table:", "write_metadata:",
         ]), 0..20),
         separator in prop::sample::select(vec!["", ",", " "]),
     ) {
-        let _ = parse_flows("flows", &words.join(separator), &NoNames).map_err(|faults| faults[0].to_string());
+        let text = words.join(separator);
+        let _ = parse_flows("flows", &text, &NoNames).map_err(|faults| faults[0].to_string());
+        let _ = parse_groups("groups", &text, &NoNames).map_err(|faults| faults[0].to_string());
     }
 }

@@ -34,7 +34,17 @@ fn linux_on_both_sides() -> Result<Network> {
         underlay_mtu: 1600,
         guest_mtu: 1500,
     })?;
-    network.start(&Stop::default())?;
+    let stop = Stop::default();
+    network.start(&stop)?;
+    // Bridges that have just come up lose the first questions; the kernel asks for a neighbour again after a second.
+    for tenant in &TENANTS {
+        let first = Ping {
+            count: 1,
+            patience: Duration::from_secs(10),
+            ..Ping::new(network.guest(tenant, 2).addr.into())
+        };
+        anyhow::ensure!(first.run(&network.guest(tenant, 1).netns, &stop)?.complete(), "no first answer");
+    }
     Ok(network)
 }
 

@@ -3,7 +3,7 @@
 //! Its verdict and its text are ours, but for a list of flows that we refuse on purpose. It counts as a refusal when
 //! ovs-ofctl reports that it dropped a condition, or cannot read back what it wrote.
 
-use control::text::{NoNames, format_rule, parse_flow};
+use control::text::{NoNames, format_flow, format_group, parse_groups, parse_table_flow};
 use std::process::Command;
 
 /// Flows that both accept, and write the same way.
@@ -136,6 +136,58 @@ const ACCEPTED: &[&str] = &[
     "dl_vlan=5,actions=set_field:0x1005/0x1007->vlan_vid,1",
     "actions=set_field:0x1003->vlan_tci,1",
     "actions=set_field:0x1003/0x1fff->vlan_tci,1",
+    "dl_vlan=5,actions=set_field:7/0xfff->vlan_tci,load:8->NXM_OF_VLAN_TCI[0..11],1",
+    "table=3,reg0=5,actions=1",
+    "table=253,cookie=0x1,priority=5,actions=1",
+    "reg0=5/0xff,metadata=0x5/0xf,actions=1",
+    "metadata=7,reg15=0,actions=1",
+    "xreg1=7/0xff,xxreg3=9,reg1=3,actions=1",
+    "xxreg1=0x123456789abcdef0123456789abcdef0/0xff00000000000000000000000000000f,actions=1",
+    "table=1,priority=5,cookie=0x1,in_port=1,tun_id=1,reg0=1,reg3=3,metadata=5,xreg2=7,dl_vlan=3,actions=1",
+    "actions=output:reg0[]",
+    "actions=output:reg0",
+    "actions=output:NXM_NX_REG0[0..15]",
+    "actions=output(reg1[3]),output:OXM_OF_PKT_REG7[0..15],output:xxreg0[16..31]",
+    "actions=output:metadata[],output:in_port[],output:in_port_oxm[],output:tun_id[0..15]",
+    "tcp,actions=output:tcp_src[]",
+    "actions=all,ALL,flood,FLOOD,output:ALL,output:flood",
+    "actions=group:5,group:0,group:0xffffff00",
+    "actions=set_field:5->reg0,set_field:5/7->reg1,set_field:0->metadata,set_field:5->xreg0,set_field:5->xxreg0",
+    "actions=load:5->reg0,load:5->NXM_NX_REG0[],load:5->NXM_NX_REG0[4..7],load:1->reg0[4],load:0xf->reg0[0..3]",
+    "actions=load:0x10->OXM_OF_METADATA[],load:5->NXM_NX_XXREG0[0..63],load:0x123456789abcdef01->xxreg0[]",
+    "actions=load:5->OXM_OF_PKT_REG0[],load:5->NXM_OF_ETH_DST[],load:1->OXM_OF_ETH_DST[40],load:5->NXM_NX_TUN_ID[]",
+    "ip,actions=load:5->NXM_OF_IP_DST[],load:0xff->OXM_OF_IPV4_SRC[8..15]",
+    "tcp,actions=load:5->NXM_OF_TCP_DST[],load:5->tcp_src[0..7],1",
+    "icmp,actions=load:1->icmp_type[],load:2->NXM_OF_ICMP_CODE[],1",
+    "arp,actions=load:0x0a000001->NXM_OF_ARP_SPA[],set_field:2->arp_op,1",
+    "ipv6,actions=load:5->NXM_NX_IPV6_LABEL[0..15],load:5->NXM_NX_IPV6_DST[0..63],1",
+    "actions=move:reg0[]->reg1[],move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31],move:reg2[31]->reg3[0]",
+    "actions=move:NXM_OF_ETH_SRC->NXM_OF_ETH_DST,move:eth_type[]->reg0[0..15],move:in_port[]->reg0[0..15]",
+    "actions=move:in_port_oxm[]->reg0[],move:tun_id[]->metadata[],move:tun_src[]->tun_dst[],move:vlan_tci[]->reg0[0..15]",
+    "ip,actions=move:NXM_OF_IP_SRC[]->reg0[],move:reg0[]->OXM_OF_IPV4_DST[],move:ip_dscp[]->reg1[0..5],move:nw_proto[]->reg2[0..7]",
+    "arp,actions=move:arp_spa[]->arp_tpa[],move:arp_sha[]->arp_tha[],1",
+    "tcp6,actions=move:tcp_flags[]->reg0[0..11],move:ipv6_src[]->xxreg0[],move:tcp_src[]->tcp_dst[],1",
+    "dl_vlan=5,actions=move:vlan_vid[]->reg0[0..11],move:reg0[0..11]->vlan_vid[],move:vlan_pcp[]->reg1[0..2],1",
+    "icmp6,icmp_type=135,icmp_code=0,actions=move:nd_target[]->xxreg0[],move:nd_sll[]->xxreg1[0..47],1",
+    "ip,actions=dec_ttl,1",
+    "ipv6,actions=dec_ttl(),dec_ttl,1",
+    "actions=resubmit:3,resubmit(3,4),resubmit(,4),resubmit(3,),resubmit(3),resubmit(in_port,4)",
+    "table=2,actions=resubmit(,2)",
+    "actions=clone(1,2),3",
+    "actions=clone(set_field:5->reg0,output:reg0[]),clone(),clone(drop),clone(clone(1),2)",
+    "actions=goto_table:1",
+    "table=7,actions=1,goto_table:253",
+    "actions=write_actions(1)",
+    "actions=write_actions(set_field:5->reg0,group:1,output:1)",
+    "actions=write_actions(move:reg0[]->reg1[],load:5->reg0,ALL)",
+    "ip,actions=write_actions(push_vlan:0x8100,pop_vlan,dec_ttl,in_port)",
+    "actions=write_actions(),write_metadata:0",
+    "actions=write_actions(drop)",
+    "actions=clear_actions",
+    "actions=1,clear_actions,write_actions(2),write_metadata:5,goto_table:2",
+    "actions=write_metadata:5/7",
+    "ip,actions=mod_nw_ttl:5,clone(mod_nw_ttl:3,1)",
+    "actions=push_vlan:0x8100,set_field:4101->vlan_vid,goto_table:1",
 ];
 
 /// Flows that both refuse.
@@ -225,6 +277,48 @@ const REFUSED: &[&str] = &[
     "ip,actions=mod_nw_src:1",
     "tcp,actions=mod_tp_src:65536",
     "actions=set_tunnel:x",
+    "table=256,actions=1",
+    "reg0=0x100000000,actions=1",
+    "reg16=1,actions=1",
+    "actions=load:0x10->reg0[4..7]",
+    "actions=load:5->foo[]",
+    "actions=load:5->reg0[3..1]",
+    "actions=load:5->reg0[0..32]",
+    "actions=load:-1->reg0[]",
+    "actions=load:5",
+    "ip,actions=load:5->tcp_dst[]",
+    "ip,actions=load:5->nw_proto[]",
+    "actions=set_field:7->reg0[]",
+    "actions=set_field:7->NXM_NX_REG0",
+    "actions=move:reg0[0..3]->reg1[0..4]",
+    "actions=move:reg0[]",
+    "actions=move:NXM_OF_IP_SRC[]->reg0[]",
+    "arp,actions=move:nw_src[]->reg0[]",
+    "ip,actions=move:reg0[0..7]->nw_proto[]",
+    "actions=output:reg0[5..3]",
+    "actions=group:x",
+    "actions=group",
+    "actions=dec_ttl",
+    "actions=resubmit(,)",
+    "actions=resubmit()",
+    "actions=resubmit:in_port",
+    "actions=resubmit(,255)",
+    "actions=resubmit(,256)",
+    "actions=clone(goto_table:1)",
+    "table=1,actions=goto_table:1",
+    "table=2,actions=goto_table:1",
+    "actions=goto_table:1,1",
+    "actions=goto_table:1,goto_table:2",
+    "actions=goto_table:2,write_metadata:1",
+    "actions=write_metadata:1,clear_actions",
+    "actions=write_metadata:1,write_metadata:1",
+    "actions=write_actions(1),write_actions(2)",
+    "actions=write_actions(1),clear_actions",
+    "actions=clear_actions,1",
+    "actions=drop,goto_table:1",
+    "actions=write_actions(clone(1))",
+    "actions=write_actions(output:reg0[])",
+    "actions=apply_actions(1)",
 ];
 
 /// Flows that ovs-ofctl accepts and we refuse, and why.
@@ -249,16 +343,30 @@ const STRICTER: &[(&str, &str)] = &[
     ("actions=set_field:3->vlan_tci", "pop_vlan says it"),
     ("actions=set_tunnel:-1", "there are no negative keys"),
     ("actions=output:0", "there is no port 0"),
-    ("table=3,actions=1", "there is one table yet"),
+    ("actions=clone(1", "the parenthesis is not closed"),
+    ("table=254,actions=1", "OpenFlow reserves that table"),
+    ("table=255,actions=1", "that is no table"),
+    ("actions=goto_table:254", "OpenFlow reserves that table"),
+    ("reg0=1,reg0=2,actions=1", "the first condition would be ignored"),
+    ("xreg0=5,reg1=5/0xf,actions=1", "a condition would be ignored"),
+    ("actions=write_metadata:0x15/7", "bits would be ignored"),
+    ("actions=write_metadata:5/0", "nothing would be written"),
+    ("actions=write_actions(dec_ttl)", "the frame may have no time to live"),
+    ("actions=group:0xffffff01", "OpenFlow reserves that group"),
+    ("actions=load:5->NXM_OF_VLAN_TCI[0..11]", "the frame may have no tag"),
+    ("ip,actions=load:10.0.0.1->NXM_OF_IP_DST[]", "10 would be loaded"),
+    ("actions=write_actions(resubmit(,1))", "not supported yet"),
+    ("ip,actions=dec_ttl(1,2)", "not supported yet"),
+    ("ip,actions=move:nw_tos[]->reg0[0..7]", "not supported yet"),
+    ("ip,actions=move:ip_frag[]->reg0[0..1]", "not supported yet"),
+    ("arp,actions=move:arp_op[]->reg0[0..15]", "not supported yet"),
+    ("NXM_NX_REG0[]=5,actions=1", "not supported yet"),
     ("idle_timeout=5,actions=1", "not supported yet"),
     ("send_flow_rem,actions=1", "not supported yet"),
-    ("reg0=5,actions=1", "not supported yet"),
     ("in_port=LOCAL,actions=1", "not supported yet"),
     ("actions=NORMAL", "not supported yet"),
-    ("actions=all", "not supported yet"),
     ("actions=set_field:5->in_port", "not supported yet"),
     ("actions=set_field:10.0.0.1->tun_src", "not supported yet"),
-    ("arp,actions=set_field:2->arp_op", "not supported yet"),
     ("sctp,actions=set_field:80->sctp_dst", "not supported yet"),
 ];
 
@@ -285,8 +393,10 @@ fn theirs(version: &str, flow: &str) -> Option<String> {
 /// The same text in the order of `dump-flows`, and with one spelling of the time to live.
 fn normalised(text: &str) -> String {
     let (conditions, actions) = text.split_at(text.find("actions=").unwrap());
-    let (cookie, words): (Vec<_>, Vec<_>) =
-        conditions.split_whitespace().partition(|word| word.starts_with("cookie:"));
+    let (mut cookie, words): (Vec<_>, Vec<_>) = conditions
+        .split_whitespace()
+        .partition(|word| word.starts_with("cookie:") || word.starts_with("table:"));
+    cookie.sort();
     let cookie = cookie.iter().map(|word| format!("{}, ", word.replace(':', "=")));
     let words = words.iter().map(|word| format!("{word} "));
     let actions = actions.split(',').map(|action| match action.split_once("mod_nw_ttl:") {
@@ -297,7 +407,8 @@ fn normalised(text: &str) -> String {
 }
 
 fn ours(flow: &str) -> Option<String> {
-    parse_flow("flow", flow, &NoNames).ok().map(|rule| format_rule(&rule, &NoNames))
+    let (table, rule) = parse_table_flow("flow", flow, &NoNames).ok()?;
+    Some(format_flow(table, &rule, &NoNames))
 }
 
 /// Whether the program is there; a test without it says so, or fails where no test may be skipped.
@@ -317,8 +428,9 @@ fn flows_are_accepted_and_written_as_ovs_ofctl_does() {
         return;
     }
     for flow in ACCEPTED {
-        let ours = parse_flow("flow", flow, &NoNames).unwrap_or_else(|fault| panic!("{fault}"));
-        assert_eq!(Some(format_rule(&ours, &NoNames)), theirs("OpenFlow15", flow), "{flow}");
+        let (table, ours) =
+            parse_table_flow("flow", flow, &NoNames).unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!(Some(format_flow(table, &ours, &NoNames)), theirs("OpenFlow15", flow), "{flow}");
     }
 }
 
@@ -352,5 +464,88 @@ fn actions_on_tags_are_accepted_where_openflow_10_accepts_them() {
         assert!(ours(flow).is_some() && theirs("OpenFlow10", flow).is_some(), "{flow}");
         let written = ours(flow).unwrap();
         assert_eq!(ours(&written), Some(written.clone()));
+    }
+}
+
+/// Groups that both accept, and write the same way.
+const GROUPS_ACCEPTED: &[&str] = &[
+    "group_id=1,type=all,bucket=1",
+    "group_id=1,type=select,bucket=bucket_id=1,weight=50,watch_port=2,actions=output:2,bucket=output:3",
+    "group_id=2,type=all,bucket=1,bucket=actions=2",
+    "group_id=3 type=indirect bucket=output:1",
+    "group_id=5,type=fast_failover,bucket=watch_port=1,actions=output:1",
+    "group_id=6,type=all",
+    "group_id=7,type=all,bucket=set_field:5->reg0,2",
+    "group_id=9,type=select,bucket=bucket_id:5,actions=1,bucket=actions=2,bucket=3",
+    "group_id=1,type=select,bucket=weight=0,1",
+    "group_id=1,type=all,bucket=drop",
+    "group_id=1,type=all,bucket=1,2",
+    "group_id=1,type=all,bucket=actions=1,actions=2",
+    "group_id=1,type=all,bucket=bucket_id=0xffffff00,1",
+    "group_id=1,type=all,bucket=set_field:10.0.0.1->ip_dst,set_field:80->tcp_dst,dec_ttl,1",
+    "group_id=1,type=select,bucket=actions=output:1,weight=4",
+    "group_id=0xffffff00,type=ff,bucket=actions=output:1,watch_port=4",
+    "group_id=1,type=all,bucket=load:5->NXM_NX_REG0[0..15],move:reg0[]->reg1[],output:reg1[],ALL",
+];
+
+/// Groups that both refuse.
+const GROUPS_REFUSED: &[&str] = &[
+    "type=all,bucket=1",
+    "group_id=1,bucket=1",
+    "group_id=1,type=foo,bucket=1",
+    "group_id=1,type=ALL,bucket=1",
+    "group_id=0xffffff01,type=all,bucket=1",
+    "group_id=1,type=indirect,bucket=1,bucket=2",
+    "group_id=1,type=indirect",
+    "group_id=1,type=ff,bucket=1",
+    "group_id=1,type=all,bucket=weight=5,1",
+    "group_id=1,type=all,bucket=watch_port=5,1",
+    "group_id=1,type=select,bucket=weight=70000,1",
+    "group_id=1,type=all,bucket=",
+    "group_id=1,type=all,bucket=goto_table:1",
+    "group_id=1,type=all,bucket=bucket_id=1,1,bucket=bucket_id=1,2",
+    "group_id=1,type=all,foo=1,bucket=1",
+    "add group_id=1,type=all,bucket=1",
+];
+
+/// Groups that ovs-ofctl accepts and we refuse, and why.
+const GROUPS_STRICTER: &[(&str, &str)] = &[
+    ("group_id=1,group_id=2,type=all,bucket=1", "the first number would be ignored"),
+    ("group_id=1,type=all,bucket=group:1", "it leads back to itself"),
+    ("group_id=1,type=all,bucket=group:2", "there is no such group"),
+    ("group_id=1,type=ff,bucket=watch_group=2,1", "there is no such group"),
+    ("group_id=1,type=all,bucket=resubmit(,1)", "not supported yet"),
+    ("group_id=1,type=all,bucket=clone(1)", "not supported yet"),
+    ("group_id=1,type=select,selection_method=hash,bucket=1", "not supported yet"),
+];
+
+/// What ovs-ofctl makes of a group; nothing when it refuses it.
+fn their_group(group: &str) -> Option<String> {
+    let output = Command::new("ovs-ofctl").args(["-O", "OpenFlow15", "parse-group", group]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = said.lines().find_map(|line| line.strip_prefix(" ADD "));
+    text.filter(|_| output.status.success()).map(str::to_string)
+}
+
+fn our_group(group: &str) -> Option<String> {
+    let groups = parse_groups("group", group, &NoNames).ok()?;
+    groups.first().map(|(id, group)| format_group(*id, group, &NoNames))
+}
+
+#[test]
+fn groups_are_accepted_refused_and_written_as_ovs_ofctl_does() {
+    if !installed() {
+        return;
+    }
+    for group in GROUPS_ACCEPTED {
+        assert!(our_group(group).is_some(), "{group}: {:?}", parse_groups("group", group, &NoNames));
+        assert_eq!(our_group(group), their_group(group), "{group}");
+    }
+    for group in GROUPS_REFUSED {
+        assert_eq!((our_group(group), their_group(group)), (None, None), "{group}");
+    }
+    for (group, why) in GROUPS_STRICTER {
+        assert_eq!(our_group(group), None, "{group} ({why})");
+        assert!(their_group(group).is_some(), "{group}: ovs-ofctl refuses it as well");
     }
 }

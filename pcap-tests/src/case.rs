@@ -46,7 +46,8 @@ impl Case {
     pub fn replay(&self, inputs: Vec<PortArg>, out: &Path) -> Result<Counters> {
         let config = Some(self.home.join("config.toml")).filter(|path| path.exists());
         let flows = Some(self.home.join("flows"));
-        replay(&Args { flows, config, ports: inputs, out: out.to_owned(), json: false, quiet: true })
+        let groups = Some(self.home.join("groups")).filter(|path| path.exists());
+        replay(&Args { flows, groups, config, ports: inputs, out: out.to_owned(), json: false, quiet: true })
     }
 
     /// Replays the case and compares all that comes out with what shall. With `bless`, counters are written instead.

@@ -7,7 +7,7 @@ use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -140,13 +140,8 @@ impl Draft {
         let Some(mut section) = single("[bridge]", "bridge", root, faults) else { return };
         let bridge = &mut self.config.bridge;
         bridge.name = sections::bridge_name(&mut section, faults).unwrap_or_default();
-        if let Some(flows) = section.string("flows", faults) {
-            if flows.value.is_empty() || flows.value.contains('\0') {
-                faults.at(&flows.span, "flows is the path of a file; leave it out for no flows");
-            } else {
-                bridge.flows = Some(directory.join(flows.value));
-            }
-        }
+        bridge.flows = file("flows", &mut section, directory, faults);
+        bridge.groups = file("groups", &mut section, directory, faults);
         section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
     }
 
@@ -166,6 +161,21 @@ impl Draft {
             self.names.entry(name.value).or_insert(ofport.map_or(OfPort(0), |ofport| ofport.value));
         }
     }
+}
+
+/// The path of a file, relative to the configuration.
+fn file(
+    key: &'static str,
+    section: &mut Section<'_>,
+    directory: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<PathBuf> {
+    let path = section.string(key, faults)?;
+    if path.value.is_empty() || path.value.contains('\0') {
+        faults.at(&path.span, format!("{key} is the path of a file; leave it out for no {key}"));
+        return None;
+    }
+    Some(directory.join(path.value))
 }
 
 /// A section that may be there once.

@@ -9,11 +9,13 @@
 mod draft;
 mod laws;
 mod replay;
+mod rules;
 mod section;
 mod sections;
 
 pub use draft::Draft;
 pub use replay::{Answer, Neighbour, Way};
+pub use rules::{Rules, read_rules};
 
 use crate::text::Diagnostic;
 use datapath::flow::OfPort;
@@ -31,7 +33,7 @@ pub const UPLINKS_MAX: usize = 16;
 pub const CORES_MAX: usize = 256;
 /// How many bytes a configuration may have.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// How many bytes a file of flows may have.
+/// How many bytes a file of flows, or of groups, may have.
 pub const FLOWS_BYTES_MAX: u64 = 64 << 20;
 
 /// A switch, as its operator wants it.
@@ -58,6 +60,8 @@ pub struct Bridge {
     pub name: String,
     /// The file of its flows. None: no flows, so that every frame is dropped.
     pub flows: Option<PathBuf>,
+    /// The file of its groups.
+    pub groups: Option<PathBuf>,
 }
 
 /// The workers.
@@ -139,6 +143,15 @@ impl Config {
     /// The tunnels as the datapath takes them, in the order of the file.
     pub fn tunnel_specs(&self) -> Vec<TunnelSpec> {
         self.tunnels.iter().map(|tunnel| tunnel.spec.clone()).collect()
+    }
+
+    /// The flows and groups in the files that it names.
+    ///
+    /// # Errors
+    /// Every fault in them.
+    pub fn rules(&self) -> Result<Rules, Vec<Diagnostic>> {
+        let Bridge { flows, groups, .. } = &self.bridge;
+        read_rules(flows.as_deref(), groups.as_deref(), &self.port_names())
     }
 
     /// The names of all ports of the bridge: guests and tunnels.

@@ -17,9 +17,9 @@ mod workers;
 pub use socket::ask;
 
 use crate::compile::Bridge;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Rules};
 use crate::netlink::{Remote, Uplink, Watcher};
-use crate::text::{Diagnostic, parse_flows};
+use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
@@ -63,16 +63,10 @@ pub fn run(config: &Path, socket: &Path) -> Result<ExitCode> {
     })
 }
 
-/// The configuration and the flows that it names.
-fn load(path: &Path) -> Result<(Config, Vec<datapath::pipeline::Rule>), Vec<Diagnostic>> {
+/// The configuration, and the flows and groups that it names.
+fn load(path: &Path) -> Result<(Config, Rules), Vec<Diagnostic>> {
     let config = config::read(path)?;
-    let rules = match &config.bridge.flows {
-        None => Vec::new(),
-        Some(file) => {
-            let text = config::read_text(file, config::FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
-            parse_flows(&file.display().to_string(), &text, &config.port_names())?
-        }
-    };
+    let rules = config.rules()?;
     Ok((config, rules))
 }
 
@@ -94,13 +88,14 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: Config, rules: Vec<datapath::pipeline::Rule>, socket: &Path) -> Result<Daemon> {
+    async fn start(config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let mut workers = Workers::new(cores(&config)?, seed);
         let mut ports = Ports::claim(&config, workers.count()).await?;
         let bridge = Bridge {
-            rules,
+            rules: rules.flows,
+            groups: rules.groups,
             guests: ports.guests(),
             tunnels: config.tunnel_specs(),
             endpoints: ports.endpoints.clone(),

@@ -46,6 +46,8 @@ impl Daemon {
             hits: tally.worker.hits,
             masked_hits: tally.worker.masked_hits,
             misses: tally.worker.misses,
+            flows: tally.worker.flows,
+            masks: tally.worker.masks,
         });
         let drops = DropReason::ALL.iter().filter_map(|reason| {
             let count = tallies.iter().map(|tally| tally.drops(*reason)).sum();

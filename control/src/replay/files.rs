@@ -43,8 +43,11 @@ impl Captures {
             plan.ports.iter().map(|port| out.join(format!("{}.pcap", port.name))).collect();
         let counters = out.join(COUNTERS);
         let captures = plan.ports.iter().filter_map(|port| port.input.as_deref());
-        let inputs: Vec<&Path> =
-            captures.chain(args.flows.as_deref()).chain(args.config.as_deref()).collect();
+        let inputs: Vec<&Path> = captures
+            .chain(args.flows.as_deref())
+            .chain(args.groups.as_deref())
+            .chain(args.config.as_deref())
+            .collect();
         for output in outputs.iter().chain([&counters]) {
             refuse_to_overwrite(&inputs, output)?;
         }

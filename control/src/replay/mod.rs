@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", required_unless_present = "config", value_hint = clap::ValueHint::FilePath)]
     pub flows: Option<PathBuf>,
 
+    /// The groups, in the syntax of ovs-ofctl(8) [default: those that the configuration names]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub groups: Option<PathBuf>,
+
     /// A configuration (TOML) with ports, uplinks and tunnels
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,

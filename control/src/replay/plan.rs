@@ -2,18 +2,18 @@
 
 use super::{Args, PortArg, underlay};
 use crate::compile::Bridge;
-use crate::config::{self, Config, FLOWS_BYTES_MAX, read_text};
+use crate::config::{self, Config, Rules, read_rules};
+use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
-use crate::text::{Diagnostic, parse_flows};
 use anyhow::{Result, anyhow, bail, ensure};
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Pipeline, Rule};
+use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::worker::Role;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The secret of every hash: none, so that runs repeat.
@@ -71,7 +71,7 @@ impl Plan {
             None => of_arguments(&args.ports)?,
         };
         let ports = ports(&config, &args.ports)?;
-        let rules = rules(args.flows.as_deref().or(config.bridge.flows.as_deref()), &config.port_names())?;
+        let rules = rules(args, &config)?;
         Ok(Plan { pipeline: pipeline(&config, &ports, rules)?, names: config.port_names(), ports })
     }
 }
@@ -126,13 +126,15 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn rules(flows: Option<&Path>, names: &BTreeMap<String, OfPort>) -> Result<Vec<Rule>> {
-    let Some(path) = flows else { bail!("there are no flows: give --flows, or name them in [bridge]") };
-    let text = read_text(path, FLOWS_BYTES_MAX).map_err(|fault| Faults(vec![fault]))?;
-    Ok(parse_flows(&path.display().to_string(), &text, names).map_err(Faults)?)
+fn rules(args: &Args, config: &Config) -> Result<Rules> {
+    let Some(flows) = args.flows.as_deref().or(config.bridge.flows.as_deref()) else {
+        bail!("there are no flows: give --flows, or name them in [bridge]");
+    };
+    let groups = args.groups.as_deref().or(config.bridge.groups.as_deref());
+    Ok(read_rules(Some(flows), groups, &config.port_names()).map_err(Faults)?)
 }
 
-fn pipeline(config: &Config, ports: &[PlannedPort], rules: Vec<Rule>) -> Result<Pipeline> {
+fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Pipeline> {
     let ids = ports.iter().zip(0..).map(|(port, id)| (port, PortId(id)));
     let guests = ids.clone().filter_map(|(port, id)| match port.role {
         Role::Guest(ofport) => Some((ofport, id)),
@@ -140,7 +142,8 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Vec<Rule>) -> Result<
     });
     let uplinks: Vec<_> = ids.filter(|(port, _)| port.role == Role::Uplink).map(|(_, id)| id).collect();
     let bridge = Bridge {
-        rules,
+        rules: rules.flows,
+        groups: rules.groups,
         guests: guests.collect(),
         tunnels: config.tunnel_specs(),
         endpoints: underlay::endpoints(config)?,

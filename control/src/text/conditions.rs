@@ -11,7 +11,7 @@ use super::suggest::did_you_mean;
 use super::value::{Bits, read_condition, read_number};
 use super::words::{self, Protocol};
 use datapath::flow::Field;
-use datapath::pipeline::Match;
+use datapath::pipeline::{Match, TABLES, TableId};
 
 /// The priority of a flow that names none (ovs-ofctl(8); `OFP_DEFAULT_PRIORITY`).
 pub const PRIORITY_DEFAULT: u16 = 0x8000;
@@ -19,6 +19,7 @@ pub const PRIORITY_DEFAULT: u16 = 0x8000;
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Conditions {
+    pub(super) table: TableId,
     pub(super) priority: u16,
     pub(super) cookie: u64,
     pub(super) matching: Match,
@@ -26,8 +27,14 @@ pub(super) struct Conditions {
 
 /// Reads everything in front of `actions=`.
 pub(super) fn read_conditions(text: Span<'_>, ports: &dyn PortNames) -> Result<Conditions, Fault> {
-    let mut reading =
-        Reading { ports, priority: None, cookie: None, matching: Match::any(), fields: Vec::new() };
+    let mut reading = Reading {
+        ports,
+        table: None,
+        priority: None,
+        cookie: None,
+        matching: Match::any(),
+        fields: Vec::new(),
+    };
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
         reading.word(word)?;
@@ -37,6 +44,7 @@ pub(super) fn read_conditions(text: Span<'_>, ports: &dyn PortNames) -> Result<C
 
 struct Reading<'a> {
     ports: &'a dyn PortNames,
+    table: Option<u8>,
     priority: Option<u16>,
     cookie: Option<u64>,
     matching: Match,
@@ -63,12 +71,7 @@ impl<'a> Reading<'a> {
                 .argument()?
                 .fault("a cookie mask selects flows to change; a flow to add has a plain cookie")),
             "cookie" => once(&mut self.cookie, number(u64::MAX)? as u64, word),
-            "table" => match number(u8::MAX.into())? {
-                0 => Ok(()),
-                table => Err(word
-                    .argument()?
-                    .fault(format!("table {table}: this version has one table, number 0"))),
-            },
+            "table" => once(&mut self.table, read_table(word.argument()?)?.0, word),
             statistics if words::STATISTICS.contains(&statistics) => Ok(()),
             unknown => Err(word.key.fault(refusal(unknown))),
         }
@@ -119,7 +122,17 @@ impl<'a> Reading<'a> {
             return Err(place.fault(format!("{} needs {}", place.text, name.needs.advice())));
         }
         let priority = self.priority.unwrap_or(PRIORITY_DEFAULT);
-        Ok(Conditions { priority, cookie: self.cookie.unwrap_or(0), matching: self.matching })
+        let table = TableId(self.table.unwrap_or(0));
+        Ok(Conditions { table, priority, cookie: self.cookie.unwrap_or(0), matching: self.matching })
+    }
+}
+
+/// The number of a table.
+pub(super) fn read_table(text: Span<'_>) -> Result<TableId, Fault> {
+    let table = read_number(text.text, u8::MAX.into()).map_err(|message| text.fault(message))? as u8;
+    match usize::from(table) < TABLES {
+        true => Ok(TableId(table)),
+        false => Err(text.fault(format!("there is no table {table}: they are 0 to {}", TABLES - 1))),
     }
 }
 

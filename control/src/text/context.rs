@@ -97,6 +97,8 @@ pub(super) struct Context {
     icmp_code: Option<u16>,
     later_fragment: bool,
     pub(super) tag: Tag,
+    /// Nothing is asked: what a frame does not have is passed over when it comes.
+    lenient: bool,
 }
 
 impl Context {
@@ -111,6 +113,7 @@ impl Context {
             icmp_code: (matching.mask().get(Field::TpDst) != 0)
                 .then(|| matching.key().get(Field::TpDst) as u16),
             later_fragment: fragment & FRAGMENT_LATER != 0,
+            lenient: false,
             tag: match tci {
                 (_, mask) if mask & TAG_PRESENT == 0 => Tag::Unknown,
                 (value, _) if value & TAG_PRESENT == 0 => Tag::Absent,
@@ -119,8 +122,18 @@ impl Context {
         }
     }
 
+    /// Of a group, which does not know what frames it gets: as in Open vSwitch, an action on a header that a frame does not
+    /// have does nothing.
+    pub(super) fn of_group() -> Context {
+        Context { lenient: true, ..Context::of(&Match::any()) }
+    }
+
     /// Whether a field with such a need exists in every frame of the flow.
     pub(super) fn meets(&self, needs: Needs) -> bool {
+        self.lenient || self.meets_strictly(needs)
+    }
+
+    fn meets_strictly(&self, needs: Needs) -> bool {
         match needs {
             Needs::Nothing => true,
             Needs::Tag => self.tag == Tag::Present,

@@ -62,6 +62,9 @@ pub(super) struct Name {
     pub(super) set: Set,
     /// The largest value, where the protocol has fewer bits than the field.
     pub(super) max: u128,
+    /// The names of its bits in OpenFlow's and Nicira's numbering, and how many there are; the first is the one that they
+    /// are shown with. None: the field can be used only as a whole.
+    pub(super) bits: Option<(&'static [&'static str], u8)>,
 }
 
 const MASK: bool = true;
@@ -75,13 +78,29 @@ const fn name(
     needs: Needs,
     set: Set,
 ) -> Name {
-    Name { names, field, form, maskable, needs, set, max: field.max() }
+    Name { names, field, form, maskable, needs, set, max: field.max(), bits: None }
+}
+
+/// A field that no header holds.
+const fn register(names: &'static [&'static str], field: Field, bits: &'static [&'static str]) -> Name {
+    let form = Form::Hexadecimal(1);
+    name(names, field, form, MASK, Needs::Nothing, Set::When(Needs::Nothing)).called(bits)
 }
 
 impl Name {
     /// The same, of fewer bits.
     const fn of_bits(self, bits: u32) -> Name {
         Name { max: (1 << bits) - 1, ..self }
+    }
+
+    /// The same, whose bits have these names. All bits that the name speaks of, right-aligned in the field.
+    const fn called(self, names: &'static [&'static str]) -> Name {
+        Name { bits: Some((names, (128 - self.max.leading_zeros()) as u8)), ..self }
+    }
+
+    /// The same, of which only the lower bits can be used in parts.
+    const fn lower(self, names: &'static [&'static str], bits: u8) -> Name {
+        Name { bits: Some((names, bits)), ..self }
     }
 }
 
@@ -91,58 +110,131 @@ pub(super) const NAMES: &[Name] = {
     use Needs::*;
     use Set::{Instead, NotYet, ReadOnly, When};
     &[
-        name(&["in_port", "in_port_oxm"], Field::InPort, Port, EXACT, Nothing, NotYet),
-        name(&["eth_src", "dl_src"], Field::EthSrc, Mac, MASK, Nothing, When(Nothing)),
-        name(&["eth_dst", "dl_dst"], Field::EthDst, Mac, MASK, Nothing, When(Nothing)),
-        name(&["eth_type", "dl_type"], Field::EthType, Hexadecimal(4), EXACT, Nothing, ReadOnly),
-        name(&["vlan_tci"], Field::VlanTci, Form::VlanTci, MASK, Nothing, When(Nothing)),
+        name(&["in_port"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["NXM_OF_IN_PORT"], 16),
+        name(&["in_port_oxm"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["OXM_OF_IN_PORT"], 32),
+        name(&["eth_src", "dl_src"], Field::EthSrc, Mac, MASK, Nothing, When(Nothing))
+            .called(&["NXM_OF_ETH_SRC", "OXM_OF_ETH_SRC"]),
+        name(&["eth_dst", "dl_dst"], Field::EthDst, Mac, MASK, Nothing, When(Nothing))
+            .called(&["NXM_OF_ETH_DST", "OXM_OF_ETH_DST"]),
+        name(&["eth_type", "dl_type"], Field::EthType, Hexadecimal(4), EXACT, Nothing, ReadOnly)
+            .called(&["NXM_OF_ETH_TYPE", "OXM_OF_ETH_TYPE"]),
+        name(&["vlan_tci"], Field::VlanTci, Form::VlanTci, MASK, Nothing, When(Nothing))
+            .called(&["NXM_OF_VLAN_TCI"]),
         name(&["dl_vlan"], Field::VlanVid, Form::VlanOf10, EXACT, Nothing, Instead("vlan_vid")),
-        name(&["vlan_vid"], Field::VlanVid, Form::VlanVid, MASK, Nothing, When(Tag)),
-        name(&["vlan_pcp"], Field::VlanPcp, Form::VlanPcp, EXACT, Nothing, When(Tag)),
+        name(&["vlan_vid"], Field::VlanVid, Form::VlanVid, MASK, Nothing, When(Tag))
+            .lower(&["OXM_OF_VLAN_VID"], 12),
+        name(&["vlan_pcp"], Field::VlanPcp, Form::VlanPcp, EXACT, Nothing, When(Tag))
+            .called(&["OXM_OF_VLAN_PCP"]),
         name(&["dl_vlan_pcp"], Field::VlanPcp, Form::VlanPcp, EXACT, Nothing, Instead("vlan_pcp")),
-        name(&["ip_src", "nw_src"], Field::NwSrc, Ipv4, MASK, Ip4OrArp, When(Ip4)),
-        name(&["ip_dst", "nw_dst"], Field::NwDst, Ipv4, MASK, Ip4OrArp, When(Ip4)),
-        name(&["arp_spa"], Field::NwSrc, Ipv4, MASK, Arp, When(Arp)),
-        name(&["arp_tpa"], Field::NwDst, Ipv4, MASK, Arp, When(Arp)),
-        name(&["arp_op"], Field::NwProto, Decimal, EXACT, Arp, NotYet),
-        name(&["arp_sha"], Field::ArpSha, Mac, MASK, Arp, When(Arp)),
-        name(&["arp_tha"], Field::ArpTha, Mac, MASK, Arp, When(Arp)),
-        name(&["nw_proto", "ip_proto"], Field::NwProto, Decimal, EXACT, IpOrArp, ReadOnly),
+        name(&["ip_src", "nw_src"], Field::NwSrc, Ipv4, MASK, Ip4OrArp, When(Ip4))
+            .called(&["NXM_OF_IP_SRC", "OXM_OF_IPV4_SRC"]),
+        name(&["ip_dst", "nw_dst"], Field::NwDst, Ipv4, MASK, Ip4OrArp, When(Ip4))
+            .called(&["NXM_OF_IP_DST", "OXM_OF_IPV4_DST"]),
+        name(&["arp_spa"], Field::NwSrc, Ipv4, MASK, Arp, When(Arp))
+            .called(&["NXM_OF_ARP_SPA", "OXM_OF_ARP_SPA"]),
+        name(&["arp_tpa"], Field::NwDst, Ipv4, MASK, Arp, When(Arp))
+            .called(&["NXM_OF_ARP_TPA", "OXM_OF_ARP_TPA"]),
+        name(&["arp_op"], Field::NwProto, Decimal, EXACT, Arp, When(Arp)),
+        name(&["arp_sha"], Field::ArpSha, Mac, MASK, Arp, When(Arp))
+            .called(&["NXM_NX_ARP_SHA", "OXM_OF_ARP_SHA"]),
+        name(&["arp_tha"], Field::ArpTha, Mac, MASK, Arp, When(Arp))
+            .called(&["NXM_NX_ARP_THA", "OXM_OF_ARP_THA"]),
+        name(&["nw_proto", "ip_proto"], Field::NwProto, Decimal, EXACT, IpOrArp, ReadOnly)
+            .called(&["NXM_OF_IP_PROTO", "OXM_OF_IP_PROTO"]),
         name(&["ip_frag", "nw_frag"], Field::NwFrag, Fragment, EXACT, Ip, ReadOnly),
         name(&["nw_tos"], Field::NwTos, Tos, EXACT, Ip, When(Ip)),
-        name(&["ip_dscp"], Field::IpDscp, Decimal, EXACT, Ip, When(Ip)),
-        name(&["nw_ecn", "ip_ecn"], Field::NwEcn, Decimal, EXACT, Ip, When(Ip)),
-        name(&["nw_ttl"], Field::NwTtl, Decimal, EXACT, Ip, When(Ip)),
+        name(&["ip_dscp"], Field::IpDscp, Decimal, EXACT, Ip, When(Ip)).called(&["OXM_OF_IP_DSCP"]),
+        name(&["nw_ecn", "ip_ecn"], Field::NwEcn, Decimal, EXACT, Ip, When(Ip))
+            .called(&["NXM_NX_IP_ECN", "OXM_OF_IP_ECN"]),
+        name(&["nw_ttl"], Field::NwTtl, Decimal, EXACT, Ip, When(Ip)).called(&["NXM_NX_IP_TTL"]),
         name(&["tp_src"], Field::TpSrc, Decimal, MASK, Transport, Instead("tcp_src, udp_src or sctp_src")),
         name(&["tp_dst"], Field::TpDst, Decimal, MASK, Transport, Instead("tcp_dst, udp_dst or sctp_dst")),
-        name(&["tcp_src"], Field::TpSrc, Decimal, MASK, Tcp, When(Tcp)),
-        name(&["tcp_dst"], Field::TpDst, Decimal, MASK, Tcp, When(Tcp)),
-        name(&["udp_src"], Field::TpSrc, Decimal, MASK, Udp, When(Udp)),
-        name(&["udp_dst"], Field::TpDst, Decimal, MASK, Udp, When(Udp)),
-        name(&["sctp_src"], Field::TpSrc, Decimal, MASK, Sctp, NotYet),
-        name(&["sctp_dst"], Field::TpDst, Decimal, MASK, Sctp, NotYet),
-        name(&["tcp_flags"], Field::TcpFlags, Form::TcpFlags, MASK, Tcp, ReadOnly),
-        name(&["icmp_type"], Field::TpSrc, Decimal, EXACT, AnyIcmp, When(Icmp)).of_bits(8),
-        name(&["icmp_code"], Field::TpDst, Decimal, EXACT, AnyIcmp, When(Icmp)).of_bits(8),
-        name(&["icmpv6_type"], Field::TpSrc, Decimal, EXACT, Icmp6, When(Icmp6)).of_bits(8),
-        name(&["icmpv6_code"], Field::TpDst, Decimal, EXACT, Icmp6, When(Icmp6)).of_bits(8),
-        name(&["ipv6_src"], Field::Ipv6Src, Ipv6, MASK, Ip6, When(Ip6)),
-        name(&["ipv6_dst"], Field::Ipv6Dst, Ipv6, MASK, Ip6, When(Ip6)),
-        name(&["ipv6_label"], Field::Ipv6Label, Hexadecimal(5), MASK, Ip6, When(Ip6)),
-        name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, NotYet),
-        name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, NotYet),
-        name(&["nd_tll"], Field::NdTll, Mac, MASK, NdAdvert, NotYet),
-        name(&["tun_id", "tunnel_id"], Field::TunId, Hexadecimal(1), MASK, Nothing, When(Nothing)),
-        name(&["tun_src"], Field::TunSrc, Ipv4, MASK, Nothing, NotYet),
-        name(&["tun_dst"], Field::TunDst, Ipv4, MASK, Nothing, When(Nothing)),
-        name(&["tun_ipv6_src"], Field::TunIpv6Src, Ipv6, MASK, Nothing, NotYet),
-        name(&["tun_ipv6_dst"], Field::TunIpv6Dst, Ipv6, MASK, Nothing, When(Nothing)),
+        name(&["tcp_src"], Field::TpSrc, Decimal, MASK, Tcp, When(Tcp))
+            .called(&["NXM_OF_TCP_SRC", "OXM_OF_TCP_SRC"]),
+        name(&["tcp_dst"], Field::TpDst, Decimal, MASK, Tcp, When(Tcp))
+            .called(&["NXM_OF_TCP_DST", "OXM_OF_TCP_DST"]),
+        name(&["udp_src"], Field::TpSrc, Decimal, MASK, Udp, When(Udp))
+            .called(&["NXM_OF_UDP_SRC", "OXM_OF_UDP_SRC"]),
+        name(&["udp_dst"], Field::TpDst, Decimal, MASK, Udp, When(Udp))
+            .called(&["NXM_OF_UDP_DST", "OXM_OF_UDP_DST"]),
+        name(&["sctp_src"], Field::TpSrc, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_SRC"]),
+        name(&["sctp_dst"], Field::TpDst, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_DST"]),
+        name(&["tcp_flags"], Field::TcpFlags, Form::TcpFlags, MASK, Tcp, ReadOnly)
+            .called(&["NXM_NX_TCP_FLAGS", "OXM_OF_TCP_FLAGS"]),
+        name(&["icmp_type"], Field::TpSrc, Decimal, EXACT, AnyIcmp, When(Icmp))
+            .of_bits(8)
+            .called(&["NXM_OF_ICMP_TYPE", "OXM_OF_ICMPV4_TYPE"]),
+        name(&["icmp_code"], Field::TpDst, Decimal, EXACT, AnyIcmp, When(Icmp))
+            .of_bits(8)
+            .called(&["NXM_OF_ICMP_CODE", "OXM_OF_ICMPV4_CODE"]),
+        name(&["icmpv6_type"], Field::TpSrc, Decimal, EXACT, Icmp6, When(Icmp6))
+            .of_bits(8)
+            .called(&["NXM_NX_ICMPV6_TYPE", "OXM_OF_ICMPV6_TYPE"]),
+        name(&["icmpv6_code"], Field::TpDst, Decimal, EXACT, Icmp6, When(Icmp6))
+            .of_bits(8)
+            .called(&["NXM_NX_ICMPV6_CODE", "OXM_OF_ICMPV6_CODE"]),
+        name(&["ipv6_src"], Field::Ipv6Src, Ipv6, MASK, Ip6, When(Ip6))
+            .called(&["NXM_NX_IPV6_SRC", "OXM_OF_IPV6_SRC"]),
+        name(&["ipv6_dst"], Field::Ipv6Dst, Ipv6, MASK, Ip6, When(Ip6))
+            .called(&["NXM_NX_IPV6_DST", "OXM_OF_IPV6_DST"]),
+        name(&["ipv6_label"], Field::Ipv6Label, Hexadecimal(5), MASK, Ip6, When(Ip6))
+            .called(&["NXM_NX_IPV6_LABEL", "OXM_OF_IPV6_FLABEL"]),
+        name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, NotYet)
+            .called(&["NXM_NX_ND_TARGET", "OXM_OF_IPV6_ND_TARGET"]),
+        name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, NotYet)
+            .called(&["NXM_NX_ND_SLL", "OXM_OF_IPV6_ND_SLL"]),
+        name(&["nd_tll"], Field::NdTll, Mac, MASK, NdAdvert, NotYet)
+            .called(&["NXM_NX_ND_TLL", "OXM_OF_IPV6_ND_TLL"]),
+        name(&["tun_id", "tunnel_id"], Field::TunId, Hexadecimal(1), MASK, Nothing, When(Nothing))
+            .called(&["NXM_NX_TUN_ID", "OXM_OF_TUNNEL_ID"]),
+        name(&["tun_src"], Field::TunSrc, Ipv4, MASK, Nothing, NotYet).called(&["NXM_NX_TUN_IPV4_SRC"]),
+        name(&["tun_dst"], Field::TunDst, Ipv4, MASK, Nothing, When(Nothing))
+            .called(&["NXM_NX_TUN_IPV4_DST"]),
+        name(&["tun_ipv6_src"], Field::TunIpv6Src, Ipv6, MASK, Nothing, NotYet)
+            .called(&["NXM_NX_TUN_IPV6_SRC"]),
+        name(&["tun_ipv6_dst"], Field::TunIpv6Dst, Ipv6, MASK, Nothing, When(Nothing))
+            .called(&["NXM_NX_TUN_IPV6_DST"]),
+        register(&["metadata"], Field::Metadata, &["OXM_OF_METADATA"]),
+        register(&["reg0"], Field::Reg0, &["NXM_NX_REG0"]),
+        register(&["reg1"], Field::Reg1, &["NXM_NX_REG1"]),
+        register(&["reg2"], Field::Reg2, &["NXM_NX_REG2"]),
+        register(&["reg3"], Field::Reg3, &["NXM_NX_REG3"]),
+        register(&["reg4"], Field::Reg4, &["NXM_NX_REG4"]),
+        register(&["reg5"], Field::Reg5, &["NXM_NX_REG5"]),
+        register(&["reg6"], Field::Reg6, &["NXM_NX_REG6"]),
+        register(&["reg7"], Field::Reg7, &["NXM_NX_REG7"]),
+        register(&["reg8"], Field::Reg8, &["NXM_NX_REG8"]),
+        register(&["reg9"], Field::Reg9, &["NXM_NX_REG9"]),
+        register(&["reg10"], Field::Reg10, &["NXM_NX_REG10"]),
+        register(&["reg11"], Field::Reg11, &["NXM_NX_REG11"]),
+        register(&["reg12"], Field::Reg12, &["NXM_NX_REG12"]),
+        register(&["reg13"], Field::Reg13, &["NXM_NX_REG13"]),
+        register(&["reg14"], Field::Reg14, &["NXM_NX_REG14"]),
+        register(&["reg15"], Field::Reg15, &["NXM_NX_REG15"]),
+        register(&["xreg0"], Field::Xreg0, &["OXM_OF_PKT_REG0"]),
+        register(&["xreg1"], Field::Xreg1, &["OXM_OF_PKT_REG1"]),
+        register(&["xreg2"], Field::Xreg2, &["OXM_OF_PKT_REG2"]),
+        register(&["xreg3"], Field::Xreg3, &["OXM_OF_PKT_REG3"]),
+        register(&["xreg4"], Field::Xreg4, &["OXM_OF_PKT_REG4"]),
+        register(&["xreg5"], Field::Xreg5, &["OXM_OF_PKT_REG5"]),
+        register(&["xreg6"], Field::Xreg6, &["OXM_OF_PKT_REG6"]),
+        register(&["xreg7"], Field::Xreg7, &["OXM_OF_PKT_REG7"]),
+        register(&["xxreg0"], Field::Xxreg0, &["NXM_NX_XXREG0"]),
+        register(&["xxreg1"], Field::Xxreg1, &["NXM_NX_XXREG1"]),
+        register(&["xxreg2"], Field::Xxreg2, &["NXM_NX_XXREG2"]),
+        register(&["xxreg3"], Field::Xxreg3, &["NXM_NX_XXREG3"]),
     ]
 };
 
 /// The field of that name.
 pub(super) fn find(name: &str) -> Option<&'static Name> {
     NAMES.iter().find(|field| field.names.contains(&name))
+}
+
+/// The field that bits are called by, in any of its names.
+pub(super) fn find_bits(name: &str) -> Option<&'static Name> {
+    let called = |field: &&Name| field.bits.is_some_and(|(names, _)| names.contains(&name));
+    find(name).or_else(|| NAMES.iter().find(called))
 }
 
 #[cfg(test)]

@@ -5,19 +5,28 @@ use super::conditions::PRIORITY_DEFAULT;
 use super::context::{ARP, Context, Needs, TAG_PRESENT};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags::write_flags;
+use super::parts::write_part;
 use super::ports::PortNames;
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Match, Part, Rule, RuleAction};
+use datapath::pipeline::{Instructions, Match, Part, Rule, RuleAction, TableId};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// A rule as text.
+/// A rule as text, without its table.
 pub fn format_rule(rule: &Rule, ports: &dyn PortNames) -> String {
+    format_flow(TableId(0), rule, ports)
+}
+
+/// A rule of a table as text. Table 0 is not named.
+pub fn format_flow(table: TableId, rule: &Rule, ports: &dyn PortNames) -> String {
     let mut text = String::new();
     if rule.cookie != 0 {
         let _ = write!(text, "cookie={:#x}, ", rule.cookie);
+    }
+    if table != TableId(0) {
+        let _ = write!(text, "table={}, ", table.0);
     }
     let mut conditions = Vec::new();
     if rule.priority != PRIORITY_DEFAULT {
@@ -29,8 +38,30 @@ pub fn format_rule(rule: &Rule, ports: &dyn PortNames) -> String {
         text.push(' ');
     }
     text.push_str("actions=");
-    text.push_str(&format_actions(&rule.instructions.apply, &rule.matching, ports));
+    text.push_str(&format_instructions(&rule.instructions, &rule.matching, ports));
     text
+}
+
+/// All that a rule does as text.
+pub fn format_instructions(instructions: &Instructions, matching: &Match, ports: &dyn PortNames) -> String {
+    let context = Context::of(matching);
+    let Instructions { apply, clear, write, metadata, goto } = instructions;
+    let mut words: Vec<_> = apply.iter().map(|action| write_action(action, &context, ports)).collect();
+    if *clear {
+        words.push("clear_actions".into());
+    }
+    if !write.is_empty() {
+        words.push(format!("write_actions({})", write_actions(write, &context, ports)));
+    }
+    if let Some((value, mask)) = metadata {
+        let form = Form::Hexadecimal(1);
+        let value = write_value(form, Field::Metadata, (*value).into(), (*mask).into());
+        words.push(format!("write_metadata:{value}"));
+    }
+    if let Some(table) = goto {
+        words.push(format!("goto_table:{}", table.0));
+    }
+    if words.is_empty() { "drop".into() } else { words.join(",") }
 }
 
 /// A match as text; empty when every frame fits.
@@ -42,11 +73,15 @@ pub fn format_match(matching: &Match, ports: &dyn PortNames) -> String {
 
 /// Actions as text. The match tells the names of fields that protocols share.
 pub fn format_actions(actions: &[RuleAction], matching: &Match, ports: &dyn PortNames) -> String {
+    write_actions(actions, &Context::of(matching), ports)
+}
+
+/// Actions of frames of which this is known.
+pub(super) fn write_actions(actions: &[RuleAction], context: &Context, ports: &dyn PortNames) -> String {
     if actions.is_empty() {
         return "drop".into();
     }
-    let context = Context::of(matching);
-    let words: Vec<_> = actions.iter().map(|action| write_action(action, &context, ports)).collect();
+    let words: Vec<_> = actions.iter().map(|action| write_action(action, context, ports)).collect();
     words.join(",")
 }
 
@@ -64,7 +99,23 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
     }
     let arp = context.eth_type == Some(ARP);
     let icmp = context.meets(Needs::AnyIcmp);
-    let names: [(Field, &str); 31] = [
+    let names: [(Field, &str); 48] = [
+        (Field::Reg0, "reg0"),
+        (Field::Reg1, "reg1"),
+        (Field::Reg2, "reg2"),
+        (Field::Reg3, "reg3"),
+        (Field::Reg4, "reg4"),
+        (Field::Reg5, "reg5"),
+        (Field::Reg6, "reg6"),
+        (Field::Reg7, "reg7"),
+        (Field::Reg8, "reg8"),
+        (Field::Reg9, "reg9"),
+        (Field::Reg10, "reg10"),
+        (Field::Reg11, "reg11"),
+        (Field::Reg12, "reg12"),
+        (Field::Reg13, "reg13"),
+        (Field::Reg14, "reg14"),
+        (Field::Reg15, "reg15"),
         (Field::TunId, "tun_id"),
         (Field::TunSrc, "tun_src"),
         (Field::TunDst, "tun_dst"),
@@ -73,6 +124,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::TunGbpId, "tun_gbp_id"),
         (Field::TunGbpFlags, "tun_gbp_flags"),
         (Field::TunFlags, "tun_flags"),
+        (Field::Metadata, "metadata"),
         (Field::InPort, "in_port"),
         (Field::VlanTci, "vlan_tci"),
         (Field::EthSrc, "dl_src"),
@@ -221,36 +273,37 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::InPort => "IN_PORT".into(),
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
-        RuleAction::SetField { field, value, mask } => match settable(*field, context) {
-            Some(name) => {
-                format!("set_field:{}->{}", write_value(name.form, *field, *value, *mask), name.names[0])
-            }
-            None => format!("set_field:{value:#x}/{mask:#x}->{}", field.name()),
-        },
-        RuleAction::OutputReg(part) => format!("output:{}", write_part(part)),
+        RuleAction::SetField { field, value, mask } => write_setting(*field, *value, *mask, context),
+        RuleAction::OutputReg(part) => format!("output:{}", write_part(part, context)),
         RuleAction::All => "ALL".into(),
         RuleAction::Flood => "FLOOD".into(),
         RuleAction::Group(group) => format!("group:{}", group.0),
-        RuleAction::Move { from, to } => format!("move:{}->{}", write_part(from), write_part(to)),
+        RuleAction::Move { from, to } => {
+            format!("move:{}->{}", write_part(from, context), write_part(to, context))
+        }
         RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::Resubmit { port: Some(port), table: None } => {
+            format!("resubmit:{}", write_port(port.0.into(), ports))
+        }
         RuleAction::Resubmit { port, table } => {
             let port = port.map_or(String::new(), |port| write_port(port.0.into(), ports));
             format!("resubmit({port},{})", table.map_or(String::new(), |table| table.0.to_string()))
         }
-        RuleAction::Clone(actions) => {
-            let actions = actions.iter().map(|action| write_action(action, context, ports));
-            format!("clone({})", actions.collect::<Vec<_>>().join(","))
-        }
+        RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }
 
-/// Part of a field, as Open vSwitch writes it: `name[first..last]`.
-fn write_part(part: &Part) -> String {
-    match (part.offset, part.bits) {
-        (0, bits) if bits == part.field.slot().bits => format!("{}[]", part.field.name()),
-        (offset, 1) => format!("{}[{offset}]", part.field.name()),
-        (offset, bits) => format!("{}[{offset}..{}]", part.field.name(), offset + bits - 1),
+/// Bits that are set: by `set_field`, or by `load` where `set_field` takes no mask.
+fn write_setting(field: Field, value: u128, mask: u128, context: &Context) -> String {
+    let Some(name) = settable(field, context) else {
+        return format!("set_field:{value:#x}/{mask:#x}->{}", field.name());
+    };
+    if name.maskable || name.bits.is_none() || mask == field.max() {
+        return format!("set_field:{}->{}", write_value(name.form, field, value, mask), name.names[0]);
     }
+    let offset = mask.trailing_zeros() as u8;
+    let part = Part { field, offset, bits: (mask >> offset).trailing_ones() as u8 };
+    format!("load:{:#x}->{}", value >> offset, write_part(&part, context))
 }
 
 /// The name under which a field is set in the frames of a flow.

@@ -13,6 +13,9 @@ mod diagnostic;
 mod fields;
 mod flags;
 mod format;
+mod groups;
+mod instructions;
+mod parts;
 mod ports;
 mod scan;
 pub(crate) mod suggest;
@@ -23,13 +26,15 @@ mod words;
 pub use actions::ACTIONS_MAX;
 pub use conditions::PRIORITY_DEFAULT;
 pub use diagnostic::Diagnostic;
-pub use format::{format_actions, format_match, format_rule};
+pub use format::{format_actions, format_flow, format_instructions, format_match, format_rule};
+pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_groups};
 pub use ports::{NoNames, OFPORT_MAX, PortNames};
 pub use vocabulary::{Vocabulary, vocabulary};
 
-use datapath::pipeline::Rule;
+use actions::Known;
+use datapath::pipeline::{GroupId, Rule, TableId};
 use scan::{Fault, Span};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many flows a text may have.
 pub const FLOWS_MAX: usize = 100_000;
@@ -38,9 +43,11 @@ pub const LINE_BYTES_MAX: usize = 65_536;
 /// How many faults are reported before reading stops.
 pub const FAULTS_MAX: usize = 100;
 
-/// A rule and the line that it stands on.
+/// A rule, its table, and the line that it stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowLine {
+    /// The table.
+    pub table: TableId,
     /// The rule.
     pub rule: Rule,
     /// Its line, from 1.
@@ -52,17 +59,19 @@ pub fn parse_flows(
     source_name: &str,
     text: &str,
     ports: &dyn PortNames,
-) -> Result<Vec<Rule>, Vec<Diagnostic>> {
-    let lines = parse_flow_lines(source_name, text, ports)?;
-    Ok(lines.into_iter().map(|line| line.rule).collect())
+) -> Result<Vec<(TableId, Rule)>, Vec<Diagnostic>> {
+    let lines = parse_flow_lines(source_name, text, ports, None)?;
+    Ok(lines.into_iter().map(|line| (line.table, line.rule)).collect())
 }
 
-/// As [`parse_flows`], with the line of each rule.
+/// As [`parse_flows`], with the line of each rule. A flow may name only these groups, if they are given.
 pub fn parse_flow_lines(
     source_name: &str,
     text: &str,
     ports: &dyn PortNames,
+    groups: Option<&BTreeSet<GroupId>>,
 ) -> Result<Vec<FlowLine>, Vec<Diagnostic>> {
+    let known = Known { ports, groups };
     let mut flows: Vec<FlowLine> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::new();
@@ -75,18 +84,18 @@ pub fn parse_flow_lines(
             FLOWS_MAX => {
                 Err(Fault { at: 0, len: 1, message: format!("too many flows: at most {FLOWS_MAX}") })
             }
-            _ => read_flow(flow, ports),
+            _ => read_flow(flow, known),
         };
         let place = Span { text: flow, at: 0 };
-        let read = read.and_then(|rule| {
-            let fits = (rule.priority, *rule.matching.key().words(), *rule.matching.mask().words());
+        let read = read.and_then(|(table, rule)| {
+            let fits = (table, rule.priority, *rule.matching.key().words(), *rule.matching.mask().words());
             match seen.insert(fits, number) {
                 Some(first) => Err(place.fault(format!("line {first} has the same priority and match"))),
-                None => Ok(rule),
+                None => Ok((table, rule)),
             }
         });
         match read {
-            Ok(rule) => flows.push(FlowLine { rule, line: number }),
+            Ok((table, rule)) => flows.push(FlowLine { table, rule, line: number }),
             Err(Fault { at, len, message }) => {
                 faults.push(Diagnostic::on_line(source_name, number, line, at, len, message));
             }
@@ -98,9 +107,18 @@ pub fn parse_flow_lines(
     if faults.is_empty() { Ok(flows) } else { Err(faults) }
 }
 
-/// Reads one flow.
+/// Reads one flow, whatever its table.
 pub fn parse_flow(source_name: &str, text: &str, ports: &dyn PortNames) -> Result<Rule, Diagnostic> {
-    read_flow(text, ports)
+    parse_table_flow(source_name, text, ports).map(|(_, rule)| rule)
+}
+
+/// Reads one flow and its table.
+pub fn parse_table_flow(
+    source_name: &str,
+    text: &str,
+    ports: &dyn PortNames,
+) -> Result<(TableId, Rule), Diagnostic> {
+    read_flow(text, Known { ports, groups: None })
         .map_err(|fault| Diagnostic::on_line(source_name, 1, text, fault.at, fault.len, fault.message))
 }
 
@@ -112,17 +130,20 @@ pub fn is_word(name: &str) -> bool {
     lists.into_iter().any(|list| words::lists(list, &name))
 }
 
-fn read_flow(text: &str, ports: &dyn PortNames) -> Result<Rule, Fault> {
-    if text.len() > LINE_BYTES_MAX {
-        return Err(Fault {
-            at: 0,
-            len: 1,
-            message: format!("the line is longer than {LINE_BYTES_MAX} bytes"),
-        });
-    }
+fn read_flow(text: &str, known: Known<'_>) -> Result<(TableId, Rule), Fault> {
+    bounded(text)?;
     let (conditions, list) = scan::split_actions(Span { text, at: 0 })?;
-    let conditions::Conditions { priority, cookie, matching } =
-        conditions::read_conditions(conditions, ports)?;
-    let actions = actions::read_actions(list, &matching, ports)?;
-    Ok(Rule { cookie, ..Rule::acting(priority, matching, actions) })
+    let conditions::Conditions { table, priority, cookie, matching } =
+        conditions::read_conditions(conditions, known.ports)?;
+    let instructions = instructions::read_instructions(list, table, &matching, known)?;
+    Ok((table, Rule { cookie, ..Rule::new(priority, matching, instructions) }))
+}
+
+/// Refuses a line that is too long.
+fn bounded(text: &str) -> Result<(), Fault> {
+    if text.len() <= LINE_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+    Err(Fault { at: 0, len: 1, message })
 }

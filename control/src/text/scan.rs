@@ -22,6 +22,12 @@ impl<'a> Span<'a> {
         Span { text: &self.text[from..to], at: self.at + from }
     }
 
+    /// The same without white space around it.
+    pub(super) fn trim(self) -> Span<'a> {
+        let from = self.text.len() - self.text.trim_start().len();
+        self.cut(from, from + self.text.trim().len())
+    }
+
     /// A fault at this place.
     pub(super) fn fault(self, message: impl Into<String>) -> Fault {
         Fault { at: self.at, len: self.text.len(), message: message.into() }

@@ -50,8 +50,13 @@ pub(super) fn read_condition(name: &Name, text: &str, ports: &dyn PortNames) -> 
     }
 }
 
-/// What `set_field:text->name` writes.
-pub(super) fn read_setting(name: &Name, text: &str, ports: &dyn PortNames) -> Result<Bits, String> {
+/// What `set_field:text->name` writes, in a frame that has a tag or may have none.
+pub(super) fn read_setting(
+    name: &Name,
+    text: &str,
+    tagged: bool,
+    ports: &dyn PortNames,
+) -> Result<Bits, String> {
     let (value, mask) = read(name, text, ports)?;
     if mask == 0 {
         return Err("a mask of zero sets nothing".into());
@@ -59,9 +64,15 @@ pub(super) fn read_setting(name: &Name, text: &str, ports: &dyn PortNames) -> Re
     if value & !mask != 0 {
         return Err(format!("{text}: the value has bits that the mask does not set"));
     }
+    settable(name, Bits { field: name.field, value, mask }, tagged)
+}
+
+/// Bits that may be set: a tag is there, or comes with them.
+pub(super) fn settable(name: &Name, bits: Bits, tagged: bool) -> Result<Bits, String> {
+    let Bits { value, mask, .. } = bits;
     let tag_bit = match name.form {
-        Form::VlanTci => TAG_PRESENT,
-        Form::VlanVid => mask & TAG_PRESENT,
+        Form::VlanTci if !tagged => TAG_PRESENT,
+        Form::VlanTci | Form::VlanVid => mask & TAG_PRESENT,
         _ => 0,
     };
     if value & tag_bit != tag_bit {
@@ -71,7 +82,7 @@ pub(super) fn read_setting(name: &Name, text: &str, ports: &dyn PortNames) -> Re
             name.names[0]
         ));
     }
-    Ok(Bits { field: name.field, value, mask })
+    Ok(bits)
 }
 
 /// A value and its mask.

@@ -14,6 +14,8 @@ pub struct Vocabulary {
     pub fields: Vec<&'static str>,
     /// Actions.
     pub actions: Vec<&'static str>,
+    /// What a group has, and its buckets.
+    pub groups: Vec<&'static str>,
     /// What Open vSwitch has and this version refuses by name. A name that ends with `*` stands for many.
     pub refused: Vec<&'static str>,
 }
@@ -21,12 +23,18 @@ pub struct Vocabulary {
 /// Every word.
 pub fn vocabulary() -> Vocabulary {
     let aliases = words::PROTOCOL_ALIASES.iter().map(|(alias, _)| *alias);
-    let refused = [words::FLOW_WORDS_NOT_YET, words::FIELDS_NOT_YET, words::ACTIONS_NOT_YET];
+    let refused = [
+        words::FLOW_WORDS_NOT_YET,
+        words::FIELDS_NOT_YET,
+        words::ACTIONS_NOT_YET,
+        words::GROUP_WORDS_NOT_YET,
+    ];
     Vocabulary {
         properties: [words::FLOW_WORDS, words::STATISTICS].concat(),
         protocols: words::PROTOCOLS.iter().map(|protocol| protocol.name).chain(aliases).collect(),
         fields: NAMES.iter().flat_map(|name| name.names).copied().collect(),
         actions: words::ACTIONS.to_vec(),
+        groups: words::GROUP_WORDS.to_vec(),
         refused: refused.concat(),
     }
 }

@@ -62,7 +62,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "dp_hash",
     "eth",
     "ip_ttl",
-    "metadata",
     "mpls_bos",
     "mpls_label",
     "mpls_tc",
@@ -73,7 +72,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "packet_type",
     "pkt_mark",
     "recirc_id",
-    "reg*",
     "skb_priority",
     "tun_erspan_*",
     "tun_flags",
@@ -82,8 +80,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "tun_metadata*",
     "tun_tos",
     "tun_ttl",
-    "xreg*",
-    "xxreg*",
 ];
 
 /// The actions that there are.
@@ -110,17 +106,29 @@ pub(super) const ACTIONS: &[&str] = &[
     "push_vlan",
     "set_tunnel",
     "set_tunnel64",
+    "all",
+    "flood",
+    "group",
+    "load",
+    "move",
+    "dec_ttl",
+    "resubmit",
+    "clone",
+    "clear_actions",
+    "write_actions",
+    "write_metadata",
+    "goto_table",
 ];
+
+/// Those among them that are instructions, in their order: after all actions.
+pub(super) const INSTRUCTIONS: [&str; 4] = ["clear_actions", "write_actions", "write_metadata", "goto_table"];
 
 /// Actions that Open vSwitch knows and this version does not have.
 pub(super) const ACTIONS_NOT_YET: &[&str] = &[
-    "all",
     "apply_actions",
     "bundle",
     "bundle_load",
     "check_pkt_larger",
-    "clear_actions",
-    "clone",
     "conjunction",
     "controller",
     "ct",
@@ -129,22 +137,16 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "debug_slow",
     "dec_mpls_ttl",
     "dec_nsh_ttl",
-    "dec_ttl",
     "decap",
     "delete_field",
     "encap",
     "enqueue",
     "exit",
     "fin_timeout",
-    "flood",
     "flood_vlans",
-    "goto_table",
-    "group",
     "learn",
-    "load",
     "local",
     "meter",
-    "move",
     "multipath",
     "nat",
     "normal",
@@ -155,7 +157,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "pop_queue",
     "push",
     "push_mpls",
-    "resubmit",
     "sample",
     "set_mpls_label",
     "set_mpls_tc",
@@ -163,9 +164,18 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "set_queue",
     "table",
     "unroll_xlate",
-    "write_actions",
-    "write_metadata",
 ];
+
+/// Properties of groups and of their buckets.
+pub(super) const GROUP_WORDS: &[&str] =
+    &["group_id", "type", "bucket", "bucket_id", "weight", "watch_port", "watch_group", "actions"];
+
+/// Properties of groups that Open vSwitch knows and this version does not have.
+pub(super) const GROUP_WORDS_NOT_YET: &[&str] =
+    &["command_bucket_id", "fields", "selection_method", "selection_method_param"];
+
+/// The largest number that a bucket can have (OpenFlow 1.5, `OFPG_BUCKET_MAX`).
+pub(super) const BUCKET_ID_MAX: u32 = 0xffff_ff00;
 
 /// Whether a list that may contain `name*` has a word.
 pub(super) fn lists(list: &[&str], word: &str) -> bool {

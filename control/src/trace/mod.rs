@@ -46,6 +46,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", required_unless_present = "config", value_hint = clap::ValueHint::FilePath)]
     pub flows: Option<PathBuf>,
 
+    /// The groups [default: those that the configuration names]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub groups: Option<PathBuf>,
+
     /// Without a configuration: the ports, numbered from 1 in this order
     #[arg(long = "port", value_name = "NAME", conflicts_with = "config")]
     pub ports: Vec<String>,
@@ -95,6 +99,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 pub fn trace(args: &Args) -> Result<Report> {
     let plan = replay::Plan::new(&replay::Args {
         flows: args.flows.clone(),
+        groups: args.groups.clone(),
         config: args.config.clone(),
         ports: args.ports.iter().map(|name| PortArg { name: name.clone(), input: None }).collect(),
         ..replay::Args::default()

@@ -43,4 +43,8 @@ pub struct WorkerCounters {
     pub misses: u64,
     /// Pipelines adopted.
     pub adoptions: u64,
+    /// Megaflows that it has now.
+    pub flows: u64,
+    /// Different masks that they have now: the most probes that a lookup takes.
+    pub masks: u64,
 }

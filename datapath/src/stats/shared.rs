@@ -7,7 +7,7 @@ use super::{DropReason, Drops, PortCounters, WorkerCounters};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const PORT_FIELDS: usize = 7;
-const WORKER_FIELDS: usize = 6;
+const WORKER_FIELDS: usize = 8;
 
 /// The published counters of one worker.
 #[derive(Debug)]
@@ -54,8 +54,9 @@ impl SharedStats {
 
     /// Publishes a worker's own counters.
     pub fn publish(&self, worker: &WorkerCounters, drops: &Drops) {
-        let WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions } = *worker;
-        store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, adoptions]);
+        let WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks } =
+            *worker;
+        store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks]);
         for (reason, count) in drops.iter() {
             self.drops[reason as usize].store(count, Relaxed);
         }
@@ -70,7 +71,7 @@ impl SharedStats {
 
     /// What was published last.
     pub fn read(&self) -> Snapshot {
-        let [turns, idle_turns, hits, masked_hits, misses, adoptions] = load(&self.worker);
+        let [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks] = load(&self.worker);
         let mut drops = Drops::default();
         for reason in DropReason::ALL {
             drops.set(*reason, self.drops[*reason as usize].load(Relaxed));
@@ -81,7 +82,7 @@ impl SharedStats {
         });
         Snapshot {
             generation: self.generation(),
-            worker: WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions },
+            worker: WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks },
             drops,
             ports: ports.collect(),
         }

@@ -114,6 +114,16 @@ impl<'u> Worker<'u> {
         self.pool.len()
     }
 
+    /// How many megaflows there are.
+    pub fn flows(&self) -> usize {
+        self.megaflows.len()
+    }
+
+    /// How many different masks they have.
+    pub fn masks(&self) -> usize {
+        self.megaflows.masks()
+    }
+
     /// The descriptors that become readable when there is work.
     pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
         self.slots.iter().flat_map(|slot| slot.port.fds()).collect()
@@ -122,6 +132,7 @@ impl<'u> Worker<'u> {
     /// Publishes the counters now.
     pub fn publish(&mut self) {
         self.published_ns = self.now_ns;
+        (self.counters.flows, self.counters.masks) = (self.flows() as u64, self.masks() as u64);
         self.shared.publish(&self.counters, &self.drops);
         for (i, slot) in self.slots.iter_mut().enumerate() {
             self.shared.publish_port(i, slot.counted());

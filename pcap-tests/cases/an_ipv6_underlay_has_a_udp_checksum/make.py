@@ -20,5 +20,6 @@ for header in (UDP(sport=50000, dport=4789), UDP(sport=50000, dport=4789, chksum
     case.send("eth1", outer / header / VXLAN(flags=8, vni=100) / Raw(bytes(frame)))
     case.expect("g1", frame)
 case.entropy("eth1", 54, checksum=60)
-case.lookups(hits=1, misses=5)
+# One flow each way.
+case.lookups(hits=4, misses=2)
 case.write()
