@@ -10,6 +10,7 @@ use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::worker::Role;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
