@@ -3,6 +3,7 @@
 //! - `wire`, `lookup`, `tunnel`: one layer each, with criterion.
 //! - `bench-turn`: whole turns over ports without devices: time, packets a second, allocations.
 //! - `bench-instructions`: the same turns under callgrind: a number that no neighbour disturbs.
+//! - `bench-engine`: the flow engine: known flows and new ones, an attack on it, rules that change meanwhile.
 //! - `bench-veth`: real sockets on real devices, next to a bare loop over the rings. Needs root.
 //!
 //! `scripts/bench` runs them all; `RESULTS.md` says what came out.

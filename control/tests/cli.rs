@@ -85,6 +85,23 @@ adit.toml: 2 faults
 }
 
 #[test]
+fn a_flow_to_a_group_that_is_not_there_is_a_fault_with_its_place() {
+    let config = CONFIG.replace("[bridge]\n", "[bridge]\ngroups = \"groups.txt\"\n");
+    assert_ne!(config, CONFIG);
+    let directory = directory("groups", &config, "in_port=g1,actions=group:1\nin_port=g2,actions=group:2\n");
+    fs::write(directory.join("groups.txt"), "group_id=1,type=indirect,bucket=actions=g2\n").unwrap();
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert!(stderr(&output).starts_with("flows.txt:2:26: there is no group 2"), "{}", stderr(&output));
+    fs::write(directory.join("flows.txt"), "table=1,in_port=g1,actions=group:1\n").unwrap();
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert!(stdout(&output).ends_with("1 flow, 1 group: fine\n"), "{}", stdout(&output));
+    fs::remove_file(directory.join("groups.txt")).unwrap();
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert!(stderr(&output).starts_with("groups.txt: cannot be opened"), "{}", stderr(&output));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn files_that_cannot_be_read_are_faults() {
     let directory = directory("files", CONFIG, "");
     fs::remove_file(directory.join("flows.txt")).unwrap();

@@ -18,6 +18,7 @@ mod instructions;
 mod parts;
 mod ports;
 mod scan;
+mod settings;
 pub(crate) mod suggest;
 mod value;
 mod vocabulary;

@@ -43,7 +43,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<u8>> {
 
 fn from_hex(text: &str) -> Result<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b':').collect();
-    ensure!(digits.len() % 2 == 0, "--hex: an odd number of digits");
+    ensure!(digits.len().is_multiple_of(2), "--hex: an odd number of digits");
     let digit = |byte: u8| {
         char::from(byte).to_digit(16).ok_or_else(|| anyhow!("--hex: {:?} is no digit", char::from(byte)))
     };

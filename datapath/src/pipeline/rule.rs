@@ -188,7 +188,7 @@ pub enum RuleAction {
         /// None: the table of this rule.
         table: Option<TableId>,
     },
-    /// Do these on a copy: what they change is forgotten afterwards.
+    /// Do these on a copy, and then what is in the action set: what they change is forgotten afterwards.
     Clone(Vec<RuleAction>),
 }
 

@@ -105,6 +105,11 @@ impl<O: Observer> Walk<'_, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
         self.tables_from(first, self.in_port());
+        self.own_action_set();
+    }
+
+    /// What was written into the action set, at the end of the pipeline or of a clone of it.
+    fn own_action_set(&mut self) {
         let set = std::mem::take(&mut self.set);
         self.observer.action_set();
         self.action_set(&set);
@@ -186,6 +191,7 @@ impl<O: Observer> Walk<'_, O> {
                 RuleAction::Clone(actions) => {
                     self.cloned("clone", |walk| {
                         walk.actions(actions, table);
+                        walk.own_action_set();
                     });
                 }
             }
@@ -349,7 +355,7 @@ impl<O: Observer> Walk<'_, O> {
             let at = walk.out.len();
             walk.out.push(Action::Clone(0));
             let state = walk.state.clone();
-            let set = std::mem::take(&mut walk.set);
+            let set = walk.set.clone();
             work(walk);
             walk.set = set;
             walk.state = state;

@@ -1,4 +1,5 @@
 //! Pipelines and frames at random: few values, so that they meet, and every word of the language.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{

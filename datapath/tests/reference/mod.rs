@@ -239,6 +239,8 @@ impl Run<'_> {
             }
             RuleAction::Clone(actions) => self.on_a_copy(|run| {
                 run.actions(actions, table);
+                let set = std::mem::take(&mut run.set);
+                run.action_set(&set);
             }),
         }
         true
@@ -276,7 +278,7 @@ impl Run<'_> {
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
-        let (frame, set) = (self.frame.clone(), std::mem::take(&mut self.set));
+        let (frame, set) = (self.frame.clone(), self.set.clone());
         work(self);
         (self.frame, self.set) = (frame, set);
     }

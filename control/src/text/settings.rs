@@ -1,0 +1,200 @@
+//! The actions that write fields: set_field, load, move, those of OpenFlow 1.0 for one field each, and tags.
+
+use super::actions::Reading;
+use super::context::{TAG_PRESENT, Tag};
+use super::fields::{self, Form, NAMES, Name, Set};
+use super::parts::{NamedPart, is_there, read_part};
+use super::scan::{Fault, Span, Word};
+use super::suggest::did_you_mean;
+use super::value::{Bits, read_ipv4, read_mac, read_number, read_setting, settable};
+use super::words;
+use datapath::flow::Field;
+use datapath::pipeline::{Part, RuleAction};
+
+const TPID_8021Q: u16 = 0x8100;
+const TPID_8021AD: u16 = 0x88a8;
+
+impl Reading<'_> {
+    /// `load:VALUE->FIELD[BITS]`.
+    pub(super) fn load(&mut self, text: Span<'_>) -> Result<(), Fault> {
+        let Some((value, target)) = text.split_once("->") else {
+            return Err(text.fault("load is written load:VALUE->FIELD[] or load:VALUE->FIELD[0..15]"));
+        };
+        let to = read_part(target)?;
+        self.check(to.name, target)?;
+        let max = to.part.mask() >> to.part.offset;
+        let number = read_number(value.text, max).map_err(|message| value.fault(message))?;
+        let bits = Bits { field: to.part.field, value: number << to.part.offset, mask: to.mask() };
+        let tagged = self.context.tag == Tag::Present;
+        self.set(settable(to.name, bits, tagged).map_err(|message| value.fault(message))?);
+        Ok(())
+    }
+
+    /// `move:FIELD[BITS]->FIELD[BITS]`.
+    pub(super) fn copy(&mut self, text: Span<'_>) -> Result<(), Fault> {
+        let Some((source, target)) = text.split_once("->") else {
+            return Err(text.fault("move is written move:FIELD[]->FIELD[] or move:FIELD[0..7]->FIELD[8..15]"));
+        };
+        let from = self.source(source)?;
+        let to = read_part(target)?;
+        self.check(to.name, target)?;
+        if from.bits != to.part.bits {
+            let message =
+                format!("{} bits do not fit {}: write which, as in reg0[0..15]", from.bits, to.part.bits);
+            return Err(text.fault(message));
+        }
+        let tag_may_go = to.part.field == Field::VlanTci
+            && (self.context.tag != Tag::Present || to.part.mask() & TAG_PRESENT != 0);
+        if tag_may_go {
+            return Err(
+                target.fault("whether there is a tag is not copied: push_vlan, then move to vlan_vid")
+            );
+        }
+        self.push_action(RuleAction::Move { from, to: to.part });
+        Ok(())
+    }
+
+    /// Part of a field that every frame of this flow has.
+    pub(super) fn source(&self, text: Span<'_>) -> Result<Part, Fault> {
+        let NamedPart { name, part } = read_part(text)?;
+        if is_there(name, &self.context) {
+            return Ok(part);
+        }
+        Err(text.fault(format!("{} needs {}", name.names[0], name.needs.advice())))
+    }
+
+    /// `set_field:VALUE[/MASK]->FIELD`.
+    pub(super) fn set_field(&mut self, text: Span<'_>) -> Result<(), Fault> {
+        let Some((value, target)) = text.split_once("->") else {
+            return Err(
+                text.fault("set_field is written set_field:VALUE->FIELD or set_field:VALUE/MASK->FIELD")
+            );
+        };
+        let Some(name) = fields::find(target.text) else {
+            let message = if words::lists(words::FIELDS_NOT_YET, target.text) {
+                format!("the field {} is not supported yet", target.text)
+            } else {
+                let known = NAMES.iter().flat_map(|name| name.names.iter().copied());
+                format!("{:?} is no field{}", target.text, did_you_mean(target.text, known))
+            };
+            return Err(target.fault(message));
+        };
+        self.check(name, target)?;
+        if value.text.is_empty() {
+            return Err(text.fault("set_field needs a value in front of ->"));
+        }
+        let tagged = self.context.tag == Tag::Present;
+        let bits = read_setting(name, value.text, tagged, self.known.ports);
+        self.set(bits.map_err(|message| value.fault(message))?);
+        Ok(())
+    }
+
+    /// Whether a field can be set in the frames of this flow.
+    pub(super) fn check(&self, name: &Name, place: Span<'_>) -> Result<(), Fault> {
+        let field = name.names[0];
+        match name.set {
+            Set::When(needs) if self.context.meets(needs) => Ok(()),
+            Set::When(needs) if self.context.hidden_by_fragments(needs) => {
+                Err(place.fault(format!("setting {field}: later fragments do not carry that header")))
+            }
+            Set::When(needs) => Err(place.fault(format!("setting {field} needs {}", needs.advice()))),
+            Set::ReadOnly => Err(place.fault(format!("{field} can be matched and not set"))),
+            Set::NotYet => Err(place.fault(format!("setting {field} is not supported yet"))),
+            Set::Instead(other) => Err(place.fault(format!("set_field knows it as {other}"))),
+        }
+    }
+
+    pub(super) fn set(&mut self, Bits { field, value, mask }: Bits) {
+        if field == Field::VlanTci {
+            self.context.tag = Tag::Present;
+        }
+        self.push_action(RuleAction::SetField { field, value, mask });
+    }
+
+    /// An action of OpenFlow 1.0 that sets one field to one value.
+    pub(super) fn modify(&mut self, word: Word<'_>, field: &str) -> Result<(), Fault> {
+        let value = word.argument()?;
+        let Some(name) = fields::find(field) else {
+            return Err(word
+                .key
+                .fault(format!("{} needs TCP, UDP or SCTP: add tcp, udp or sctp", word.key.text)));
+        };
+        self.check(name, word.key)?;
+        let read = match name.form {
+            Form::Mac => read_mac(value.text).map(u128::from),
+            Form::Ipv4 => read_ipv4(value.text).map(|address| address.to_bits().into()),
+            _ => read_number(value.text, name.max),
+        };
+        let mut bits = Bits {
+            field: name.field,
+            value: read.map_err(|message| value.fault(message))?,
+            mask: name.field.max(),
+        };
+        if name.form == Form::Tos {
+            if bits.value & 3 != 0 {
+                return Err(value.fault("the two lower bits of the type of service are set by mod_nw_ecn"));
+            }
+            bits = Bits { field: Field::IpDscp, value: bits.value >> 2, mask: Field::IpDscp.max() };
+        }
+        self.set(bits);
+        Ok(())
+    }
+
+    /// The name of a port field in the transport protocol of this flow; an unknown name when there is none.
+    pub(super) fn port_field(&self, [tcp, udp, sctp]: [&'static str; 3]) -> &'static str {
+        let names = [tcp, udp, sctp];
+        let fits = |name: &&str| {
+            fields::find(name)
+                .is_some_and(|name| matches!(name.set, Set::When(needs) if self.context.meets(needs)))
+        };
+        names.into_iter().find(fits).unwrap_or("")
+    }
+
+    /// Sets a part of the tag, and adds the tag where it is missing.
+    pub(super) fn modify_tag(
+        &mut self,
+        word: Word<'_>,
+        field: Field,
+        always: u128,
+        max: u128,
+        shift: u32,
+    ) -> Result<(), Fault> {
+        let text = word.argument()?;
+        let value = read_number(text.text, max).map_err(|message| text.fault(message))?;
+        if self.context.tag == Tag::Absent {
+            self.push(TPID_8021Q);
+        }
+        let bits = match self.context.tag {
+            Tag::Present => Bits { field, value: value | always, mask: field.max() },
+            _ => Bits {
+                field: Field::VlanTci,
+                value: value << shift | TAG_PRESENT,
+                mask: max << shift | TAG_PRESENT,
+            },
+        };
+        self.set(bits);
+        Ok(())
+    }
+
+    pub(super) fn push_vlan(&mut self, text: Span<'_>) -> Result<(), Fault> {
+        let tpid = read_number(text.text, u16::MAX.into()).map_err(|message| text.fault(message))? as u16;
+        if !matches!(tpid, TPID_8021Q | TPID_8021AD) {
+            return Err(text.fault(format!("{tpid:#x} is no VLAN Ethernet type: 0x8100 or 0x88a8")));
+        }
+        self.push(tpid);
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, tpid: u16) {
+        self.push_action(RuleAction::PushVlan { tpid });
+        self.context.tag = Tag::Present;
+    }
+
+    /// Takes the tag away. A frame may have had two, so afterwards nothing is known.
+    pub(super) fn pop_vlan(&mut self, word: Word<'_>) -> Result<(), Fault> {
+        word.bare()?;
+        self.push_action(RuleAction::PopVlan);
+        self.context.tag = Tag::Unknown;
+        Ok(())
+    }
+}

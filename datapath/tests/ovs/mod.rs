@@ -1,0 +1,198 @@
+//! Open vSwitch in a directory of its own, over ports that are only memory and capture files (`netdev-dummy`).
+
+pub(crate) mod text;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+const PORTS: u16 = 3;
+
+pub(crate) struct Ovs {
+    dir: PathBuf,
+    children: Vec<Child>,
+    /// How far the capture of each port was read.
+    read: [usize; PORTS as usize],
+    /// How many frames were put in.
+    sent: usize,
+}
+
+impl Ovs {
+    /// None, said aloud, where there is no Open vSwitch.
+    pub(crate) fn start() -> Option<Ovs> {
+        let there = Command::new("ovs-vswitchd").arg("--version").stdout(Stdio::null()).status();
+        if !there.is_ok_and(|status| status.success()) || !PathBuf::from(SCHEMA).exists() {
+            let why = "skipped: needs ovs-vswitchd and ovsdb-server (package openvswitch-switch)";
+            assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "{why}");
+            eprintln!("{why}");
+            return None;
+        }
+        let dir = std::env::temp_dir().join(format!("against-ovs-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        let mut ovs = Ovs { dir, children: Vec::new(), read: [24; PORTS as usize], sent: 0 };
+        let home = ovs.dir.clone();
+        let at = |name: &str| home.join(name).display().to_string();
+        let (db, socket) = (at("conf.db"), at("db.sock"));
+        let (server_ctl, switch_ctl) = (at("ovsdb.ctl"), at("switch.ctl"));
+        ovs.tool("ovsdb-tool", &["create", &db, SCHEMA]);
+        ovs.spawn(
+            "ovsdb-server",
+            &[&db, &format!("--remote=punix:{socket}"), &format!("--unixctl={server_ctl}")],
+        );
+        ovs.wait_for("db.sock");
+        ovs.vsctl(&["--no-wait", "init"]);
+        ovs.vsctl(&["--no-wait", "set", "Open_vSwitch", ".", "other_config:vlan-limit=2"]);
+        let quiet = ["-vconsole:off", "--enable-dummy", "--disable-system"];
+        ovs.spawn(
+            "ovs-vswitchd",
+            &[&[&*format!("unix:{socket}"), &format!("--unixctl={switch_ctl}")][..], &quiet].concat(),
+        );
+        ovs.wait_for("switch.ctl");
+        ovs.vsctl(&[
+            "add-br",
+            "br0",
+            "--",
+            "set",
+            "bridge",
+            "br0",
+            "datapath_type=dummy",
+            "fail_mode=secure",
+        ]);
+        for port in 1..=PORTS {
+            let (name, capture) = (format!("p{port}"), at(&format!("p{port}.pcap")));
+            let (number, capture) = (format!("ofport_request={port}"), format!("options:tx_pcap={capture}"));
+            ovs.vsctl(&[
+                "add-port",
+                "br0",
+                &name,
+                "--",
+                "set",
+                "interface",
+                &name,
+                "type=dummy",
+                &number,
+                &capture,
+            ]);
+        }
+        ovs.wait_for("br0.mgmt");
+        Some(ovs)
+    }
+
+    fn command(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(name);
+        command.args(arguments).current_dir(&self.dir);
+        for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
+            command.env(variable, &self.dir);
+        }
+        command
+    }
+
+    fn spawn(&mut self, name: &str, arguments: &[&str]) {
+        let mut command = self.command(name, arguments);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.children.push(child.expect("it was asked for its version"));
+    }
+
+    fn wait_for(&self, file: &str) {
+        let start = Instant::now();
+        while !self.dir.join(file).exists() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{file} did not appear");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn tool(&self, name: &str, arguments: &[&str]) {
+        let out = self.command(name, arguments).output().expect("a tool of Open vSwitch");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{name} {}: {said}", arguments.join(" "));
+    }
+
+    fn vsctl(&self, arguments: &[&str]) {
+        let socket = format!("--db=unix:{}", self.dir.join("db.sock").display());
+        self.tool("ovs-vsctl", &[&[&*socket, "--timeout=20"], arguments].concat());
+    }
+
+    /// Until it has taken all frames off its ports: it handles each before it says so.
+    fn wait_for_frames(&self) {
+        let start = Instant::now();
+        while self.received() < self.sent {
+            assert!(start.elapsed() < Duration::from_secs(20), "not all frames were taken");
+        }
+    }
+
+    /// How many frames came in, over all ports: lines as "port p1: rx pkts=3, bytes=...".
+    fn received(&self) -> usize {
+        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+        let out =
+            self.command("ovs-ofctl", &["dump-ports", &bridge]).output().expect("a tool of Open vSwitch");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let ports = text.lines().filter(|line| !line.contains("LOCAL"));
+        let count = |line: &str| line.split_once("rx pkts=")?.1.split_once(',')?.0.parse::<usize>().ok();
+        ports.filter_map(count).sum()
+    }
+
+    fn appctl(&self, arguments: &[&str]) {
+        let socket = self.dir.join("switch.ctl").display().to_string();
+        self.tool("ovs-appctl", &[&["--target", &socket, "--timeout=20"], arguments].concat());
+    }
+
+    fn ofctl(&self, arguments: &[&str]) {
+        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        self.tool("ovs-ofctl", &[&["-O", "OpenFlow15", "--timeout=20", *verb, &bridge], rest].concat());
+    }
+
+    /// These flows and groups and no others.
+    pub(crate) fn program(&self, flows: &[String], groups: &[String]) {
+        fs::write(self.dir.join("flows.txt"), flows.join("\n") + "\n").expect("a file");
+        fs::write(self.dir.join("groups.txt"), groups.join("\n") + "\n").expect("a file");
+        self.ofctl(&["del-flows"]);
+        self.ofctl(&["del-groups"]);
+        if !groups.is_empty() {
+            self.ofctl(&["add-groups", "groups.txt"]);
+        }
+        self.ofctl(&["add-flows", "flows.txt"]);
+    }
+
+    /// Puts frames in, in their order, and returns what came out of which port.
+    pub(crate) fn send(&mut self, frames: &[(u16, Vec<u8>)]) -> Vec<(u16, Vec<u8>)> {
+        for run in frames.chunk_by(|a, b| a.0 == b.0) {
+            let port = format!("p{}", run[0].0);
+            let hex =
+                |(_, frame): &(u16, Vec<u8>)| frame.iter().map(|b| format!("{b:02x}")).collect::<String>();
+            let hex: Vec<String> = run.iter().map(hex).collect();
+            let hex: Vec<&str> = hex.iter().map(String::as_str).collect();
+            self.appctl(&[&["netdev-dummy/receive", &*port], &hex[..]].concat());
+        }
+        self.sent += frames.len();
+        self.wait_for_frames();
+        (1..=PORTS).flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
+    }
+
+    /// What was added to the capture of a port: records with a header of 16 bytes, the length in its third word.
+    fn captured(&mut self, port: u16) -> Vec<Vec<u8>> {
+        let file = fs::read(self.dir.join(format!("p{port}.pcap"))).unwrap_or_default();
+        let read = &mut self.read[usize::from(port) - 1];
+        let mut frames = Vec::new();
+        while let Some(header) = file.get(*read..*read + 16) {
+            let len = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]) as usize;
+            let Some(frame) = file.get(*read + 16..*read + 16 + len) else { break };
+            frames.push(frame.to_vec());
+            *read += 16 + len;
+        }
+        frames
+    }
+}
+
+impl Drop for Ovs {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}

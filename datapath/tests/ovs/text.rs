@@ -1,0 +1,150 @@
+//! Rules and groups in the syntax of `ovs-ofctl`, as far as the comparison needs it.
+
+use datapath::flow::Field;
+use datapath::pipeline::{Group, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub(crate) fn rule(table: TableId, rule: &Rule) -> String {
+    let instructions = &rule.instructions;
+    let mut all: Vec<String> = actions(&instructions.apply, &rule.matching);
+    if instructions.clear {
+        all.push("clear_actions".into());
+    }
+    if !instructions.write.is_empty() {
+        all.push(format!("write_actions({})", actions(&instructions.write, &rule.matching).join(",")));
+    }
+    if let Some((value, mask)) = instructions.metadata {
+        all.push(format!("write_metadata:{value:#x}/{mask:#x}"));
+    }
+    if let Some(next) = instructions.goto {
+        all.push(format!("goto_table:{}", next.0));
+    }
+    if all.is_empty() {
+        all.push("drop".into());
+    }
+    let matching = matching(&rule.matching);
+    format!("table={},priority={}{matching} actions={}", table.0, rule.priority, all.join(","))
+}
+
+pub(crate) fn group(id: u32, group: &Group) -> String {
+    let kind = match group.kind {
+        GroupKind::All => "all",
+        GroupKind::Select => "select",
+        GroupKind::Indirect => "indirect",
+        GroupKind::FastFailover => "ff",
+    };
+    let bucket = |bucket: &datapath::pipeline::Bucket| {
+        let watch = bucket.watch_port.map_or(String::new(), |port| format!("watch_port:{port},"));
+        format!(",bucket={watch}actions={}", actions(&bucket.actions, &Match::any()).join(","))
+    };
+    format!("group_id={id},type={kind}{}", group.buckets.iter().map(bucket).collect::<String>())
+}
+
+fn matching(matching: &Match) -> String {
+    let (key, mask) = (matching.key(), matching.mask());
+    // Parts of the same bits: the whole tag stands for all of it, and no register is told twice.
+    let told = [
+        Field::EthType,
+        Field::NwProto,
+        Field::InPort,
+        Field::VlanTci,
+        Field::EthSrc,
+        Field::EthDst,
+        Field::NwSrc,
+        Field::NwDst,
+        Field::NwTtl,
+        Field::TpSrc,
+        Field::TpDst,
+        Field::Ipv6Src,
+        Field::Ipv6Dst,
+        Field::ArpSha,
+        Field::Metadata,
+        Field::Reg0,
+        Field::Reg1,
+    ];
+    let condition = |field: &Field| {
+        // Words 13 and 14 are those of ARP here: no rule of the comparison asks for neighbour discovery.
+        let bits = mask.get(*field);
+        (bits != 0).then(|| {
+            let name = match field {
+                Field::EthType => "dl_type",
+                Field::NwProto => "nw_proto",
+                field => field.name(),
+            };
+            format!(",{name}={}", masked(*field, key.get(*field), bits))
+        })
+    };
+    told.iter().filter_map(condition).collect()
+}
+
+fn masked(field: Field, value: u128, mask: u128) -> String {
+    match mask == field.max() {
+        true => number(field, value),
+        false => format!("{}/{}", number(field, value), number(field, mask)),
+    }
+}
+
+fn number(field: Field, value: u128) -> String {
+    match field {
+        Field::EthSrc | Field::EthDst | Field::ArpSha | Field::ArpTha => {
+            let [.., a, b, c, d, e, f] = value.to_be_bytes();
+            format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+        }
+        Field::NwSrc | Field::NwDst => Ipv4Addr::from(value as u32).to_string(),
+        Field::Ipv6Src | Field::Ipv6Dst => Ipv6Addr::from(value).to_string(),
+        Field::InPort => value.to_string(),
+        _ => format!("{value:#x}"),
+    }
+}
+
+/// The name of a field in an action, which depends on the frames that the rule is for.
+fn name(field: Field, matching: &Match) -> &'static str {
+    let (arp, tcp) = (matching.key().get(Field::EthType) == 0x0806, matching.key().get(Field::NwProto) == 6);
+    match field {
+        Field::NwSrc if arp => "arp_spa",
+        Field::NwDst if arp => "arp_tpa",
+        Field::NwSrc => "ip_src",
+        Field::NwDst => "ip_dst",
+        Field::TpSrc if tcp => "tcp_src",
+        Field::TpDst if tcp => "tcp_dst",
+        Field::TpSrc => "udp_src",
+        Field::TpDst => "udp_dst",
+        field => field.name(),
+    }
+}
+
+fn actions(actions: &[RuleAction], matching: &Match) -> Vec<String> {
+    actions.iter().map(|one| action(one, matching)).collect()
+}
+
+fn part(part: &Part, matching: &Match) -> String {
+    format!("{}[{}..{}]", name(part.field, matching), part.offset, part.offset + part.bits - 1)
+}
+
+fn action(action: &RuleAction, matching: &Match) -> String {
+    match action {
+        RuleAction::Output(port) => format!("output:{port}"),
+        RuleAction::OutputReg(from) => format!("output:{}", part(from, matching)),
+        RuleAction::InPort => "in_port".into(),
+        RuleAction::All => "all".into(),
+        RuleAction::Flood => "flood".into(),
+        RuleAction::Group(group) => format!("group:{}", group.0),
+        RuleAction::SetField { field: Field::InPort, value, .. } => format!("load:{value}->NXM_OF_IN_PORT[]"),
+        RuleAction::SetField { field, value, mask } => {
+            format!("set_field:{}->{}", masked(*field, *value, *mask), name(*field, matching))
+        }
+        RuleAction::Move { from, to } if from.field == Field::InPort => {
+            format!("move:NXM_OF_IN_PORT[0..15]->{}", part(to, matching))
+        }
+        RuleAction::Move { from, to } => format!("move:{}->{}", part(from, matching), part(to, matching)),
+        RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#x}"),
+        RuleAction::PopVlan => "pop_vlan".into(),
+        RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::Resubmit { port, table } => format!(
+            "resubmit({},{})",
+            port.map_or(String::new(), |port| port.to_string()),
+            table.map_or(String::new(), |table| table.0.to_string()),
+        ),
+        RuleAction::Clone(list) => format!("clone({})", actions(list, matching).join(",")),
+    }
+}
