@@ -62,8 +62,9 @@ fn exact(c: &mut Criterion) {
                 hashes.iter().for_each(|hash| cache.prefetch(*hash));
                 let likely = hashes.map(|hash| cache.likely(hash));
                 for ((key, hash), likely) in batch.iter().zip(hashes).zip(likely) {
-                    let flow = cache.check(likely, hash, key, 1).expect("the cache has room for all");
-                    black_box(cache.hit(flow, 1));
+                    // A few buckets out of thousands overflow; their flows are misses.
+                    let found = cache.check(likely, hash, key, 1);
+                    black_box(found.map(|flow| cache.hit(flow, 1)));
                 }
             });
         });
