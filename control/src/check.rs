@@ -2,7 +2,7 @@
 //!
 //! Nothing is started and no device is touched.
 
-use crate::config::{Draft, FLOWS_BYTES_MAX, read_text};
+use crate::config::{Draft, NO_FLOWS, read_flows};
 use crate::text::{Diagnostic, parse_flows};
 use serde::Serialize;
 use std::fmt;
@@ -25,6 +25,8 @@ pub struct Report {
     pub flows: usize,
     /// Everything that is wrong: first with the configuration, then with the flows.
     pub faults: Vec<Diagnostic>,
+    /// What is allowed and hardly meant.
+    pub warnings: Vec<String>,
 }
 
 /// Checks a configuration and the flows that it names.
@@ -33,14 +35,16 @@ pub fn check(path: &Path) -> Report {
     let mut faults = draft.faults().to_vec();
     let config = draft.config();
     let flows = config.bridge.flows.as_ref().map_or(Ok(Vec::new()), |flows| {
-        let text = read_text(flows, FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
+        let text = read_flows(flows).map_err(|fault| vec![fault])?;
         parse_flows(&flows.display().to_string(), &text, draft.names())
     });
     let flows = flows.unwrap_or_else(|more| {
         faults.extend(more);
         Vec::new()
     });
+    let no_flows = faults.is_empty() && flows.is_empty();
     Report {
+        warnings: no_flows.then(|| NO_FLOWS.to_string()).into_iter().collect(),
         config: path.display().to_string(),
         fine: faults.is_empty(),
         uplinks: config.uplinks.len(),

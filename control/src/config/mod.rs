@@ -34,6 +34,9 @@ pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// How many bytes a file of flows may have.
 pub const FLOWS_BYTES_MAX: u64 = 64 << 20;
 
+/// What is said of a bridge without flows.
+pub const NO_FLOWS: &str = "there are no flows: every frame will be dropped (table_miss); [bridge] flows = \"FILE\" names a file of them";
+
 /// A switch, as its operator wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -163,6 +166,17 @@ pub fn read(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// Every fault in it.
 pub fn parse(source: &str, directory: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
     Draft::parse(source, directory, text).finish()
+}
+
+/// The text of the flows that a configuration names.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_flows(path: &Path) -> Result<String, Diagnostic> {
+    read_text(path, FLOWS_BYTES_MAX).map_err(|mut fault| {
+        fault.message.push_str(" (flows in [bridge] names it, relative to the configuration)");
+        fault
+    })
 }
 
 /// The text of a file that an operator named.

@@ -16,6 +16,7 @@ mod workers;
 
 pub use socket::ask;
 
+use crate::causes::in_one_line;
 use crate::compile::Bridge;
 use crate::config::{self, Config};
 use crate::netlink::{Remote, Uplink, Watcher};
@@ -69,7 +70,7 @@ fn load(path: &Path) -> Result<(Config, Vec<datapath::pipeline::Rule>), Vec<Diag
     let rules = match &config.bridge.flows {
         None => Vec::new(),
         Some(file) => {
-            let text = config::read_text(file, config::FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
+            let text = config::read_flows(file).map_err(|fault| vec![fault])?;
             parse_flows(&file.display().to_string(), &text, &config.port_names())?
         }
     };
@@ -143,7 +144,7 @@ impl Daemon {
                 underlay = self.watcher.next() => match underlay {
                     Ok(_) => self.follow().await?,
                     Err(error) => {
-                        eprintln!("adit: the kernel's routes cannot be read, trying again: {error:#}");
+                        eprintln!("adit: the kernel's routes cannot be read, trying again: {}", in_one_line(&error));
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },
@@ -166,6 +167,9 @@ impl Daemon {
             }
         }
         self.warn_of_mtu();
+        if self.bridge.rules.is_empty() {
+            eprintln!("adit: {}", config::NO_FLOWS);
+        }
         eprintln!(
             "adit: ready: bridge {}, {} flows, ports {}",
             self.config.bridge.name,
