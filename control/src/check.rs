@@ -2,7 +2,7 @@
 //!
 //! Nothing is started and no device is touched.
 
-use crate::config::{Draft, Rules, read_rules};
+use crate::config::{Draft, NO_FLOWS, Rules, read_rules};
 use crate::text::Diagnostic;
 use serde::Serialize;
 use std::fmt;
@@ -27,6 +27,8 @@ pub struct Report {
     pub groups: usize,
     /// Everything that is wrong: first with the configuration, then with the groups, then with the flows.
     pub faults: Vec<Diagnostic>,
+    /// What is allowed and hardly meant.
+    pub warnings: Vec<String>,
 }
 
 /// Checks a configuration, and the flows and groups that it names.
@@ -39,7 +41,9 @@ pub fn check(path: &Path) -> Report {
         faults.extend(more);
         Rules::default()
     });
+    let no_flows = faults.is_empty() && rules.flows.is_empty();
     Report {
+        warnings: no_flows.then(|| NO_FLOWS.to_string()).into_iter().collect(),
         config: path.display().to_string(),
         fine: faults.is_empty(),
         uplinks: config.uplinks.len(),

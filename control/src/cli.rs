@@ -3,6 +3,7 @@
 //! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
 //! not know exits with 2.
 
+use crate::causes::in_one_line;
 use crate::{check, daemon, demo, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
@@ -55,7 +56,7 @@ Examples:
   adit run --config /etc/adit/adit.toml
   adit run --config lab.toml --socket /tmp/lab.sock
 
-Needs root, or CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF. Ends on SIGINT and SIGTERM; the devices are then the kernel's again.")]
+Needs root, or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and CAP_PERFMON. Ends on SIGINT and SIGTERM; the devices are then the kernel's again.")]
 pub struct RunArgs {
     /// The configuration (TOML); check it with `adit check`
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -123,8 +124,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let line = format!("{error:#}").replace('\n', " ");
-            let _ = writeln!(io::stderr(), "adit: {line}");
+            let _ = writeln!(io::stderr(), "adit: {}", in_one_line(&error));
             ExitCode::FAILURE
         }
     }
@@ -156,6 +156,9 @@ fn run_check(args: &CheckArgs) -> Result<ExitCode> {
         writeln!(io::stdout(), "{report}")?;
     } else {
         writeln!(io::stderr(), "{report}")?;
+    }
+    for warning in report.warnings.iter().filter(|_| !args.json) {
+        writeln!(io::stderr(), "warning: {warning}")?;
     }
     Ok(if report.fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,6 +1,7 @@
 //! Control.
 
 pub mod attach;
+mod causes;
 pub mod check;
 pub mod cli;
 pub mod compile;

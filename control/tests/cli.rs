@@ -1,6 +1,9 @@
 //! The command `adit` as a process: what it prints, where, and how it exits.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -107,12 +110,75 @@ fn files_that_cannot_be_read_are_faults() {
     fs::remove_file(directory.join("flows.txt")).unwrap();
     let output = adit(&directory, &["check", "adit.toml"]);
     assert!(stderr(&output).starts_with("flows.txt: cannot be opened: No such file"), "{}", stderr(&output));
+    let which = "(what flows in [bridge] names is relative to the configuration)";
+    assert!(stderr(&output).contains(which), "{}", stderr(&output));
     fs::write(directory.join("flows.txt"), b"arp,actions=drop\n\xff\n").unwrap();
     let output = adit(&directory, &["check", "adit.toml"]);
     assert!(stderr(&output).starts_with("flows.txt: is no UTF-8 text: see line 2"), "{}", stderr(&output));
     let output = adit(&directory, &["check", "."]);
     assert_eq!(output.status.code(), Some(1));
     fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_bridge_without_flows_is_fine_and_hardly_meant() {
+    let directory = directory("no-flows", "[bridge]\nname = \"br0\"\n", "");
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "adit.toml: 0 ports, 0 tunnels, 0 flows: fine\n")
+    );
+    assert!(stderr(&output).starts_with("warning: there are no flows: every frame will be dropped"));
+    let output = adit(&directory, &["check", "--json", "adit.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["warnings"].as_array().map(Vec::len), stderr(&output).as_str()), (Some(1), ""));
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_socket_that_is_none_is_called_what_it_is() {
+    let directory = directory("socket", "[bridge]\nname = \"br0\"\n", "");
+    for (path, what) in [(".", "a directory"), ("adit.toml", "a file")] {
+        let output = adit(&directory, &["run", "--config", "adit.toml", "--socket", path]);
+        let expected = format!("adit: --socket {path} is {what} already: choose another path\n");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(1), expected));
+        let output = adit(&directory, &["show", "--socket", path]);
+        let expected = format!("adit: no adit answers on {path}: it is {what}, no socket\n");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(1), expected));
+    }
+    let output = adit(&directory, &["show", "--socket", "nothing"]);
+    assert!(
+        stderr(&output).starts_with("adit: no adit answers on nothing: is it running"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(fs::read_to_string(directory.join("adit.toml")).unwrap().contains("br0"), "no file was replaced");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Where everybody may reach the program and the files, but not write.
+#[test]
+fn who_may_not_run_or_ask_is_told_who_may() {
+    if !nix::unistd::geteuid().is_root() {
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs root (to be somebody else)");
+        eprintln!("skipped: needs root (to be somebody else)");
+        return;
+    }
+    let directory = std::env::temp_dir().join(format!("adit-cli-nobody-{}", std::process::id()));
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("adit.toml"), "[bridge]\nname = \"br0\"\n").unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_adit"), directory.join("adit")).unwrap();
+    let _socket = UnixListener::bind(directory.join("sock")).unwrap();
+    fs::set_permissions(directory.join("sock"), fs::Permissions::from_mode(0o600)).unwrap();
+    let nobody = |args: &[&str]| {
+        let mut command = Command::new(directory.join("adit"));
+        stderr(&command.current_dir(&directory).args(args).uid(65534).gid(65534).output().unwrap())
+    };
+    let run = nobody(&["run", "--config", "adit.toml", "--socket", "deeper/sock"]);
+    let show = nobody(&["show", "--socket", "sock"]);
+    fs::remove_dir_all(&directory).unwrap();
+    assert!(run.contains("run as root, or choose with --socket a path"), "{run}");
+    assert!(show.contains("sock may not be asked: run as root or as the user that runs adit"), "{show}");
 }
 
 #[test]
@@ -133,6 +199,10 @@ fn usage_errors_exit_with_2_and_help_and_version_with_0() {
     let help = adit(here, &["--help"]);
     assert!(help.status.success() && stdout(&help).contains("Examples:"));
     assert!(stdout(&adit(here, &["check", "--help"])).contains("adit check adit.toml"));
+    let run = stdout(&adit(here, &["run", "--help"]));
+    for capability in ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_BPF", "CAP_PERFMON"] {
+        assert!(run.contains(capability), "{run}");
+    }
 }
 
 #[test]

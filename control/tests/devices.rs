@@ -2,11 +2,14 @@
 
 mod switch;
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::chown;
+use std::process::Command;
 use std::time::Duration;
 
-use control::lab::{Stop, checksum};
+use control::lab::{Process, Stop, checksum};
 use switch::{ACROSS, Host, PATIENCE, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
 
 /// Our end of the underlay, where `g2` is the uplink.
@@ -175,4 +178,55 @@ fn checksums_in_a_tunnel_are_filled_in_where_the_uplink_is_not_known_to_leave_th
     let pseudo = [&ip_packet[12..20], &[0, 17], &ip_packet[24..26]].concat();
     assert_eq!(checksum(&[&pseudo[..], &ip_packet[20..]].concat()), 0, "{ip_packet:02x?}");
     assert!(adit.end().expect("ended").success());
+}
+
+/// As `docs/adit.service` starts it: by a user of its own, who may do what the unit says and nothing else.
+#[test]
+fn the_capabilities_of_the_unit_are_enough() {
+    const NOBODY: u32 = 65534;
+    let Some(host) = Host::new() else { return };
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs setpriv (of util-linux)");
+        eprintln!("skipped: needs setpriv (to run adit with few capabilities)");
+        return;
+    }
+    let (_guest, _other) = (host.guest(1), host.guest(2));
+    host.netns.addr("g2", HERE.into(), 24).expect("an address");
+    let folder = std::env::temp_dir().join(format!("adit-unit-{}", std::process::id()));
+    fs::create_dir(&folder).expect("made");
+    chown(&folder, Some(NOBODY), Some(NOBODY)).expect("given");
+    let program = folder.join("adit");
+    fs::copy(env!("CARGO_BIN_EXE_adit"), &program).expect("copied");
+    fs::write(folder.join("adit.toml"), one_uplink("auto", "")).expect("written");
+    fs::write(folder.join("flows.txt"), TUNNELLED).expect("written");
+
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+    for (set, key) in [
+        ("--bounding-set", "CapabilityBoundingSet="),
+        ("--inh-caps", "AmbientCapabilities="),
+        ("--ambient-caps", "AmbientCapabilities="),
+    ] {
+        let unit = include_str!("../../docs/adit.service");
+        let named = unit.lines().find_map(|line| line.strip_prefix(key)).expect("the unit says which");
+        let named = named.split(' ').map(|name| name.replace("CAP_", ",+").to_lowercase());
+        command.arg(set).arg("-all".to_string() + &named.collect::<String>());
+    }
+    let socket = folder.join("sock");
+    command
+        .arg(&program)
+        .arg("run")
+        .arg("--config")
+        .arg(folder.join("adit.toml"))
+        .arg("--socket")
+        .arg(&socket);
+    let mut adit = Process::start(&host.netns, "adit", command).expect("started");
+    let ready = adit.wait_for_line("adit: ready", PATIENCE, &Stop::default());
+    let status = control::daemon::ask(&socket);
+    let ended = adit.end().map(|status| status.success());
+    fs::remove_dir_all(&folder).expect("removed");
+    ready.expect("ready");
+    let modes: Vec<String> = status.expect("an answer").ports.into_iter().map(|port| port.mode).collect();
+    assert_eq!(modes, ["native/copy", "native/copy"]);
+    assert_eq!(ended.ok(), Some(true));
 }

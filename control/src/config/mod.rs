@@ -36,6 +36,9 @@ pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// How many bytes a file of flows, or of groups, may have.
 pub const FLOWS_BYTES_MAX: u64 = 64 << 20;
 
+/// What is said of a bridge without flows.
+pub const NO_FLOWS: &str = "there are no flows: every frame will be dropped (table_miss); [bridge] flows = \"FILE\" names a file of them";
+
 /// A switch, as its operator wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -176,6 +179,14 @@ pub fn read(path: &Path) -> Result<Config, Vec<Diagnostic>> {
 /// Every fault in it.
 pub fn parse(source: &str, directory: &Path, text: &str) -> Result<Config, Vec<Diagnostic>> {
     Draft::parse(source, directory, text).finish()
+}
+
+/// The text of a file that a key of `[bridge]` or an option of that name names.
+fn read_named(path: &Path, key: &str) -> Result<String, Diagnostic> {
+    read_text(path, FLOWS_BYTES_MAX).map_err(|mut fault| {
+        fault.message.push_str(&format!(" (what {key} in [bridge] names is relative to the configuration)"));
+        fault
+    })
 }
 
 /// The text of a file that an operator named.

@@ -1,6 +1,6 @@
 //! The files of flows and groups that a configuration names.
 
-use super::{FLOWS_BYTES_MAX, read_text};
+use super::read_named;
 use crate::text::{Diagnostic, PortNames, parse_flow_lines, parse_groups};
 use datapath::pipeline::{Group, GroupId, Rule, TableId};
 use std::collections::BTreeSet;
@@ -25,13 +25,13 @@ pub fn read_rules(
     ports: &dyn PortNames,
 ) -> Result<Rules, Vec<Diagnostic>> {
     let groups = groups.map_or(Ok(Vec::new()), |path| {
-        let text = read_text(path, FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
+        let text = read_named(path, "groups").map_err(|fault| vec![fault])?;
         parse_groups(&path.display().to_string(), &text, ports)
     });
     // Where the groups have faults, which of them there are is not known.
     let ids = groups.as_ref().ok().map(|groups| groups.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>());
     let flows = flows.map_or(Ok(Vec::new()), |path| {
-        let text = read_text(path, FLOWS_BYTES_MAX).map_err(|fault| vec![fault])?;
+        let text = read_named(path, "flows").map_err(|fault| vec![fault])?;
         parse_flow_lines(&path.display().to_string(), &text, ports, ids.as_ref())
     });
     match (groups, flows) {

@@ -6,6 +6,7 @@
 
 use super::Daemon;
 use super::ports::PortState;
+use crate::causes::in_one_line;
 use crate::netlink::Presence;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +55,8 @@ impl Daemon {
                 Err(error) => {
                     let device = &self.ports.list[index].device;
                     eprintln!(
-                        "adit: {device}: a device of that name is there again and cannot be used: {error:#}"
+                        "adit: {device}: a device of that name is there again and cannot be used: {}",
+                        in_one_line(&error)
                     );
                 }
             }
@@ -67,7 +69,7 @@ impl Daemon {
         let pipeline = self.compile()?;
         self.workers.stop();
         if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {
-            eprintln!("adit: going on without what came back: {error:#}");
+            eprintln!("adit: going on without what came back: {}", in_one_line(&error));
             back.iter().for_each(|index| self.ports.list[*index].lose());
             return self.workers.start(&mut self.ports, &pipeline);
         }
@@ -99,7 +101,7 @@ impl Daemon {
             false => eprintln!("adit: tunnels end at {} now", list.join(", ")),
         }
         if let Err(error) = self.ports.set_endpoints(endpoints.clone()) {
-            eprintln!("adit: {error:#}");
+            eprintln!("adit: {}", in_one_line(&error));
         }
         self.bridge.endpoints = endpoints;
         true

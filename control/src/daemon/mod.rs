@@ -16,6 +16,7 @@ mod workers;
 
 pub use socket::ask;
 
+use crate::causes::in_one_line;
 use crate::compile::Bridge;
 use crate::config::{self, Config, Rules};
 use crate::netlink::{Remote, Uplink, Watcher};
@@ -138,7 +139,7 @@ impl Daemon {
                 underlay = self.watcher.next() => match underlay {
                     Ok(_) => self.follow().await?,
                     Err(error) => {
-                        eprintln!("adit: the kernel's routes cannot be read, trying again: {error:#}");
+                        eprintln!("adit: the kernel's routes cannot be read, trying again: {}", in_one_line(&error));
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },
@@ -161,6 +162,9 @@ impl Daemon {
             }
         }
         self.warn_of_mtu();
+        if self.bridge.rules.is_empty() {
+            eprintln!("adit: {}", config::NO_FLOWS);
+        }
         eprintln!(
             "adit: ready: bridge {}, {} flows, ports {}",
             self.config.bridge.name,
