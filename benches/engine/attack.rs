@@ -85,7 +85,8 @@ pub(super) fn table() -> anyhow::Result<()> {
 fn row(attack: &str, packets: Vec<Vec<u8>>, with_victim: bool) -> anyhow::Result<()> {
     let mut list = packets;
     if with_victim {
-        list = list.chunks(APART * switch::BURST).flat_map(|some| [some.to_vec(), victim()].concat()).collect();
+        list =
+            list.chunks(APART * switch::BURST).flat_map(|some| [some.to_vec(), victim()].concat()).collect();
     }
     list.truncate(list.len() / switch::BURST * switch::BURST);
     let batches = list.len() / switch::BURST;
