@@ -7,7 +7,7 @@
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Match, Pipeline, Rule, RuleAction, Table};
+use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
 use datapath::port::{Memory, Port, PortId, Slot};
 use datapath::stats::SharedStats;
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
@@ -57,7 +57,7 @@ fuzz_target!(|input: &[u8]| {
         let out: Vec<Vec<_>> =
             wires.iter().map(|wire| std::iter::from_fn(|| wire.receive()).collect()).collect();
         let sent = out.iter().map(Vec::len).sum::<usize>() as u64;
-        (out, sent, seen.drops.total(), seen.worker.hits + seen.worker.misses)
+        (out, sent, seen.drops.total(), seen.worker.hits + seen.worker.masked_hits + seen.worker.misses)
     };
     let (cold, sent, dropped, keyed) = turn(1);
     assert!(sent + dropped >= frames.len() as u64 && keyed <= frames.len() as u64);
@@ -89,7 +89,7 @@ fn set(field: Field, value: u128) -> RuleAction {
 }
 
 fn rule(priority: u16, matching: Match, actions: Vec<RuleAction>) -> Rule {
-    Rule { priority, cookie: 0, matching, actions }
+    Rule::acting(priority, matching, actions)
 }
 
 fn pipeline() -> Pipeline {
@@ -161,14 +161,13 @@ fn pipeline() -> Pipeline {
             }),
         );
     }
-    Pipeline::new(
-        1,
-        Table::new(rules),
+    let base = Base::new(
         [(OfPort(1), PortId(1)), (OfPort(2), PortId(2))],
         TunnelTable::new(tunnels, Seed::new(1)).expect("tunnels that differ"),
         [ip("192.0.2.1"), ip("2001:db8::1")].into(),
         underlay,
-    )
+    );
+    Pipeline::new(base).with_rules(rules)
 }
 
 fn ip_bits(text: &str) -> u128 {

@@ -16,6 +16,10 @@ use crate::flow::FlowKey;
 use rpds::HashTrieMapSync;
 use std::sync::Arc;
 
+/// Branches of a node of the maps. A change copies the nodes on the way to a rule, and with them as many references: few,
+/// so that a snapshot for every single change is cheap.
+const DEGREE: u8 = 16;
+
 /// A rule in a table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Installed {
@@ -160,8 +164,8 @@ impl Table {
         if let Some(at) = self.subtables.iter().position(|subtable| *subtable.shape == *shape) {
             return at;
         }
-        let subtable =
-            Subtable { shape: shape.into(), priority: 0, rules: HashTrieMapSync::new_sync(), len: 0 };
+        let rules = HashTrieMapSync::new_sync_with_degree(DEGREE);
+        let subtable = Subtable { shape: shape.into(), priority: 0, rules, len: 0 };
         self.subtables.push(Arc::new(subtable));
         self.subtables.len() - 1
     }

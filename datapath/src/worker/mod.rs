@@ -12,6 +12,7 @@ pub use publish::{Inbox, Publisher, channel};
 
 use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
 use crate::mem::FramePool;
+use crate::pipeline::changes::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
 use crate::stats::{Drops, SharedStats, WorkerCounters};
@@ -63,6 +64,7 @@ pub struct Worker<'u> {
     programs: Programs,
     translation: Translation,
     pipeline: Arc<Pipeline>,
+    recent: Recent,
     inbox: Inbox,
     seed: Seed,
     now_ns: u64,
@@ -87,6 +89,7 @@ impl<'u> Worker<'u> {
             megaflows: Megaflows::new(parts.flows, parts.seed),
             programs: Programs::new(),
             translation: Translation::default(),
+            recent: Recent::new(parts.pipeline.generation()),
             pipeline: parts.pipeline,
             inbox: parts.inbox,
             seed: parts.seed,
@@ -149,6 +152,9 @@ impl<'u> Worker<'u> {
             // successor: nothing that was answered says anything of it.
             if self.pipeline.generation() <= before {
                 self.forget();
+                self.recent.restart(self.pipeline.generation());
+            } else {
+                self.recent.learn(self.pipeline.changes(), before);
             }
             self.shared.adopted(self.pipeline.generation());
         }

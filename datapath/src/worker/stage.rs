@@ -2,10 +2,10 @@
 
 use super::{Role, Worker};
 use crate::action::execute::Executor;
-use crate::flow::{Answer, FlowId, FlowKey, KeyHash, extract};
+use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
 use crate::mem::{BATCH, Frame, prefetch};
-use crate::pipeline::changes::Known;
-use crate::pipeline::translate;
+use crate::pipeline::changes::{Known, Recent};
+use crate::pipeline::{Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::decap;
@@ -111,7 +111,9 @@ impl<'u> Worker<'u> {
         let generation = self.pipeline.generation();
         for i in 0..n {
             let exact = flows[i].filter(|flow| {
-                self.megaflows.fits(*flow, &keys[i]) && self.megaflows.answer(*flow).generation == generation
+                self.megaflows.fits(*flow, &keys[i])
+                    && (self.megaflows.answer(*flow).generation == generation
+                        || holds(&mut self.megaflows, &self.pipeline, &self.recent, *flow, &keys[i]))
             });
             programs[i] = match exact {
                 Some(flow) => {
@@ -140,7 +142,9 @@ impl<'u> Worker<'u> {
 
     fn decide(&mut self, i: usize) {
         let flow = match self.megaflows.find(&self.batch.keys[i]) {
-            Some(flow) if self.holds(flow) => {
+            Some(flow)
+                if holds(&mut self.megaflows, &self.pipeline, &self.recent, flow, &self.batch.keys[i]) =>
+            {
                 self.counters.masked_hits += 1;
                 flow
             }
@@ -149,20 +153,6 @@ impl<'u> Worker<'u> {
         self.megaflows.touch(flow, self.now_ms);
         self.signatures.insert(self.batch.hashes[i], flow);
         self.batch.programs[i] = self.megaflows.answer(flow).program;
-    }
-
-    /// Whether an answer is as good as a new one. One of an older generation is, when no change since can matter to it.
-    fn holds(&mut self, flow: FlowId) -> bool {
-        let Answer { generation, tables, rewritten, .. } = *self.megaflows.answer(flow);
-        let now = self.pipeline.generation();
-        if generation != now {
-            let (key, mask) = self.megaflows.key_and_mask(flow);
-            if self.pipeline.changes().matter(generation, Known { key: &key, mask, tables, rewritten }) {
-                return false;
-            }
-            self.megaflows.renew(flow, now);
-        }
-        true
     }
 
     #[cold]
@@ -214,4 +204,25 @@ impl<'u> Worker<'u> {
         let Worker { slots, pool, drops, seed, .. } = self;
         Executor { slots, pool, drops, in_port, seed }
     }
+}
+
+/// Whether the answer for a key is as good as a new one. One of an older generation is, when no change since can matter to it;
+/// it is taken for a new one then.
+fn holds(
+    megaflows: &mut Megaflows,
+    pipeline: &Pipeline,
+    recent: &Recent,
+    flow: FlowId,
+    key: &FlowKey,
+) -> bool {
+    let Answer { generation, tables, rewritten, .. } = *megaflows.answer(flow);
+    let now = pipeline.generation();
+    if generation != now {
+        let known = Known { key, mask: megaflows.mask(flow), tables, rewritten };
+        if recent.matter(pipeline.changes(), generation, known) {
+            return false;
+        }
+        megaflows.renew(flow, now);
+    }
+    true
 }
