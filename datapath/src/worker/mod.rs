@@ -11,7 +11,7 @@ mod turn;
 pub use publish::{Inbox, Publisher, channel};
 
 use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
-use crate::mem::FramePool;
+use crate::mem::{BATCH, FramePool};
 use crate::pipeline::changes::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
@@ -49,6 +49,9 @@ pub struct Parts<'u> {
     pub seed: Seed,
 }
 
+/// How long a fully loaded worker leaves newer rules at the door after it has adopted others, in nanoseconds of the turns'
+/// clock: each adoption makes every flow be looked into again.
+const ADOPT_NS: u64 = 50_000;
 /// How often counters are published, in nanoseconds of the turns' clock.
 const PUBLISH_NS: u64 = 100_000_000;
 
@@ -69,6 +72,9 @@ pub struct Worker<'u> {
     seed: Seed,
     now_ns: u64,
     now_ms: u32,
+    adopted_ns: u64,
+    /// Whether there is more to do than a turn can: the last one was full.
+    loaded: bool,
     published_ns: u64,
     counters: WorkerCounters,
     drops: Drops,
@@ -95,6 +101,8 @@ impl<'u> Worker<'u> {
             seed: parts.seed,
             now_ns: 0,
             now_ms: 0,
+            adopted_ns: 0,
+            loaded: false,
             published_ns: 0,
             counters: WorkerCounters::default(),
             drops: Drops::default(),
@@ -145,8 +153,12 @@ impl<'u> Worker<'u> {
     fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         self.now_ms = (now_ns / 1_000_000) as u32;
+        if self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS {
+            return;
+        }
         let before = self.pipeline.generation();
         if self.inbox.adopt(&mut self.pipeline) {
+            self.adopted_ns = now_ns;
             self.counters.adoptions += 1;
             // Answers of older generations are looked into when they are needed next. A pipeline that is not newer is not a
             // successor: nothing that was answered says anything of it.
@@ -161,6 +173,7 @@ impl<'u> Worker<'u> {
     }
 
     fn end(&mut self, handled: usize) {
+        self.loaded = handled >= BATCH;
         self.counters.turns += 1;
         self.counters.idle_turns += u64::from(handled == 0);
         if self.now_ns.saturating_sub(self.published_ns) >= PUBLISH_NS {

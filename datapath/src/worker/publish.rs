@@ -31,7 +31,8 @@ pub fn channel() -> (Publisher, Inbox) {
 }
 
 impl Publisher {
-    /// Makes `pipeline` the newest. The worker adopts it before its next turn.
+    /// Makes `pipeline` the newest. The worker adopts it before its next turn, or some
+    /// microseconds later when it is fully loaded and has adopted another just now.
     pub fn publish(&self, pipeline: Arc<Pipeline>) {
         self.newest.force_push(pipeline);
         while self.retired.pop().is_some() {}
