@@ -27,9 +27,11 @@ fn main() -> anyhow::Result<()> {
         lookup::table()?;
     }
     if wanted("attack") {
+        println!();
         attack::table()?;
     }
     if wanted("changes") {
+        println!();
         changes::table()?;
     }
     Ok(())
