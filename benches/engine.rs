@@ -1,7 +1,8 @@
 //! The flow engine: what it costs to find a flow, to meet a new one, to be attacked, and to change rules meanwhile.
 //!
-//! Whole turns over ports without devices, as in `bench-turn`. The rules: 10,000 that drop one conversation each (none of those that are sent), so that the answer for a packet
-//! depends on its whole conversation; below them the rule that forwards. Or that rule alone: one flow for all.
+//! Whole turns over ports without devices, as in `bench-turn`. The rules: 10,000 that drop one conversation each (none of
+//! those that are sent), so that the answer for a packet depends on its whole conversation; below them the rule that
+//! forwards. Or that rule alone: one flow for all.
 
 #[path = "engine/attack.rs"]
 mod attack;
