@@ -2,6 +2,7 @@
 
 use super::rule::{GroupId, RuleAction};
 use crate::flow::OfPort;
+use crate::stats::Credit;
 
 /// What a group does with its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,4 +39,15 @@ pub struct Group {
     pub kind: GroupKind,
     /// With what.
     pub buckets: Vec<Bucket>,
+}
+
+/// A group of a pipeline.
+#[derive(Debug)]
+pub struct InstalledGroup {
+    /// The group.
+    pub group: Group,
+    /// Where frames that it handled are counted.
+    pub credit: Credit,
+    /// Where frames that went into each of its buckets are counted, in the order of the buckets.
+    pub buckets: Box<[Credit]>,
 }

@@ -6,6 +6,7 @@
 //! same answer to the same question.
 
 pub mod changes;
+mod credit;
 pub mod group;
 pub mod observer;
 pub mod rule;
@@ -14,18 +15,21 @@ pub mod table;
 mod translate;
 mod translation;
 
+pub use crate::stats::{Counted, Credit};
 pub use changes::Changes;
-pub use group::{Bucket, Group, GroupKind};
+pub use credit::TableCounted;
+pub use group::{Bucket, Group, GroupKind, InstalledGroup};
 pub use observer::Observer;
 pub use rule::{GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use table::{Installed, Table};
 pub use translate::{observe, translate};
-pub use translation::{ACTIONS_MAX, Translation};
+pub use translation::{ACTIONS_MAX, CREDITS_MAX, Translation};
 
 use crate::flow::OfPort;
 use crate::port::PortId;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, Ledger};
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
+use credit::Credits;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -94,8 +98,9 @@ pub struct Pipeline {
     base: Arc<Base>,
     /// As many as are in use, from table 0 on.
     tables: Vec<Arc<Table>>,
-    groups: rpds::HashTrieMapSync<u32, Arc<Group>>,
+    groups: rpds::HashTrieMapSync<u32, Arc<InstalledGroup>>,
     changes: Changes,
+    credits: Credits,
 }
 
 impl Pipeline {
@@ -106,6 +111,7 @@ impl Pipeline {
             tables: Vec::new(),
             groups: rpds::HashTrieMapSync::new_sync(),
             changes: Changes::default(),
+            credits: Credits::default(),
         }
     }
 
@@ -115,14 +121,29 @@ impl Pipeline {
         self
     }
 
-    /// Adds a rule; returns the one that it takes the place of.
+    /// Adds a rule; returns the one that it takes the place of, whose counters it goes on with.
     pub fn insert(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
+        self.put(table, rule, true)
+    }
+
+    /// Adds a rule that counts from zero; returns the one that it takes the place of (OpenFlow 1.3 section 6.4,
+    /// OFPFF_RESET_COUNTS).
+    pub fn insert_anew(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
+        let replaced = self.put(table, rule, false)?;
+        self.release(replaced.credit());
+        Some(replaced)
+    }
+
+    fn put(&mut self, table: TableId, rule: Rule, goes_on: bool) -> Option<Arc<Installed>> {
         self.changes.rule(table, &rule.matching);
         let at = usize::from(table.0);
         if self.tables.len() <= at {
             self.tables.resize_with(at + 1, Arc::default);
         }
-        Arc::make_mut(&mut self.tables[at]).insert(rule)
+        let credits = &mut self.credits;
+        Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
+            replaced.filter(|_| goes_on).unwrap_or_else(|| credits.take(Some(table.0)))
+        })
     }
 
     /// Removes the rule with exactly this priority and match.
@@ -130,19 +151,67 @@ impl Pipeline {
         let at = usize::from(table.0);
         let gone = Arc::make_mut(self.tables.get_mut(at)?).remove(priority, matching)?;
         self.changes.rule(table, matching);
+        self.release(gone.credit());
         Some(gone)
     }
 
-    /// Adds a group or changes it.
+    /// Adds a group or changes it. A group that was there goes on with its counters, and its buckets count from zero
+    /// (OpenFlow 1.3 section 6.4, OFPGC_MODIFY).
     pub fn set_group(&mut self, id: GroupId, group: Group) {
         self.changes.everything();
-        self.groups.insert_mut(id.0, Arc::new(group));
+        let credit = self.retire_buckets(id).unwrap_or_else(|| self.credits.take(None));
+        let buckets = group.buckets.iter().map(|_| self.credits.take(None)).collect();
+        self.groups.insert_mut(id.0, Arc::new(InstalledGroup { group, credit, buckets }));
     }
 
     /// Removes a group. Rules that name it drop from now on.
     pub fn remove_group(&mut self, id: GroupId) -> bool {
         self.changes.everything();
+        let credit = self.retire_buckets(id);
+        credit.into_iter().for_each(|credit| self.release(credit));
         self.groups.remove_mut(&id.0)
+    }
+
+    /// Takes back the places of a group's buckets. Returns that of the group.
+    fn retire_buckets(&mut self, id: GroupId) -> Option<Credit> {
+        let old = self.groups.get(&id.0)?.clone();
+        old.buckets.iter().for_each(|credit| self.release(*credit));
+        Some(old.credit)
+    }
+
+    /// A place to count for something that is neither rule nor group, as a meter or a learned address. Whoever takes it
+    /// gives it back with [`Pipeline::release`].
+    pub fn credit(&mut self) -> Credit {
+        self.credits.take(None)
+    }
+
+    /// Gives back a place that no snapshot from the next one on names. It can be read until [`Pipeline::settled`] frees it.
+    pub fn release(&mut self, credit: Credit) {
+        self.credits.give(credit, self.generation() + 1);
+    }
+
+    /// Tells that every worker goes by this generation or a later one and has written all that it had counted before
+    /// ([`SharedStats::settled`](crate::stats::SharedStats::settled); the least of all workers). Places given back by then
+    /// are used again, for others.
+    pub fn settled(&mut self, generation: u64) {
+        self.credits.settled(generation);
+    }
+
+    /// What was counted in a place, as far as workers have written it. To have it exact to the packet, ask each worker for a
+    /// sweep first ([`SharedStats::ask_sweep`](crate::stats::SharedStats::ask_sweep)).
+    pub fn counted(&self, credit: Credit) -> Counted {
+        self.ledger().read(credit)
+    }
+
+    /// What was counted of every table, by its number. One pass over all places.
+    pub fn tables_counted(&self) -> Vec<TableCounted> {
+        credit::tables(self.ledger())
+    }
+
+    /// Where the workers that go by this pipeline count.
+    #[inline]
+    pub fn ledger(&self) -> &Ledger {
+        self.credits.ledger()
     }
 
     /// Puts other ports, tunnels or ways under the same rules.
@@ -180,7 +249,12 @@ impl Pipeline {
 
     /// A group.
     pub fn group(&self, id: GroupId) -> Option<&Group> {
-        self.groups.get(&id.0).map(|group| &**group)
+        self.groups.get(&id.0).map(|installed| &installed.group)
+    }
+
+    /// A group and the places where it and its buckets are counted.
+    pub fn installed_group(&self, id: GroupId) -> Option<&InstalledGroup> {
+        self.groups.get(&id.0).map(|installed| &**installed)
     }
 
     /// The tunnel ports.

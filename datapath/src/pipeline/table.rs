@@ -13,6 +13,7 @@
 
 use super::rule::{Match, Rule};
 use crate::flow::FlowKey;
+use crate::stats::Credit;
 use rpds::HashTrieMapSync;
 use std::sync::Arc;
 
@@ -27,6 +28,14 @@ pub struct Installed {
     pub rule: Rule,
     /// Among rules of one priority that a frame fits, the smallest of these decides: the oldest rule.
     order: u64,
+    credit: Credit,
+}
+
+impl Installed {
+    /// Where its frames are counted.
+    pub fn credit(&self) -> Credit {
+        self.credit
+    }
 }
 
 /// The rules with one mask and one set of values, highest priority first. Nearly always one.
@@ -51,23 +60,24 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table of these rules.
-    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Table {
-        let mut table = Table::default();
-        rules.into_iter().for_each(|rule| drop(table.insert(rule)));
-        table
-    }
-
     /// Adds a rule. One with the same priority and match gives way to it, as OpenFlow 1.3 section 6.4 has it, and is returned.
-    pub fn insert(&mut self, rule: Rule) -> Option<Arc<Installed>> {
+    /// `credit` is told where that one was counted, and says where the new one is.
+    pub(super) fn insert(
+        &mut self,
+        rule: Rule,
+        credit: impl FnOnce(Option<Credit>) -> Credit,
+    ) -> Option<Arc<Installed>> {
         let (shape, values) = (rule.matching.shape(), rule.matching.values());
         let priority = rule.priority;
         let at = self.subtable_for(shape);
         let subtable = Arc::make_mut(&mut self.subtables[at]);
         self.added += 1;
         let (bucket, replaced) = match subtable.rules.get(&values) {
-            None => ([Arc::new(Installed { rule, order: self.added })].into(), None),
-            Some(bucket) => with(bucket, rule, self.added),
+            None => {
+                let credit = credit(None);
+                ([Arc::new(Installed { rule, order: self.added, credit })].into(), None)
+            }
+            Some(bucket) => with(bucket, rule, self.added, credit),
         };
         subtable.rules.insert_mut(values, bucket);
         if replaced.is_none() {
@@ -112,7 +122,7 @@ impl Table {
     }
 
     /// The rule that decides about a frame with this key. `look` is told every word and the bits of it that were looked at.
-    pub fn find(&self, key: &FlowKey, mut look: impl FnMut(usize, u64)) -> Option<&Rule> {
+    pub fn find(&self, key: &FlowKey, mut look: impl FnMut(usize, u64)) -> Option<&Installed> {
         let mut best: Option<&Arc<Installed>> = None;
         let mut values = [0; crate::flow::key::WORDS];
         for subtable in &self.subtables {
@@ -130,7 +140,7 @@ impl Table {
                 best = Some(first);
             }
         }
-        best.map(|installed| &installed.rule)
+        best.map(|installed| &**installed)
     }
 
     /// How many rules there are.
@@ -150,6 +160,11 @@ impl Table {
 
     /// All rules, highest priority first, the older first among equals.
     pub fn rules(&self) -> Vec<&Rule> {
+        self.installed().into_iter().map(|installed| &installed.rule).collect()
+    }
+
+    /// All rules and where they are counted, in the order of [`Table::rules`].
+    pub fn installed(&self) -> Vec<&Arc<Installed>> {
         let mut all: Vec<&Arc<Installed>> = self
             .subtables
             .iter()
@@ -157,7 +172,7 @@ impl Table {
             .flat_map(|b| b.iter())
             .collect();
         all.sort_by_key(|installed| (std::cmp::Reverse(installed.rule.priority), installed.order));
-        all.into_iter().map(|installed| &installed.rule).collect()
+        all
     }
 
     fn subtable_for(&mut self, shape: Box<[(u8, u64)]>) -> usize {
@@ -176,14 +191,20 @@ impl Table {
 }
 
 /// The bucket with a rule more, and the rule that gave way to it. A rule that takes another's place takes its age, too.
-fn with(bucket: &Bucket, rule: Rule, order: u64) -> (Bucket, Option<Arc<Installed>>) {
+fn with(
+    bucket: &Bucket,
+    rule: Rule,
+    order: u64,
+    credit: impl FnOnce(Option<Credit>) -> Credit,
+) -> (Bucket, Option<Arc<Installed>>) {
     let replaced = bucket.iter().find(|i| i.rule.priority == rule.priority).cloned();
     let order = replaced.as_ref().map_or(order, |replaced| replaced.order);
+    let credit = credit(replaced.as_ref().map(|replaced| replaced.credit));
     let others = bucket.iter().filter(|i| i.rule.priority != rule.priority).cloned();
     let priority = rule.priority;
     let mut all: Vec<Arc<Installed>> = others.collect();
     let at = all.partition_point(|i| i.rule.priority > priority);
-    all.insert(at, Arc::new(Installed { rule, order }));
+    all.insert(at, Arc::new(Installed { rule, order, credit }));
     (all.into(), replaced)
 }
 
@@ -201,13 +222,23 @@ mod tests {
         Match::any().exact(Field::InPort, port)
     }
 
+    fn insert(table: &mut Table, rule: Rule) -> Option<Arc<Installed>> {
+        table.insert(rule, |old| old.unwrap_or(Credit::FIRST))
+    }
+
+    fn table(rules: impl IntoIterator<Item = Rule>) -> Table {
+        let mut table = Table::default();
+        rules.into_iter().for_each(|rule| drop(insert(&mut table, rule)));
+        table
+    }
+
     fn find(table: &Table, key: &FlowKey) -> Option<u16> {
-        table.find(key, |_, _| ()).map(|rule| rule.priority)
+        table.find(key, |_, _| ()).map(|installed| installed.rule.priority)
     }
 
     #[test]
     fn the_highest_priority_that_fits_decides() {
-        let table = Table::new([rule(1, Match::any(), 9), rule(100, port(1), 2)]);
+        let table = table([rule(1, Match::any(), 9), rule(100, port(1), 2)]);
         let mut key = FlowKey::default();
         assert_eq!(find(&table, &key), Some(1));
         key.set(Field::InPort, 1);
@@ -216,9 +247,9 @@ mod tests {
 
     #[test]
     fn the_same_match_at_the_same_priority_replaces() {
-        let mut table = Table::new([rule(5, Match::any(), 1)]);
+        let mut table = table([rule(5, Match::any(), 1)]);
         assert_eq!(
-            table.insert(rule(5, Match::any(), 2)).map(|old| old.rule.clone()),
+            insert(&mut table, rule(5, Match::any(), 2)).map(|old| old.rule.clone()),
             Some(rule(5, Match::any(), 1))
         );
         assert_eq!(table.rules(), [&rule(5, Match::any(), 2)]);
@@ -231,16 +262,16 @@ mod tests {
         let mut key = FlowKey::default();
         key.set(Field::InPort, 1);
         key.set(Field::NwDst, 7);
-        let found = |table: &Table| table.find(&key, |_, _| ()).map(|rule| rule.instructions.clone());
-        let one = Table::new([rule(5, port(1), 1), rule(5, dst.clone(), 2)]);
+        let found = |table: &Table| table.find(&key, |_, _| ()).map(|i| i.rule.instructions.clone());
+        let one = table([rule(5, port(1), 1), rule(5, dst.clone(), 2)]);
         assert_eq!(found(&one), Some(rule(5, port(1), 1).instructions));
-        let other = Table::new([rule(5, dst.clone(), 2), rule(5, port(1), 1)]);
+        let other = table([rule(5, dst.clone(), 2), rule(5, port(1), 1)]);
         assert_eq!(found(&other), Some(rule(5, dst, 2).instructions));
     }
 
     #[test]
     fn a_removed_rule_is_gone_and_a_clone_keeps_it() {
-        let mut table = Table::new([rule(1, port(1), 1), rule(2, port(1), 2), rule(3, port(2), 3)]);
+        let mut table = table([rule(1, port(1), 1), rule(2, port(1), 2), rule(3, port(2), 3)]);
         let before = table.clone();
         assert!(table.remove(2, &port(1)).is_some());
         assert!(table.remove(2, &port(1)).is_none());
@@ -252,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_lookup_depends_on_the_masks_that_it_asked() {
-        let table = Table::new([rule(9, port(1), 1), rule(5, Match::any().exact(Field::NwDst, 7), 2)]);
+        let table = table([rule(9, port(1), 1), rule(5, Match::any().exact(Field::NwDst, 7), 2)]);
         let mut key = FlowKey::default();
         key.set(Field::InPort, 1);
         let mut looked = Vec::new();

@@ -6,7 +6,7 @@
 //!
 //! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
-use super::group::{Bucket, Group, GroupKind};
+use super::group::{Bucket, GroupKind};
 use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
 use super::state::State;
@@ -15,14 +15,15 @@ use super::{GroupId, Pipeline, Target};
 use crate::action::Action;
 use crate::flow::hash::entropy;
 use crate::flow::{Field, FlowKey, OfPort, Seed};
-use crate::stats::DropReason;
+use crate::stats::{Credit, DropReason};
 use crate::tunnel::{EncapId, Key, Remote, TunnelId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How deep resubmits, groups and clones may be nested.
 const DEPTH_MAX: u32 = 64;
-/// How many tables a frame may be looked up in: as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS).
-const LOOKUPS_MAX: u32 = 4096;
+/// How many tables a frame may be looked up in, as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS), and
+/// groups and buckets with them.
+pub(super) const LOOKUPS_MAX: u32 = 4096;
 
 /// What the hash of a select group is salted with: the same on every host and at every start, so that a conversation
 /// stays where it is.
@@ -122,16 +123,16 @@ impl<O: Observer> Walk<'_, O> {
         let mut next = Some(first);
         while let Some(table) = next {
             next = None;
-            if self.lookups == LOOKUPS_MAX {
-                came_by.into_iter().for_each(|port| self.pretend_in_port(port));
-                return self.fail(DropReason::TooManyLookups);
+            if !self.may_go_on() {
+                return came_by.into_iter().for_each(|port| self.pretend_in_port(port));
             }
-            self.lookups += 1;
             self.out.asked(table.0);
             let Walk { pipeline, state, out, .. } = self;
             let found = pipeline
                 .table(table)
                 .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
+            out.count(found.map_or(Credit::missed(table.0), |installed| installed.credit()));
+            let found = found.map(|installed| &installed.rule);
             self.observer.table(table, found);
             came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
             match found {
@@ -143,6 +144,16 @@ impl<O: Observer> Walk<'_, O> {
                 }
             }
         }
+    }
+
+    /// Whether one more lookup, group or bucket is allowed; it counts as one.
+    fn may_go_on(&mut self) -> bool {
+        let may = self.lookups < LOOKUPS_MAX;
+        match may {
+            true => self.lookups += 1,
+            false => self.fail(DropReason::TooManyLookups),
+        }
+        may
     }
 
     /// OpenFlow 1.3 section 5.9: in this order. False when the frame must go no further.
@@ -309,17 +320,24 @@ impl<O: Observer> Walk<'_, O> {
 
     fn group(&mut self, id: GroupId) {
         let pipeline = self.pipeline;
-        let Some(group) = pipeline.group(id) else { return self.fail(DropReason::NoSuchGroup) };
-        match group.kind {
-            GroupKind::All | GroupKind::Indirect => group.buckets.iter().for_each(|b| self.bucket(b)),
-            GroupKind::Select => match self.selected(group) {
-                Some(bucket) => self.bucket(bucket),
-                None => self.fail(DropReason::NoLiveBucket),
-            },
-            GroupKind::FastFailover => match group.buckets.iter().find(|b| pipeline.is_live(b)) {
-                Some(bucket) => self.bucket(bucket),
-                None => self.fail(DropReason::NoLiveBucket),
-            },
+        let Some(installed) = pipeline.installed_group(id) else { return self.fail(DropReason::NoSuchGroup) };
+        if !self.may_go_on() {
+            return;
+        }
+        self.out.count(installed.credit);
+        let buckets = &installed.group.buckets;
+        let chosen = match installed.group.kind {
+            GroupKind::All | GroupKind::Indirect => Some(0..buckets.len()),
+            GroupKind::Select => self.selected(buckets).map(|at| at..at + 1),
+            GroupKind::FastFailover => buckets.iter().position(|b| pipeline.is_live(b)).map(|at| at..at + 1),
+        };
+        let Some(chosen) = chosen else { return self.fail(DropReason::NoLiveBucket) };
+        for (bucket, credit) in buckets[chosen.clone()].iter().zip(&installed.buckets[chosen]) {
+            if !self.may_go_on() {
+                return;
+            }
+            self.out.count(*credit);
+            self.bucket(bucket);
         }
     }
 
@@ -334,7 +352,7 @@ impl<O: Observer> Walk<'_, O> {
 
     /// By a hash of the conversation, so that its frames stay in order: the largest weighted draw wins (rendezvous hashing),
     /// and a bucket that goes takes only its own conversations with it.
-    fn selected<'g>(&mut self, group: &'g Group) -> Option<&'g Bucket> {
+    fn selected(&mut self, buckets: &[Bucket]) -> Option<usize> {
         for field in CONVERSATION.iter().copied() {
             self.state.look_at(field, field.max(), self.out);
         }
@@ -344,8 +362,9 @@ impl<O: Observer> Walk<'_, O> {
             // The minimum of exponential draws with rates w is of bucket i in the share w_i of cases.
             -(1.0 - uniform).ln() / f64::from(bucket.weight)
         };
-        let live = group.buckets.iter().filter(|b| b.weight > 0 && self.pipeline.is_live(b));
-        live.min_by(|a, b| draw(a).total_cmp(&draw(b)))
+        let live =
+            (0..buckets.len()).filter(|at| buckets[*at].weight > 0 && self.pipeline.is_live(&buckets[*at]));
+        live.min_by(|a, b| draw(&buckets[*a]).total_cmp(&draw(&buckets[*b])))
     }
 
     /// On a copy: what `work` does to the frame is undone for what follows.

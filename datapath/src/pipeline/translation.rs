@@ -2,10 +2,13 @@
 
 use crate::action::Action;
 use crate::flow::{FlowKey, FlowMask};
-use crate::stats::DropReason;
+use crate::stats::{Credit, DropReason};
 
 /// Most steps that a frame may take. A rule that needs more is refused as a whole rather than half done.
 pub const ACTIONS_MAX: usize = 64;
+
+/// Most places that a frame may be counted in: one for each lookup, group and bucket of its way.
+pub const CREDITS_MAX: usize = super::translate::LOOKUPS_MAX as usize;
 
 /// What translation found. Reused from miss to miss, so that it allocates nothing.
 #[derive(Clone, Debug)]
@@ -15,6 +18,7 @@ pub struct Translation {
     mask: FlowMask,
     tables: u64,
     rewritten: u64,
+    credits: Vec<Credit>,
 }
 
 impl Default for Translation {
@@ -25,6 +29,7 @@ impl Default for Translation {
             mask: FlowMask::default(),
             tables: 0,
             rewritten: 0,
+            credits: Vec::with_capacity(CREDITS_MAX),
         }
     }
 }
@@ -50,12 +55,25 @@ impl Translation {
         self.rewritten
     }
 
+    /// Where a frame is counted, in the order of its way: each rule that took it, each table where none did, each group and
+    /// bucket. One that it came by twice is there twice.
+    pub fn credits(&self) -> &[Credit] {
+        &self.credits
+    }
+
     pub(super) fn clear(&mut self) {
         self.actions.clear();
         self.overflow = false;
         self.mask = FlowMask::default();
         self.tables = 0;
         self.rewritten = 0;
+        self.credits.clear();
+    }
+
+    /// A frame is counted here. The walk is bounded, so that there is room.
+    pub(super) fn count(&mut self, credit: Credit) {
+        debug_assert!(self.credits.len() < CREDITS_MAX);
+        self.credits.push(credit);
     }
 
     /// The answer depends on these bits of the frame.

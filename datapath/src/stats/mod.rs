@@ -1,11 +1,14 @@
 //! Counters, and the reason of every drop.
 //!
 //! A worker counts in plain integers that nobody else touches and publishes copies of them now and then
-//! ([`shared`]); reading a counter never slows a packet down.
+//! ([`shared`]); reading a counter never slows a packet down. What is counted for rules and groups goes to a [`ledger`] that
+//! all workers add to.
 
+pub mod ledger;
 pub mod reason;
 pub mod shared;
 
+pub use ledger::{Counted, Credit, Ledger};
 pub use reason::{DropReason, Drops};
 pub use shared::{SharedStats, Snapshot};
 

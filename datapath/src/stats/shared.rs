@@ -4,7 +4,8 @@
 //! may be of publications one apart. Relaxed order is enough: nothing else is concluded from them.
 
 use super::{DropReason, Drops, PortCounters, WorkerCounters};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 const PORT_FIELDS: usize = 7;
 const WORKER_FIELDS: usize = 8;
@@ -13,6 +14,9 @@ const WORKER_FIELDS: usize = 8;
 #[derive(Debug)]
 pub struct SharedStats {
     generation: AtomicU64,
+    asked: AtomicU64,
+    swept: AtomicU64,
+    settled: AtomicU64,
     worker: [AtomicU64; WORKER_FIELDS],
     drops: [AtomicU64; DropReason::ALL.len()],
     ports: Box<[[AtomicU64; PORT_FIELDS]]>,
@@ -36,6 +40,9 @@ impl SharedStats {
     pub fn new(ports: usize) -> SharedStats {
         SharedStats {
             generation: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            swept: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             worker: Default::default(),
             drops: std::array::from_fn(|_| AtomicU64::new(0)),
             ports: (0..ports).map(|_| Default::default()).collect(),
@@ -44,12 +51,41 @@ impl SharedStats {
 
     /// States which pipeline the worker uses from now on.
     pub fn adopted(&self, generation: u64) {
-        self.generation.store(generation, std::sync::atomic::Ordering::Release);
+        self.generation.store(generation, Release);
     }
 
     /// Generation of the pipeline that the worker uses.
     pub fn generation(&self) -> u64 {
-        self.generation.load(std::sync::atomic::Ordering::Acquire)
+        self.generation.load(Acquire)
+    }
+
+    /// Control asks for a sweep: the worker shall write what its flows hold into the ledger. Returns its number, to wait for
+    /// with [`SharedStats::swept`].
+    pub fn ask_sweep(&self) -> u64 {
+        self.asked.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The last sweep that was asked for.
+    #[inline]
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Relaxed)
+    }
+
+    /// The worker has swept all its flows, beginning after it saw sweep `asked` and while it went by pipeline `generation`.
+    pub fn sweep_ended(&self, asked: u64, generation: u64) {
+        self.settled.store(generation, Release);
+        self.swept.store(asked, Release);
+    }
+
+    /// The last sweep asked for that is done. Every frame that the worker had counted when it was asked can be read then.
+    pub fn swept(&self) -> u64 {
+        self.swept.load(Acquire)
+    }
+
+    /// The generation that the worker went by when its last whole sweep began: what older ones counted has been written
+    /// and places of rules that were gone by then are free (`Pipeline::settled`).
+    pub fn settled(&self) -> u64 {
+        self.settled.load(Acquire)
     }
 
     /// Publishes a worker's own counters.

@@ -1,0 +1,141 @@
+//! Who has which place of the ledger. Control's side: workers only count in the places that a snapshot's rules name.
+//!
+//! **When a place is used again.** A worker may hold counts for a rule that is gone: in flows that were answered by it and not
+//! yet written into the ledger. So the place of a rule that went between two snapshots rests, until every worker has adopted
+//! the later one and has then written the counts of all its flows ([`Credits::settled`]). After that nothing counts there: a
+//! flow that was answered by the rule may still be remembered, but before a frame is counted for it, it is found out that the
+//! flow is out of date ([`super::changes`]), and it is translated anew.
+//!
+//! **Copies.** None of this is in a snapshot: to copy it costs nothing. If somebody changes a copy, its places come from pages of
+//! its own, so it never takes one that the original gives to another.
+
+use crate::stats::{Counted, Credit, Ledger};
+use std::collections::VecDeque;
+
+/// Places, given and taken back.
+#[derive(Debug)]
+pub(super) struct Credits {
+    ledger: Ledger,
+    /// Taken back, and nobody counts there any more.
+    free: Vec<Credit>,
+    /// Taken back in these generations, in order.
+    resting: VecDeque<(u64, Credit)>,
+    /// The first that was never given.
+    next: Credit,
+}
+
+impl Default for Credits {
+    fn default() -> Self {
+        Credits { ledger: Ledger::default(), free: Vec::new(), resting: VecDeque::new(), next: Credit::FIRST }
+    }
+}
+
+impl Clone for Credits {
+    fn clone(&self) -> Self {
+        Credits {
+            ledger: self.ledger.clone(),
+            free: Vec::new(),
+            resting: VecDeque::new(),
+            next: Credit::of(self.ledger.len()),
+        }
+    }
+}
+
+impl Credits {
+    /// A place where nothing was counted yet: for a rule of a table, or for something else.
+    pub(super) fn take(&mut self, table: Option<u8>) -> Credit {
+        let credit = self.free.pop().unwrap_or_else(|| {
+            if self.next.number() == self.ledger.len() {
+                self.ledger.grow();
+            }
+            let next = self.next;
+            self.next = Credit::of(next.number() + 1);
+            next
+        });
+        self.ledger.belongs(credit, table);
+        credit
+    }
+
+    /// Takes a place back that snapshots before `generation` name. What was counted there can be read until the workers have
+    /// settled.
+    pub(super) fn give(&mut self, credit: Credit, generation: u64) {
+        self.resting.push_back((generation, credit));
+    }
+
+    /// Every worker goes by this generation or a later one and has since written all it had counted before.
+    pub(super) fn settled(&mut self, generation: u64) {
+        while let Some((_, credit)) = self.resting.pop_front_if(|(since, _)| *since <= generation) {
+            self.ledger.reset(credit);
+            self.free.push(credit);
+        }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+/// What was counted of a table (OpenFlow 1.3 section 5.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounted {
+    /// Frames that a rule took, also one that is gone since.
+    pub matched: u64,
+    /// Frames that none took.
+    pub missed: u64,
+}
+
+impl TableCounted {
+    /// Frames that were looked up.
+    pub fn looked_up(&self) -> u64 {
+        self.matched + self.missed
+    }
+}
+
+/// For each number of a table.
+pub(super) fn tables(ledger: &Ledger) -> Vec<TableCounted> {
+    let missed = |table| ledger.read(Credit::missed(table)).packets;
+    let matched = ledger.matched();
+    (0..=u8::MAX)
+        .zip(matched.iter().map(|Counted { packets, .. }| *packets))
+        .map(|(table, matched)| TableCounted { matched, missed: missed(table) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_rests_until_the_workers_have_settled() {
+        let mut credits = Credits::default();
+        let first = credits.take(Some(0));
+        credits.ledger.add(first, Counted { packets: 3, bytes: 3, used_ms: 3 });
+        credits.give(first, 5);
+        let second = credits.take(Some(0));
+        credits.settled(4);
+        let third = credits.take(Some(0));
+        assert!(first != second && first != third && second != third);
+        assert_eq!(credits.ledger.read(first).packets, 3, "can still be read");
+        credits.settled(5);
+        assert_eq!((credits.take(Some(1)), credits.ledger.read(first)), (first, Counted::default()));
+        assert_eq!(tables(&credits.ledger)[0].matched, 3);
+    }
+
+    #[test]
+    fn a_copy_takes_places_of_its_own() {
+        let mut credits = Credits::default();
+        credits.take(None);
+        let mut copy = credits.clone();
+        let (here, there) = (credits.take(None), copy.take(None));
+        assert_ne!(here, there);
+        assert!(credits.ledger.is(&copy.ledger));
+    }
+
+    #[test]
+    fn places_are_given_beyond_a_page() {
+        let mut credits = Credits::default();
+        let given: std::collections::HashSet<_> = (0..5000).map(|_| credits.take(None)).collect();
+        assert_eq!(given.len(), 5000);
+        assert!(given.iter().all(|credit| credit.number() < credits.ledger.len()));
+    }
+}
