@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod demo;
 pub mod lab;
 pub mod netlink;
+pub mod ofproto;
 pub mod replay;
 pub mod show;
 pub mod status;

@@ -1,0 +1,71 @@
+//! Whether instructions make sense, before anything is done with them (OpenFlow 1.3 sections 5.9, 5.10, 7.4).
+//!
+//! Whether a frame has the header that an action sets is a question to the text parser or codec that made it: both know the fields'
+//! prerequisites.
+
+use super::error::{BadAction, BadInstruction, Error};
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{GroupId, Instructions, RuleAction, TableId};
+
+/// How many actions a rule, or a bucket, may have; those inside of others count.
+pub const ACTIONS_MAX: usize = 256;
+/// How deep actions may lie in others.
+const DEPTH_MAX: usize = 16;
+
+/// Checks what a rule of a table does; None when the table is not known yet.
+pub(super) fn instructions(
+    instructions: &Instructions,
+    table: Option<TableId>,
+    knows: impl Fn(GroupId) -> bool,
+) -> Result<(), Error> {
+    let Instructions { apply, write, metadata, goto, .. } = instructions;
+    let mut count = 0;
+    actions(apply, &knows, 0, &mut count)?;
+    actions(write, &knows, 0, &mut count)?;
+    let in_a_set =
+        |action: &RuleAction| !matches!(action, RuleAction::Resubmit { .. } | RuleAction::Clone(_));
+    if !write.iter().all(in_a_set) {
+        return Err(BadAction::UnsupportedOrder.into());
+    }
+    if metadata.is_some_and(|(value, mask)| value & !mask != 0) {
+        return Err(BadInstruction::UnsupMetadataMask.into());
+    }
+    match (goto, table) {
+        (Some(to), Some(table)) if *to <= table || usize::from(to.0) >= datapath::pipeline::TABLES => {
+            Err(BadInstruction::BadTableId(*to).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a list of actions.
+pub(super) fn actions(
+    list: &[RuleAction],
+    knows: &impl Fn(GroupId) -> bool,
+    depth: usize,
+    count: &mut usize,
+) -> Result<(), Error> {
+    *count += list.len();
+    if *count > ACTIONS_MAX || depth > DEPTH_MAX {
+        return Err(BadAction::TooMany.into());
+    }
+    for action in list {
+        match action {
+            RuleAction::Output(OfPort(0)) => return Err(BadAction::BadOutPort.into()),
+            RuleAction::Group(group) if !knows(*group) => {
+                return Err(BadAction::BadOutGroup(*group).into());
+            }
+            RuleAction::SetField { field, value, mask }
+                if value & !mask != 0 || mask & !Field::max(*field) != 0 =>
+            {
+                return Err(BadAction::BadArgument.into());
+            }
+            RuleAction::Move { from, to } if from.bits != to.bits => {
+                return Err(BadAction::BadArgument.into());
+            }
+            RuleAction::Clone(inner) => actions(inner, knows, depth + 1, count)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Which entries are meant: by table, match, cookie, and where they send to. Loose deletes and modifies ask so, and so do statistics
+//! (OpenFlow 1.3 sections 6.4 and A.3.5.2).
+
+use super::entry::Entry;
+use super::names::{leads_to, sends_to};
+use super::{Flows, Ofproto};
+use datapath::flow::OfPort;
+use datapath::pipeline::{GroupId, Match, Rule, TableId};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// Which entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In this table; None: in all.
+    pub table: Option<TableId>,
+    /// All whose frames fit this match.
+    pub matching: Match,
+    /// Their cookie, in the bits of the mask.
+    pub cookie: u64,
+    /// Which bits matter.
+    pub cookie_mask: u64,
+    /// They send to this port.
+    pub out_port: Option<OfPort>,
+    /// They lead to this group.
+    pub out_group: Option<GroupId>,
+}
+
+impl Filter {
+    /// Whether a rule is meant, if its table is.
+    pub fn takes(&self, rule: &Rule) -> bool {
+        (rule.cookie ^ self.cookie) & self.cookie_mask == 0
+            && rule.matching.is_within(&self.matching)
+            && self.out_port.is_none_or(|port| sends_to(&rule.instructions, port))
+            && self.out_group.is_none_or(|group| leads_to(&rule.instructions, group))
+    }
+}
+
+/// Sums over entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aggregate {
+    /// Frames.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Entries.
+    pub flows: u64,
+}
+
+impl Ofproto {
+    /// The entries that a filter means, in no order.
+    pub fn entries(&self, filter: Filter) -> impl Iterator<Item = (TableId, &Arc<Entry>)> {
+        let tables = (0..).map(TableId).zip(&self.tables);
+        let only = filter.table;
+        let tables = tables.filter(move |(table, _)| only.is_none_or(|only| only == *table));
+        let entries = tables
+            .flat_map(|(table, flows): (TableId, &Flows)| flows.entries.values().map(move |e| (table, e)));
+        entries.filter(move |(_, entry)| filter.takes(&entry.installed.rule))
+    }
+
+    /// The same in order: by table, the highest priority first, the oldest first among equals.
+    pub fn sorted(&self, filter: Filter) -> Vec<(TableId, Arc<Entry>)> {
+        let mut entries: Vec<_> = self.entries(filter).map(|(table, entry)| (table, entry.clone())).collect();
+        entries.sort_by_key(|(table, entry)| (*table, Reverse(entry.installed.rule.priority), entry.serial));
+        entries
+    }
+
+    /// Sums over the entries that a filter means.
+    pub fn aggregate(&self, filter: Filter) -> Aggregate {
+        self.entries(filter).fold(Aggregate::default(), |sum, (_, entry)| {
+            let counted = self.counted(entry);
+            Aggregate {
+                packets: sum.packets + counted.packets,
+                bytes: sum.bytes + counted.bytes,
+                flows: sum.flows + 1,
+            }
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! Adding, modifying and deleting flow entries, as OpenFlow 1.3.5 section 6.4 says.
+//!
+//! A request is looked at as a whole before anything of it is done. What names one entry (add, and the strict commands) costs a
+//! search by its match; what names many (the loose ones) looks at every entry of the table.
+
+use super::entry::{Entry, FlowFlags, Key, Reason, Removed};
+use super::error::{Error, FlowModFailed};
+use super::filter::Filter;
+use super::{Applied, Ofproto, check};
+use datapath::flow::OfPort;
+use datapath::pipeline::{GroupId, Installed, Instructions, Match, Rule, TABLES, TableId};
+use std::sync::Arc;
+
+/// What is asked (`OFPFC_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Command {
+    /// Add an entry; one with the same match and priority gives way.
+    #[default]
+    Add,
+    /// Change what every entry does that is within the match.
+    Modify,
+    /// Change what the entry with exactly this match and priority does.
+    ModifyStrict,
+    /// Delete every entry that is within the match.
+    Delete,
+    /// Delete the entry with exactly this match and priority.
+    DeleteStrict,
+}
+
+/// A request to change flow entries. What a command has no use for is not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowMod {
+    /// What to do.
+    pub command: Command,
+    /// In which table; None: in all, which only the deleting commands can.
+    pub table: Option<TableId>,
+    /// With which match.
+    pub matching: Match,
+    /// With which priority; for add and the strict commands.
+    pub priority: u16,
+    /// Of an entry to add: the controller's mark. Of those to change: what their cookies must be in the bits of the mask.
+    pub cookie: u64,
+    /// Which bits of the cookie matter; not for add.
+    pub cookie_mask: u64,
+    /// Delete only entries that send to this port.
+    pub out_port: Option<OfPort>,
+    /// Delete only entries that lead to this group.
+    pub out_group: Option<GroupId>,
+    /// Seconds without a frame after which an added entry goes; 0: never.
+    pub idle_timeout: u16,
+    /// Seconds after which an added entry goes; 0: never.
+    pub hard_timeout: u16,
+    /// Entries of less importance give way first in a full table.
+    pub importance: u16,
+    /// Flags of an added entry; `reset_counts` counts for modify, too.
+    pub flags: FlowFlags,
+    /// What to do with frames.
+    pub instructions: Instructions,
+}
+
+impl FlowMod {
+    /// An entry to add, without timeouts and flags.
+    pub fn add(table: TableId, rule: Rule) -> FlowMod {
+        FlowMod {
+            table: Some(table),
+            matching: rule.matching,
+            priority: rule.priority,
+            cookie: rule.cookie,
+            instructions: rule.instructions,
+            ..FlowMod::default()
+        }
+    }
+
+    /// Which entries a deleting or modifying command means.
+    fn filter(&self) -> Filter {
+        Filter {
+            table: self.table,
+            matching: self.matching.clone(),
+            cookie: self.cookie,
+            cookie_mask: self.cookie_mask,
+            out_port: self.out_port,
+            out_group: self.out_group,
+        }
+    }
+}
+
+impl Ofproto {
+    /// Does what is asked, or nothing.
+    ///
+    /// # Errors
+    /// Why nothing is done.
+    pub fn flow_mod(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
+        if request.table.is_some_and(|table| usize::from(table.0) >= TABLES) {
+            return Err(FlowModFailed::BadTableId.into());
+        }
+        match request.command {
+            Command::Add => self.add(now, request),
+            Command::Modify | Command::ModifyStrict => self.modify(request),
+            Command::Delete | Command::DeleteStrict => Ok(self.delete(now, &request)),
+        }
+    }
+
+    fn add(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
+        let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
+        check::instructions(&request.instructions, Some(table), |group| self.group(group).is_some())?;
+        let key = Key { priority: request.priority, matching: request.matching };
+        let had = self.entry(table, &key).cloned();
+        let mut applied = Applied::default();
+        if had.is_none() {
+            if request.flags.check_overlap && self.overlaps(table, &key) {
+                return Err(FlowModFailed::Overlap.into());
+            }
+            applied.removed.extend(self.make_room(now, table, request.importance)?);
+        }
+        let Key { priority, matching } = key;
+        let instructions = request.instructions;
+        let rule = Rule { cookie: request.cookie, ..Rule::new(priority, matching, instructions) };
+        if let Some(had) = &had {
+            self.forget(table, had);
+        }
+        self.serial += 1;
+        let entry = Entry {
+            installed: self.install(table, rule),
+            idle_timeout: request.idle_timeout,
+            hard_timeout: request.hard_timeout,
+            importance: request.importance,
+            flags: request.flags,
+            created: now,
+            serial: self.serial,
+            timer: None,
+        };
+        if request.flags.reset_counts && had.is_some() {
+            self.reset(&entry);
+        }
+        self.remember(table, entry);
+        applied.added = 1;
+        Ok(applied)
+    }
+
+    fn modify(&mut self, request: FlowMod) -> Result<Applied, Error> {
+        let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
+        check::instructions(&request.instructions, Some(table), |group| self.group(group).is_some())?;
+        let meant = self.meant(&request, Command::ModifyStrict);
+        let mut applied = Applied::default();
+        for (table, had) in meant {
+            let rule = &had.installed.rule;
+            let rule = Rule { instructions: request.instructions.clone(), ..rule.clone() };
+            self.forget(table, &had);
+            let entry = Entry { installed: self.install(table, rule), ..(*had).clone() };
+            if request.flags.reset_counts {
+                self.reset(&entry);
+            }
+            self.remember(table, entry);
+            applied.modified += 1;
+        }
+        Ok(applied)
+    }
+
+    fn delete(&mut self, now: u64, request: &FlowMod) -> Applied {
+        let meant = self.meant(request, Command::DeleteStrict);
+        let gone = meant.iter().filter_map(|(table, entry)| self.take(now, *table, entry, Reason::Delete));
+        Applied { removed: gone.collect(), ..Applied::default() }
+    }
+
+    /// The entries that a modifying or deleting request means.
+    fn meant(&self, request: &FlowMod, strict: Command) -> Vec<(TableId, Arc<Entry>)> {
+        let mut filter = request.filter();
+        if strict == Command::ModifyStrict {
+            // Section 6.4: these restrict deletes alone.
+            (filter.out_port, filter.out_group) = (None, None);
+        }
+        if request.command != strict {
+            return self.entries(filter).map(|(table, entry)| (table, entry.clone())).collect();
+        }
+        let key = Key { priority: request.priority, matching: request.matching.clone() };
+        let tables = match request.table {
+            Some(table) => usize::from(table.0)..usize::from(table.0) + 1,
+            None => 0..self.tables.len(),
+        };
+        let table = |at: usize| TableId(at as u8);
+        let found = tables.filter_map(|at| Some((table(at), self.entry(table(at), &key)?.clone())));
+        found.filter(|(_, entry)| filter.takes(&entry.installed.rule)).collect()
+    }
+
+    /// Whether another entry of the same priority takes some of the same frames.
+    fn overlaps(&self, table: TableId, key: &Key) -> bool {
+        let entries = self.tables.get(usize::from(table.0)).map(|flows| flows.entries.keys());
+        entries.into_iter().flatten().any(|other| {
+            other.priority == key.priority && other != key && other.matching.overlaps(&key.matching)
+        })
+    }
+
+    /// Takes an entry out of its table.
+    pub(super) fn take(
+        &mut self,
+        now: u64,
+        table: TableId,
+        entry: &Arc<Entry>,
+        reason: Reason,
+    ) -> Option<Removed> {
+        let rule = &entry.installed.rule;
+        self.pipeline.remove(table, rule.priority, &rule.matching)?;
+        self.forget(table, entry);
+        let duration = now.saturating_sub(entry.created);
+        Some(Removed { table, entry: entry.clone(), reason, duration })
+    }
+
+    /// Puts a rule into the pipeline, in the place of one with the same priority and match.
+    fn install(&mut self, table: TableId, rule: Rule) -> Arc<Installed> {
+        let (priority, matching) = (rule.priority, rule.matching.clone());
+        self.pipeline.insert(table, rule);
+        let installed = self.pipeline.table(table).and_then(|table| table.get(priority, &matching));
+        installed.cloned().expect("it was put in just now")
+    }
+}

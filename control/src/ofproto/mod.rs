@@ -1,0 +1,237 @@
+//! The switch as controllers see it: flow entries and groups, and what may be done with them, as OpenFlow 1.3 means it.
+//!
+//! It owns the [`Pipeline`] and what OpenFlow says about flow entries that the datapath does not need: timeouts, importance,
+//! flags, when they were added. Pure: no socket, no clock, no text and no wire format. Time comes in as milliseconds of the
+//! caller's clock, the one that the workers are told of too; errors have OpenFlow's names.
+//!
+//! Everything in here is persistent: a clone shares all that does not change afterwards. So a bundle of requests is done on a
+//! clone and takes the original's place or not at all ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
+
+mod check;
+mod entry;
+mod error;
+mod expiry;
+mod filter;
+mod flow_mod;
+mod group_mod;
+mod limits;
+mod names;
+mod stats;
+
+pub use check::ACTIONS_MAX;
+pub use entry::{Entry, FlowFlags, Reason, Removed};
+pub use error::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed};
+pub use filter::{Aggregate, Filter};
+pub use flow_mod::{Command, FlowMod};
+pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
+pub use limits::{ENTRIES_MAX, TableConfig};
+pub use names::reserved;
+pub use stats::Counted;
+
+use datapath::pipeline::{Base, GroupId, Pipeline, TableId};
+use entry::Key;
+use names::Names;
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A request of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// About flow entries.
+    Flow(FlowMod),
+    /// About groups.
+    Group(GroupMod),
+}
+
+/// What came of requests.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Entries, or groups, that were added; those that took another's place are among them.
+    pub added: usize,
+    /// Those that were changed.
+    pub modified: usize,
+    /// Groups that were removed.
+    pub groups_removed: usize,
+    /// Entries that went.
+    pub removed: Vec<Removed>,
+}
+
+impl Applied {
+    fn extend(&mut self, more: Applied) {
+        self.added += more.added;
+        self.modified += more.modified;
+        self.groups_removed += more.groups_removed;
+        self.removed.extend(more.removed);
+    }
+
+    /// Whether the pipeline is another than before.
+    pub fn changes(&self) -> bool {
+        self.added + self.modified + self.groups_removed + self.removed.len() > 0
+    }
+}
+
+/// The entries of one table.
+#[derive(Clone, Debug, Default)]
+struct Flows {
+    entries: HashTrieMapSync<Key, Arc<Entry>>,
+    config: TableConfig,
+    /// Least important first, then oldest; kept only where entries give way.
+    by_importance: RedBlackTreeMapSync<(u16, u64), Arc<Entry>>,
+}
+
+impl Flows {
+    fn rank(entry: &Entry) -> (u16, u64) {
+        (entry.importance, entry.serial)
+    }
+}
+
+/// The switch.
+#[derive(Clone, Debug)]
+pub struct Ofproto {
+    pipeline: Pipeline,
+    /// As many as are in use, from table 0 on.
+    tables: Vec<Flows>,
+    groups: RedBlackTreeMapSync<GroupId, Arc<GroupEntry>>,
+    /// Entries with timeouts, by when they can end at the earliest and by serial number.
+    timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
+    names: Names,
+    serial: u64,
+}
+
+impl Ofproto {
+    /// A switch over these ports, without any entry.
+    pub fn new(base: Base) -> Ofproto {
+        Ofproto {
+            pipeline: Pipeline::new(base),
+            tables: Vec::new(),
+            groups: RedBlackTreeMapSync::default(),
+            timers: RedBlackTreeMapSync::default(),
+            names: Names::default(),
+            serial: 0,
+        }
+    }
+
+    /// Does all requests in order, or none.
+    ///
+    /// # Errors
+    /// Which of them, counted from 0, is refused, and why.
+    pub fn bundle(
+        &mut self,
+        now: u64,
+        requests: impl IntoIterator<Item = Request>,
+    ) -> Result<Applied, (usize, Error)> {
+        let mut next = self.clone();
+        let mut applied = Applied::default();
+        for (at, request) in requests.into_iter().enumerate() {
+            applied.extend(next.apply(now, request).map_err(|error| (at, error))?);
+        }
+        *self = next;
+        Ok(applied)
+    }
+
+    /// Does what is asked, or nothing.
+    ///
+    /// # Errors
+    /// Why nothing is done.
+    pub fn apply(&mut self, now: u64, request: Request) -> Result<Applied, Error> {
+        match request {
+            Request::Flow(request) => self.flow_mod(now, request),
+            Request::Group(request) => self.group_mod(now, request),
+        }
+    }
+
+    /// What the datapath does by now.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The same to publish, with the next generation.
+    pub fn snapshot(&mut self) -> Arc<Pipeline> {
+        self.pipeline.snapshot()
+    }
+
+    /// Puts other ports, tunnels or ways under the same entries.
+    pub fn set_base(&mut self, base: Base) {
+        self.pipeline.set_base(base);
+    }
+
+    /// How many entries there are, in all tables.
+    pub fn len(&self) -> usize {
+        self.tables.iter().map(|flows| flows.entries.size()).sum()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The remote tunnel endpoints that entries and groups set, in order.
+    pub fn remotes(&self) -> impl Iterator<Item = IpAddr> {
+        self.names.remotes()
+    }
+
+    /// A number that grows when [`Ofproto::remotes`] changes.
+    pub fn remotes_changed(&self) -> u64 {
+        self.names.remotes_changed
+    }
+
+    fn entry(&self, table: TableId, key: &Key) -> Option<&Arc<Entry>> {
+        self.tables.get(usize::from(table.0))?.entries.get(key)
+    }
+
+    fn table_mut(&mut self, table: TableId) -> &mut Flows {
+        let at = usize::from(table.0);
+        if self.tables.len() <= at {
+            self.tables.resize_with(at + 1, Flows::default);
+        }
+        &mut self.tables[at]
+    }
+
+    /// Notes an entry whose rule is in the pipeline.
+    fn remember(&mut self, table: TableId, mut entry: Entry) {
+        self.names.add_rule(&entry.installed.rule.instructions);
+        let used = if entry.idle_timeout > 0 { self.counted(&entry).used_ms } else { 0 };
+        entry.timer = entry.deadline(used);
+        let entry = Arc::new(entry);
+        if let Some(timer) = entry.timer {
+            self.timers.insert_mut((timer, entry.serial), (table, entry.clone()));
+        }
+        let flows = self.table_mut(table);
+        if flows.config.eviction {
+            flows.by_importance.insert_mut(Flows::rank(&entry), entry.clone());
+        }
+        flows.entries.insert_mut(entry.key(), entry);
+    }
+
+    /// Forgets what is noted of an entry.
+    fn forget(&mut self, table: TableId, entry: &Entry) {
+        self.names.remove_rule(&entry.installed.rule.instructions);
+        if let Some(timer) = entry.timer {
+            self.timers.remove_mut(&(timer, entry.serial));
+        }
+        let flows = self.table_mut(table);
+        if flows.config.eviction {
+            flows.by_importance.remove_mut(&Flows::rank(entry));
+        }
+        flows.entries.remove_mut(&entry.key());
+    }
+
+    /// Looks at an entry again later: frames came.
+    fn put_back(&mut self, table: TableId, entry: &Entry, used: u64) {
+        let again = Entry { timer: None, ..entry.clone() };
+        if let Some(timer) = entry.timer {
+            self.timers.remove_mut(&(timer, entry.serial));
+        }
+        let timer = again.deadline(used);
+        let again = Arc::new(Entry { timer, ..again });
+        if let Some(timer) = timer {
+            self.timers.insert_mut((timer, again.serial), (table, again.clone()));
+        }
+        let flows = self.table_mut(table);
+        if flows.config.eviction {
+            flows.by_importance.insert_mut(Flows::rank(&again), again.clone());
+        }
+        flows.entries.insert_mut(again.key(), again);
+    }
+}

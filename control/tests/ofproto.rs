@@ -1,0 +1,462 @@
+//! Flow entries and groups as OpenFlow 1.3.5 sections 5.2, 5.5, 6.4 and 6.5 mean them: each sentence of the specification that says
+//! "must" is a test here, by its name.
+
+use control::ofproto::{
+    BadAction, BadInstruction, Command, Entry, Error, Filter, FlowFlags, FlowMod, FlowModFailed, GroupMod,
+    GroupModFailed, Ofproto, Reason, Request, TableConfig,
+};
+use control::text::{NoNames, parse_groups, parse_table_flow};
+use datapath::flow::{OfPort, Seed};
+use datapath::pipeline::{Base, Group, GroupId, Match, TableId};
+use datapath::tunnel::{TunnelTable, Underlay};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn switch() -> Ofproto {
+    let tunnels = TunnelTable::new(Vec::new(), Seed::new(0)).expect("no tunnels");
+    Ofproto::new(Base::new([], tunnels, [].into(), Underlay::default()))
+}
+
+/// An entry to add.
+fn add(text: &str) -> FlowMod {
+    let (table, rule) = parse_table_flow("test", text, &NoNames).expect("a flow");
+    FlowMod::add(table, rule)
+}
+
+/// A request with another command, of all cookies, in the flow's table.
+fn request(command: Command, text: &str) -> FlowMod {
+    FlowMod { command, cookie_mask: 0, ..add(text) }
+}
+
+fn delete(matching: &str) -> FlowMod {
+    request(Command::Delete, &format!("{matching},actions=drop"))
+}
+
+fn with(flows: &[&str]) -> Ofproto {
+    let mut switch = switch();
+    for flow in flows {
+        switch.flow_mod(0, add(flow)).expect("added");
+    }
+    switch
+}
+
+fn groups(text: &str) -> Vec<(GroupId, Group)> {
+    parse_groups("test", text, &NoNames).expect("groups")
+}
+
+fn group(text: &str) -> (GroupId, Group) {
+    // Alone: what it leads to is for the switch to check.
+    let (id, bucket) = text.split_once(' ').expect("an id and a type");
+    let (kind, actions) = bucket.split_once(' ').expect("a type and actions");
+    let dummy = format!("group_id={id},type={kind},bucket=watch_port:1,actions=output:1");
+    let dummy = if matches!(kind, "ff" | "select") { dummy } else { dummy.replace("watch_port:1,", "") };
+    let (id, mut group) = groups(&dummy).remove(0);
+    let (_, rule) = parse_table_flow("test", &format!("actions={actions}"), &NoNames).expect("actions");
+    group.buckets[0].actions = rule.instructions.apply;
+    (id, group)
+}
+
+fn all(switch: &Ofproto) -> Vec<(TableId, Arc<Entry>)> {
+    switch.sorted(Filter::default())
+}
+
+fn flow(switch: &Ofproto, nth: usize) -> Arc<Entry> {
+    all(switch)[nth].1.clone()
+}
+
+fn refused(switch: &mut Ofproto, request: FlowMod) -> Error {
+    let before = format!("{:?}", all(switch));
+    let error = switch.flow_mod(0, request).expect_err("refused");
+    assert_eq!(before, format!("{:?}", all(switch)), "what is refused changes nothing");
+    error
+}
+
+#[test]
+fn an_added_entry_is_in_the_pipeline_of_the_workers() {
+    let switch = with(&["table=3,priority=7,in_port=1,actions=2"]);
+    let table = switch.pipeline().table(TableId(3)).expect("a table");
+    assert_eq!((table.len(), switch.len()), (1, 1));
+}
+
+#[test]
+fn an_identical_entry_gives_way_with_its_duration_and_flags_and_no_word_about_it() {
+    let mut switch = with(&["priority=5,ip,actions=1"]);
+    let applied = switch.flow_mod(9_000, FlowMod { idle_timeout: 60, ..add("priority=5,ip,actions=2") });
+    assert!(applied.expect("added").removed.is_empty(), "no flow-removed message for an add");
+    let entry = flow(&switch, 0);
+    assert_eq!((switch.len(), entry.created, entry.idle_timeout), (1, 9_000, 60));
+    assert_eq!(entry.installed.rule, add_rule("priority=5,ip,actions=2"));
+}
+
+fn add_rule(text: &str) -> datapath::pipeline::Rule {
+    parse_table_flow("test", text, &NoNames).expect("a flow").1
+}
+
+#[test]
+fn with_check_overlap_an_add_that_overlaps_at_the_same_priority_is_refused() {
+    let mut switch = with(&["priority=5,ip,nw_src=10.0.0.0/8,actions=1"]);
+    let flags = FlowFlags { check_overlap: true, ..FlowFlags::default() };
+    let overlapping = FlowMod { flags, ..add("priority=5,ip,nw_dst=10.0.0.1,actions=2") };
+    assert_eq!(refused(&mut switch, overlapping.clone()), FlowModFailed::Overlap.into());
+    switch.flow_mod(0, FlowMod { priority: 6, ..overlapping.clone() }).expect("another priority");
+    switch.flow_mod(0, FlowMod { table: Some(TableId(1)), ..overlapping.clone() }).expect("another table");
+    let apart = FlowMod { flags, ..add("priority=5,ip,nw_src=11.0.0.0/8,actions=2") };
+    switch.flow_mod(0, apart).expect("no frame fits both");
+    let same = FlowMod { flags, ..add("priority=5,ip,nw_src=10.0.0.0/8,actions=2") };
+    switch.flow_mod(0, same).expect("the same match is no overlap (OpenFlow 1.4)");
+}
+
+#[test]
+fn modify_changes_instructions_and_leaves_cookie_timeouts_flags_and_duration() {
+    let mut switch = switch();
+    let flags = FlowFlags { send_flow_rem: true, ..FlowFlags::default() };
+    let first =
+        FlowMod { idle_timeout: 10, hard_timeout: 20, flags, ..add("cookie=7,priority=5,ip,actions=1") };
+    switch.flow_mod(1_000, first).expect("added");
+    let change = FlowMod { idle_timeout: 99, cookie: 7, ..request(Command::Modify, "ip,actions=2") };
+    assert_eq!(switch.flow_mod(5_000, change).expect("modified").modified, 1);
+    let entry = flow(&switch, 0);
+    assert_eq!((entry.created, entry.idle_timeout, entry.hard_timeout, entry.flags), (1_000, 10, 20, flags));
+    assert_eq!(entry.installed.rule, add_rule("cookie=7,priority=5,ip,actions=2"));
+}
+
+#[test]
+fn modify_that_finds_nothing_is_no_error_and_adds_nothing() {
+    let mut switch = with(&["ip,actions=1"]);
+    let applied = switch.flow_mod(0, request(Command::Modify, "arp,actions=2")).expect("no error");
+    assert!(!applied.changes());
+    assert_eq!(switch.len(), 1);
+}
+
+#[test]
+fn a_loose_command_means_all_that_is_within_its_match_whatever_the_priority() {
+    let flows = [
+        "priority=1,ip,nw_src=10.1.0.0/16,actions=1",
+        "priority=2,ip,nw_src=10.0.0.0/8,actions=1",
+        "priority=3,ip,actions=1",
+        "priority=4,tcp,nw_src=10.9.9.9,tp_dst=80,actions=1",
+    ];
+    let mut switch = with(&flows);
+    let within = request(Command::Modify, "ip,nw_src=10.0.0.0/8,actions=2");
+    assert_eq!(switch.flow_mod(0, within).expect("modified").modified, 3);
+    let gone = switch.flow_mod(0, delete("ip,nw_src=10.0.0.0/8")).expect("deleted").removed;
+    assert_eq!(gone.len(), 3);
+    assert_eq!(flow(&switch, 0).installed.rule.priority, 3);
+}
+
+#[test]
+fn a_strict_command_means_the_entry_with_just_this_match_and_priority() {
+    let mut switch =
+        with(&["priority=5,ip,actions=1", "priority=6,ip,actions=1", "priority=5,tcp,actions=1"]);
+    let change = request(Command::ModifyStrict, "priority=5,ip,actions=2");
+    assert_eq!(switch.flow_mod(0, change).expect("modified").modified, 1);
+    let gone = request(Command::DeleteStrict, "priority=6,ip,actions=drop");
+    assert_eq!(switch.flow_mod(0, gone).expect("deleted").removed.len(), 1);
+    let rules: Vec<_> = all(&switch).iter().map(|(_, entry)| entry.installed.rule.clone()).collect();
+    assert_eq!(rules, [add_rule("priority=5,ip,actions=2"), add_rule("priority=5,tcp,actions=1")]);
+}
+
+#[test]
+fn a_cookie_mask_restricts_modify_and_delete_and_not_add() {
+    let flows = [
+        "cookie=0x11,priority=1,actions=1",
+        "cookie=0x12,priority=2,actions=1",
+        "cookie=0x21,priority=3,actions=1",
+    ];
+    let mut switch = with(&flows);
+    let of_ten = |command| FlowMod { command, cookie: 0x10, cookie_mask: 0xf0, ..add("actions=2") };
+    assert_eq!(switch.flow_mod(0, of_ten(Command::Modify)).expect("modified").modified, 2);
+    assert_eq!(switch.flow_mod(0, of_ten(Command::Delete)).expect("deleted").removed.len(), 2);
+    let left = flow(&switch, 0);
+    assert_eq!(left.installed.rule.cookie, 0x21);
+    switch.flow_mod(0, FlowMod { cookie: 5, cookie_mask: u64::MAX, ..add("actions=3") }).expect("added");
+}
+
+#[test]
+fn out_port_and_out_group_restrict_deletes_and_nothing_else() {
+    let mut switch = switch();
+    let (id, one) = group("1 all output:9");
+    switch.group_mod(0, GroupMod::Add(id, one)).expect("added");
+    for flow in [
+        "priority=1,actions=1,2",
+        "priority=2,actions=clone(2)",
+        "priority=3,actions=3",
+        "priority=4,actions=write_actions(output:2)",
+        "priority=5,actions=group:1",
+    ] {
+        switch.flow_mod(0, add(flow)).expect("added");
+    }
+    let to_two = |command| FlowMod { command, out_port: Some(OfPort(2)), ..add("actions=2") };
+    let counted =
+        switch.flow_mod(0, FlowMod { cookie_mask: 0, ..to_two(Command::Modify) }).expect("modified");
+    assert_eq!(counted.modified, 5, "modify ignores out_port");
+    let mut switch = with(&[
+        "priority=1,actions=1,2",
+        "priority=2,actions=clone(2)",
+        "priority=3,actions=3",
+        "priority=4,actions=write_actions(output:2)",
+    ]);
+    assert_eq!(switch.flow_mod(0, to_two(Command::Delete)).expect("deleted").removed.len(), 3);
+    assert_eq!(flow(&switch, 0).installed.rule.priority, 3);
+}
+
+#[test]
+fn out_group_means_entries_that_lead_to_the_group_itself() {
+    let mut switch = switch();
+    for (id, one) in ["1 all output:9", "2 all group:1"].map(group) {
+        switch.group_mod(0, GroupMod::Add(id, one)).expect("added");
+    }
+    switch.flow_mod(0, add("priority=1,actions=group:1")).expect("added");
+    switch.flow_mod(0, add("priority=2,actions=group:2")).expect("added");
+    let to_one = FlowMod { command: Command::Delete, out_group: Some(GroupId(1)), ..add("actions=drop") };
+    assert_eq!(switch.flow_mod(0, to_one).expect("deleted").removed.len(), 1);
+    assert_eq!(flow(&switch, 0).installed.rule.priority, 2);
+}
+
+#[test]
+fn a_delete_may_mean_all_tables_and_an_add_may_not() {
+    let mut switch = with(&["table=0,actions=1", "table=1,actions=1", "table=253,ip,actions=1"]);
+    let everywhere = |command| FlowMod { command, table: None, ..add("ip,actions=drop") };
+    assert_eq!(switch.flow_mod(0, everywhere(Command::Delete)).expect("deleted").removed.len(), 1);
+    for command in [Command::Add, Command::Modify, Command::ModifyStrict] {
+        assert_eq!(refused(&mut switch, everywhere(command)), FlowModFailed::BadTableId.into());
+    }
+    let strict = FlowMod { command: Command::DeleteStrict, table: None, ..add("actions=drop") };
+    assert_eq!(switch.flow_mod(0, strict).expect("deleted").removed.len(), 2);
+    assert!(switch.is_empty());
+}
+
+#[test]
+fn deleted_entries_are_told_with_reason_and_duration() {
+    let mut switch = switch();
+    let flags = FlowFlags { send_flow_rem: true, ..FlowFlags::default() };
+    switch.flow_mod(1_500, FlowMod { flags, ..add("cookie=9,ip,actions=1") }).expect("added");
+    let removed = switch.flow_mod(4_000, delete("ip")).expect("deleted").removed;
+    assert_eq!(removed.len(), 1);
+    assert_eq!((removed[0].reason, removed[0].duration), (Reason::Delete, 2_500));
+    assert!(removed[0].is_told());
+    assert_eq!(removed[0].entry.installed.rule.cookie, 9);
+}
+
+#[test]
+fn a_table_miss_entry_is_an_entry_like_others() {
+    let mut switch = with(&["priority=0,actions=1"]);
+    assert!(flow(&switch, 0).installed.rule.is_table_miss());
+    switch.flow_mod(0, FlowMod { idle_timeout: 1, ..add("priority=0,actions=1") }).expect("replaced");
+    assert_eq!(switch.expire(1_000).removed.len(), 1, "it expires like others");
+    let mut switch = with(&["priority=0,actions=1"]);
+    assert_eq!(switch.flow_mod(0, delete("")).expect("deleted").removed.len(), 1);
+}
+
+#[test]
+fn a_hard_timeout_ends_exactly_then_and_says_so() {
+    let mut switch = switch();
+    switch.flow_mod(500, FlowMod { hard_timeout: 3, ..add("actions=1") }).expect("added");
+    assert_eq!(switch.deadline(), Some(3_500));
+    assert!(switch.expire(3_499).removed.is_empty());
+    let removed = switch.expire(3_500).removed;
+    assert_eq!((removed[0].reason, removed[0].duration), (Reason::HardTimeout, 3_000));
+    assert_eq!((switch.deadline(), switch.is_empty()), (None, true));
+}
+
+#[test]
+fn an_idle_timeout_ends_when_nothing_came() {
+    let mut switch = switch();
+    switch.flow_mod(0, FlowMod { idle_timeout: 2, hard_timeout: 60, ..add("actions=1") }).expect("added");
+    assert_eq!(switch.deadline(), Some(2_000));
+    assert_eq!(switch.expire(2_000).removed[0].reason, Reason::IdleTimeout);
+}
+
+#[test]
+fn what_was_deleted_or_replaced_does_not_expire() {
+    let mut switch = switch();
+    switch.flow_mod(0, FlowMod { hard_timeout: 1, ..add("ip,actions=1") }).expect("added");
+    switch.flow_mod(0, add("ip,actions=1")).expect("replaced");
+    switch.flow_mod(0, FlowMod { hard_timeout: 1, ..add("arp,actions=1") }).expect("added");
+    switch.flow_mod(0, delete("arp")).expect("deleted");
+    assert_eq!(switch.deadline(), None);
+    assert!(switch.expire(u64::MAX).removed.is_empty());
+    assert_eq!(switch.len(), 1);
+}
+
+#[test]
+fn modify_does_not_restart_a_timeout() {
+    let mut switch = switch();
+    switch.flow_mod(0, FlowMod { hard_timeout: 2, ..add("ip,actions=1") }).expect("added");
+    switch.flow_mod(1_500, request(Command::Modify, "ip,actions=2")).expect("modified");
+    assert_eq!(switch.deadline(), Some(2_000));
+}
+
+#[test]
+fn a_full_table_refuses() {
+    let mut switch = switch();
+    let config = TableConfig { max_entries: 1, eviction: false };
+    switch.set_table_config(TableId(2), config).expect("a table");
+    switch.flow_mod(0, add("table=2,ip,actions=1")).expect("added");
+    let more = add("table=2,arp,actions=1");
+    assert_eq!(refused(&mut switch, more), FlowModFailed::TableFull(TableId(2)).into());
+    switch.flow_mod(0, add("table=2,ip,actions=2")).expect("one that takes another's place has room");
+    switch.flow_mod(0, add("table=1,arp,actions=1")).expect("another table has room");
+}
+
+#[test]
+fn with_eviction_the_least_important_gives_way_and_never_to_a_lesser() {
+    let mut switch = switch();
+    let important = |importance, flow| FlowMod { importance, ..add(flow) };
+    switch.flow_mod(0, important(5, "priority=1,actions=1")).expect("added");
+    switch.flow_mod(0, important(3, "priority=2,actions=1")).expect("added");
+    switch.flow_mod(0, important(3, "priority=3,actions=1")).expect("added");
+    switch.set_table_config(TableId(0), TableConfig { max_entries: 3, eviction: true }).expect("a table");
+    let removed = switch.flow_mod(7, important(4, "priority=4,actions=1")).expect("added").removed;
+    assert_eq!((removed.len(), removed[0].reason), (1, Reason::Eviction));
+    assert_eq!(removed[0].entry.installed.rule.priority, 2, "the older of the two");
+    let lesser = important(2, "priority=5,actions=1");
+    assert_eq!(refused(&mut switch, lesser), FlowModFailed::TableFull(TableId(0)).into());
+    assert_eq!(switch.len(), 3);
+}
+
+#[test]
+fn instructions_that_make_no_sense_are_refused_under_their_names() {
+    let mut switch = switch();
+    let with = |change: fn(&mut FlowMod)| {
+        let mut request = add("table=3,actions=goto_table:4");
+        change(&mut request);
+        request
+    };
+    let back = with(|request| request.instructions.goto = Some(TableId(3)));
+    assert_eq!(refused(&mut switch, back), BadInstruction::BadTableId(TableId(3)).into());
+    let metadata = with(|request| request.instructions.metadata = Some((0xff, 0x0f)));
+    assert_eq!(refused(&mut switch, metadata), BadInstruction::UnsupMetadataMask.into());
+    assert_eq!(refused(&mut switch, add("actions=group:4")), BadAction::BadOutGroup(GroupId(4)).into());
+    let table = with(|request| request.table = Some(TableId(254)));
+    assert_eq!(refused(&mut switch, table), FlowModFailed::BadTableId.into());
+    let many = with(|request| request.instructions.apply = vec![datapath::pipeline::RuleAction::All; 257]);
+    assert_eq!(refused(&mut switch, many), BadAction::TooMany.into());
+}
+
+#[test]
+fn a_group_that_is_there_cannot_be_added_and_one_that_is_not_cannot_be_modified() {
+    let mut switch = switch();
+    let (id, one) = group("1 all output:9");
+    let missing = switch.group_mod(0, GroupMod::Modify(id, one.clone())).expect_err("not there");
+    assert_eq!(missing, GroupModFailed::UnknownGroup(id).into());
+    switch.group_mod(0, GroupMod::Add(id, one.clone())).expect("added");
+    let twice = switch.group_mod(0, GroupMod::Add(id, one.clone())).expect_err("there");
+    assert_eq!(twice, GroupModFailed::GroupExists(id).into());
+    switch.group_mod(0, GroupMod::Modify(id, one.clone())).expect("modified");
+    switch.group_mod(0, GroupMod::AddOrModify(GroupId(2), one)).expect("added");
+    assert_eq!(switch.groups().count(), 2);
+}
+
+#[test]
+fn a_group_that_goes_takes_the_entries_along_that_lead_to_it() {
+    let mut switch = switch();
+    let (id, one) = group("1 all output:9");
+    switch.group_mod(0, GroupMod::Add(id, one)).expect("added");
+    switch.flow_mod(0, add("priority=1,actions=group:1")).expect("added");
+    switch.flow_mod(0, add("priority=2,actions=write_actions(group:1)")).expect("added");
+    switch.flow_mod(0, add("priority=3,actions=1")).expect("added");
+    assert_eq!(switch.group_users(id), 2);
+    let removed = switch.group_mod(0, GroupMod::Delete(Some(id))).expect("deleted").removed;
+    assert!(removed.iter().all(|removed| removed.reason == Reason::GroupDelete));
+    assert_eq!((removed.len(), switch.len()), (2, 1));
+    let again = switch.group_mod(0, GroupMod::Delete(Some(id))).expect("no error for one that is not there");
+    assert!(!again.changes());
+}
+
+#[test]
+fn a_group_cannot_lead_back_to_itself_nor_to_one_that_is_missing() {
+    let mut switch = switch();
+    for (id, one) in ["1 all output:9", "2 all group:1"].map(group) {
+        switch.group_mod(0, GroupMod::Add(id, one)).expect("added");
+    }
+    let refused = |switch: &mut Ofproto, text| {
+        let (id, one) = group(text);
+        switch.group_mod(0, GroupMod::AddOrModify(id, one)).expect_err("refused")
+    };
+    assert_eq!(refused(&mut switch, "1 all group:2"), GroupModFailed::Loop(GroupId(1)).into());
+    assert_eq!(refused(&mut switch, "3 all group:3"), GroupModFailed::Loop(GroupId(3)).into());
+    assert_eq!(refused(&mut switch, "4 all group:77"), BadAction::BadOutGroup(GroupId(77)).into());
+    let chained = switch.group_mod(0, GroupMod::Delete(Some(GroupId(1)))).expect_err("in use by a group");
+    assert_eq!(chained, GroupModFailed::ChainedGroup { group: GroupId(1), by: GroupId(2) }.into());
+    switch.group_mod(0, GroupMod::Delete(None)).expect("all at once");
+    assert_eq!(switch.groups().count(), 0);
+}
+
+#[test]
+fn buckets_fit_the_type_of_their_group() {
+    let mut switch = switch();
+    let (id, mut two) = group("1 indirect output:1");
+    two.buckets.push(two.buckets[0].clone());
+    let error = switch.group_mod(0, GroupMod::Add(id, two)).expect_err("two buckets");
+    assert_eq!(error, GroupModFailed::InvalidGroup.into());
+    let (id, mut blind) = group("1 ff output:1");
+    blind.buckets[0].watch_port = None;
+    let error = switch.group_mod(0, GroupMod::Add(id, blind)).expect_err("watches nothing");
+    assert_eq!(error, GroupModFailed::BadWatch.into());
+}
+
+#[test]
+fn a_bundle_is_done_whole_and_in_order_or_not_at_all() {
+    let mut switch = with(&["priority=1,actions=1"]);
+    let before = format!("{:?}", all(&switch));
+    let good = |flow| Request::Flow(add(flow));
+    let wrong = [good("priority=2,actions=1"), Request::Flow(delete("")), good("actions=group:5")];
+    let (at, error) = switch.bundle(0, wrong).expect_err("the third is refused");
+    assert_eq!((at, error), (2, BadAction::BadOutGroup(GroupId(5)).into()));
+    assert_eq!(before, format!("{:?}", all(&switch)));
+    assert_eq!(switch.pipeline().table(TableId(0)).map(|table| table.len()), Some(1));
+    let (id, five) = group("5 all output:1");
+    let right = [Request::Flow(delete("")), Request::Group(GroupMod::Add(id, five)), good("actions=group:5")];
+    let applied = switch.bundle(0, right).expect("done");
+    assert_eq!((applied.added, applied.removed.len(), switch.len()), (2, 1, 1));
+}
+
+#[test]
+fn remote_ends_follow_the_entries_that_set_them() {
+    let mut switch = switch();
+    let tunnelled = "set_field:192.0.2.9->tun_dst,output:10";
+    switch.flow_mod(0, add(&format!("priority=1,actions={tunnelled}"))).expect("added");
+    let first = switch.remotes_changed();
+    switch.flow_mod(0, add(&format!("priority=2,actions={tunnelled}"))).expect("added");
+    assert_eq!(switch.remotes_changed(), first, "known already");
+    switch.flow_mod(0, delete("")).expect("deleted");
+    assert_eq!(switch.remotes().count(), 0);
+    assert!(switch.remotes_changed() > first);
+}
+
+#[test]
+fn a_clone_is_a_snapshot() {
+    let mut switch = with(&["priority=1,actions=1"]);
+    let snapshot = switch.clone();
+    switch.flow_mod(0, delete("")).expect("deleted");
+    assert_eq!((snapshot.len(), switch.len()), (1, 0));
+}
+
+/// What names one entry costs a search and no look at the others: a hundred thousand adds take well under a second of an
+/// optimised build; this one may not be optimised.
+#[test]
+fn adding_and_deleting_one_entry_does_not_look_at_the_others() {
+    let mut switch = switch();
+    let template = add("priority=5,ip,nw_dst=10.0.0.0,actions=1");
+    let flow = |n: u32| {
+        let matching = Match::any().exact(datapath::flow::Field::NwDst, n.into());
+        FlowMod { matching, ..template.clone() }
+    };
+    let timed = |what: &mut dyn FnMut()| {
+        let start = Instant::now();
+        what();
+        start.elapsed()
+    };
+    let first = timed(&mut || (0..2_000).for_each(|n| drop(switch.flow_mod(0, flow(n)))));
+    (2_000..60_000).for_each(|n| drop(switch.flow_mod(0, flow(n))));
+    let last = timed(&mut || (60_000..62_000).for_each(|n| drop(switch.flow_mod(0, flow(n)))));
+    let strict = |n| FlowMod { command: Command::DeleteStrict, ..flow(n) };
+    let gone = timed(&mut || (0..2_000).for_each(|n| drop(switch.flow_mod(0, strict(n)))));
+    assert_eq!(switch.len(), 60_000);
+    let bound = first * 10 + Duration::from_millis(100);
+    assert!(
+        last < bound && gone < bound,
+        "2,000 adds to an empty table {first:?}, to a full one {last:?}, deletes {gone:?}"
+    );
+}
