@@ -2,12 +2,13 @@
 //! "must" is a test here, by its name.
 
 use control::ofproto::{
-    BadAction, BadInstruction, Command, Entry, Error, Filter, FlowFlags, FlowMod, FlowModFailed, GroupMod,
-    GroupModFailed, Ofproto, Reason, Request, TableConfig,
+    Aggregate, BadAction, BadInstruction, Command, Entry, Error, Filter, FlowFlags, FlowMod, FlowModFailed,
+    GroupMod, GroupModFailed, Ofproto, Reason, Request, TableConfig,
 };
 use control::text::{NoNames, parse_groups, parse_table_flow};
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::{Base, Group, GroupId, Match, TableId};
+use datapath::stats::Counted;
 use datapath::tunnel::{TunnelTable, Underlay};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -285,6 +286,81 @@ fn modify_does_not_restart_a_timeout() {
     switch.flow_mod(0, FlowMod { hard_timeout: 2, ..add("ip,actions=1") }).expect("added");
     switch.flow_mod(1_500, request(Command::Modify, "ip,actions=2")).expect("modified");
     assert_eq!(switch.deadline(), Some(2_000));
+}
+
+/// What a worker would write: frames that the `nth` entry took.
+fn took(switch: &Ofproto, nth: usize, packets: u64, used_ms: u64) {
+    let counted = Counted { packets, bytes: 100 * packets, used_ms };
+    switch.pipeline().ledger().add(flow(switch, nth).installed.credit(), counted);
+}
+
+#[test]
+fn frames_put_an_idle_timeout_off_and_not_a_hard_one() {
+    let mut switch = switch();
+    switch.flow_mod(0, FlowMod { idle_timeout: 2, hard_timeout: 5, ..add("actions=1") }).expect("added");
+    took(&switch, 0, 1, 1_700);
+    assert!(switch.expire(2_000).removed.is_empty());
+    assert_eq!(switch.deadline(), Some(3_700));
+    took(&switch, 0, 1, 3_600);
+    assert!(switch.expire(3_700).removed.is_empty());
+    assert_eq!(switch.deadline(), Some(5_000), "the hard one is sooner by now");
+    assert_eq!(switch.expire(5_000).removed[0].reason, Reason::HardTimeout);
+}
+
+#[test]
+fn counters_stay_unless_reset_counts_is_set() {
+    let reset = FlowFlags { reset_counts: true, ..FlowFlags::default() };
+    let mut switch = with(&["actions=1"]);
+    let packets = |switch: &Ofproto| switch.counted(&flow(switch, 0)).packets;
+    took(&switch, 0, 7, 1);
+    switch.flow_mod(0, add("actions=2")).expect("replaced");
+    assert_eq!(packets(&switch), 7, "copied from the replaced entry");
+    switch.flow_mod(0, request(Command::Modify, "actions=3")).expect("modified");
+    assert_eq!(packets(&switch), 7, "left unchanged");
+    switch.flow_mod(0, FlowMod { flags: reset, ..request(Command::Modify, "actions=4") }).expect("modified");
+    assert_eq!(packets(&switch), 0);
+    took(&switch, 0, 5, 1);
+    switch.flow_mod(0, FlowMod { flags: reset, ..add("actions=5") }).expect("replaced");
+    assert_eq!(packets(&switch), 0);
+    let total = switch.table_stats()[0];
+    assert_eq!((total.active, total.matched), (1, 12), "the table has counted all the same");
+}
+
+#[test]
+fn sums_are_over_the_entries_that_are_meant() {
+    let switch = with(&[
+        "cookie=1,priority=3,ip,actions=1",
+        "cookie=2,priority=2,ip,actions=1",
+        "priority=1,arp,actions=1",
+    ]);
+    (0..3).for_each(|nth| took(&switch, nth, 10 + nth as u64, 1));
+    let ip = Filter { matching: add("ip,actions=1").matching, ..Filter::default() };
+    assert_eq!(switch.aggregate(ip.clone()), Aggregate { packets: 21, bytes: 2_100, flows: 2 });
+    let marked = Filter { cookie: 2, cookie_mask: u64::MAX, ..ip };
+    assert_eq!(switch.aggregate(marked).flows, 1);
+}
+
+#[test]
+fn a_bundle_that_is_refused_leaves_counters_and_costs_no_place_to_count_in() {
+    let mut switch = with(&["priority=1,actions=1"]);
+    took(&switch, 0, 7, 1);
+    let reset = FlowFlags { reset_counts: true, ..FlowFlags::default() };
+    let wrong = || {
+        let anew = FlowMod { flags: reset, ..add("priority=1,actions=2") };
+        let more = (0..100).map(|n| add(&format!("priority=5,reg0={n},actions=1")));
+        let requests = std::iter::once(anew).chain(more).chain([add("actions=group:5")]);
+        requests.map(Request::Flow).collect::<Vec<_>>()
+    };
+    for _ in 0..50 {
+        switch.bundle(0, wrong()).expect_err("refused");
+    }
+    assert_eq!((switch.counted(&flow(&switch, 0)).packets, switch.len()), (7, 1));
+    let before = format!("{:?}", flow(&switch, 0).installed.credit());
+    switch.flow_mod(0, add("priority=2,actions=1")).expect("added");
+    let number = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u32>();
+    let after = format!("{:?}", flow(&switch, 0).installed.credit());
+    let (Ok(before), Ok(after)) = (number(&before), number(&after)) else { panic!("{before} {after}") };
+    assert!(after <= before + 101, "{before} {after}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Ofproto {
                 break;
             }
             let (table, entry) = (*table, entry.clone());
-            let used = self.counted(&entry).used_ms;
+            let used = self.used(&entry);
             let over = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
             let reason = match () {
                 () if over(entry.hard_deadline()) => Some(Reason::HardTimeout),

@@ -120,7 +120,7 @@ impl Ofproto {
         }
         self.serial += 1;
         let entry = Entry {
-            installed: self.install(table, rule),
+            installed: self.install(table, rule, request.flags.reset_counts),
             idle_timeout: request.idle_timeout,
             hard_timeout: request.hard_timeout,
             importance: request.importance,
@@ -129,9 +129,6 @@ impl Ofproto {
             serial: self.serial,
             timer: None,
         };
-        if request.flags.reset_counts && had.is_some() {
-            self.reset(&entry);
-        }
         self.remember(table, entry);
         applied.added = 1;
         Ok(applied)
@@ -146,11 +143,8 @@ impl Ofproto {
             let rule = &had.installed.rule;
             let rule = Rule { instructions: request.instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
-            let entry = Entry { installed: self.install(table, rule), ..(*had).clone() };
-            if request.flags.reset_counts {
-                self.reset(&entry);
-            }
-            self.remember(table, entry);
+            let installed = self.install(table, rule, request.flags.reset_counts);
+            self.remember(table, Entry { installed, ..(*had).clone() });
             applied.modified += 1;
         }
         Ok(applied)
@@ -205,10 +199,14 @@ impl Ofproto {
         Some(Removed { table, entry: entry.clone(), reason, duration })
     }
 
-    /// Puts a rule into the pipeline, in the place of one with the same priority and match.
-    fn install(&mut self, table: TableId, rule: Rule) -> Arc<Installed> {
+    /// Puts a rule into the pipeline, in the place of one with the same priority and match, whose counters it goes on with
+    /// unless it shall count `anew`.
+    fn install(&mut self, table: TableId, rule: Rule, anew: bool) -> Arc<Installed> {
         let (priority, matching) = (rule.priority, rule.matching.clone());
-        self.pipeline.insert(table, rule);
+        match anew {
+            true => self.pipeline.insert_anew(table, rule),
+            false => self.pipeline.insert(table, rule),
+        };
         let installed = self.pipeline.table(table).and_then(|table| table.get(priority, &matching));
         installed.cloned().expect("it was put in just now")
     }

@@ -4,8 +4,8 @@
 //! flags, when they were added. Pure: no socket, no clock, no text and no wire format. Time comes in as milliseconds of the
 //! caller's clock, the one that the workers are told of too; errors have OpenFlow's names.
 //!
-//! Everything in here is persistent: a clone shares all that does not change afterwards. So a bundle of requests is done on a
-//! clone and takes the original's place or not at all ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
+//! Everything in here is persistent: a clone shares all that does not change afterwards. So a bundle of requests is
+//! done whole or leaves everything as it was ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
 
 mod check;
 mod entry;
@@ -26,7 +26,7 @@ pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
 pub use limits::{ENTRIES_MAX, TableConfig};
 pub use names::reserved;
-pub use stats::Counted;
+pub use stats::TableStats;
 
 use datapath::pipeline::{Base, GroupId, Pipeline, TableId};
 use entry::Key;
@@ -121,12 +121,20 @@ impl Ofproto {
         now: u64,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Applied, (usize, Error)> {
-        let mut next = self.clone();
+        let (before, mark) = (self.clone(), self.pipeline.mark());
         let mut applied = Applied::default();
         for (at, request) in requests.into_iter().enumerate() {
-            applied.extend(next.apply(now, request).map_err(|error| (at, error))?);
+            match self.apply(now, request) {
+                Ok(more) => applied.extend(more),
+                Err(error) => {
+                    self.pipeline.roll_back(mark);
+                    let Ofproto { pipeline: _, tables, groups, timers, names, serial } = before;
+                    (self.tables, self.groups, self.timers) = (tables, groups, timers);
+                    (self.names, self.serial) = (names, serial);
+                    return Err((at, error));
+                }
+            }
         }
-        *self = next;
         Ok(applied)
     }
 
@@ -191,7 +199,7 @@ impl Ofproto {
     /// Notes an entry whose rule is in the pipeline.
     fn remember(&mut self, table: TableId, mut entry: Entry) {
         self.names.add_rule(&entry.installed.rule.instructions);
-        let used = if entry.idle_timeout > 0 { self.counted(&entry).used_ms } else { 0 };
+        let used = self.used(&entry);
         entry.timer = entry.deadline(used);
         let entry = Arc::new(entry);
         if let Some(timer) = entry.timer {

@@ -22,11 +22,26 @@ pub(super) struct Credits {
     resting: VecDeque<(u64, Credit)>,
     /// The first that was never given.
     next: Credit,
+    /// Given since the last snapshot.
+    taken: Vec<Credit>,
+}
+
+/// Which places were given and taken back at some moment since the last snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    taken: usize,
+    resting: usize,
 }
 
 impl Default for Credits {
     fn default() -> Self {
-        Credits { ledger: Ledger::default(), free: Vec::new(), resting: VecDeque::new(), next: Credit::FIRST }
+        Credits {
+            ledger: Ledger::default(),
+            free: Vec::new(),
+            resting: VecDeque::new(),
+            next: Credit::FIRST,
+            taken: Vec::new(),
+        }
     }
 }
 
@@ -37,6 +52,7 @@ impl Clone for Credits {
             free: Vec::new(),
             resting: VecDeque::new(),
             next: Credit::of(self.ledger.len()),
+            taken: Vec::new(),
         }
     }
 }
@@ -53,7 +69,24 @@ impl Credits {
             next
         });
         self.ledger.belongs(credit, table);
+        self.taken.push(credit);
         credit
+    }
+
+    /// There is a snapshot: what was given before is used.
+    pub(super) fn used(&mut self) {
+        self.taken.clear();
+    }
+
+    /// This moment, to go back to before there is another snapshot and before workers have settled.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { taken: self.taken.len(), resting: self.resting.len() }
+    }
+
+    /// As if nothing had been given or taken back since.
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        self.free.extend(self.taken.drain(mark.taken.min(self.taken.len())..));
+        self.resting.truncate(mark.resting);
     }
 
     /// Takes a place back that snapshots before `generation` name. What was counted there can be read until the workers have
@@ -119,6 +152,21 @@ mod tests {
         credits.settled(5);
         assert_eq!((credits.take(Some(1)), credits.ledger.read(first)), (first, Counted::default()));
         assert_eq!(tables(&credits.ledger)[0].matched, 3);
+    }
+
+    #[test]
+    fn what_is_rolled_back_was_never_given_nor_taken_back() {
+        let mut credits = Credits::default();
+        let kept = credits.take(None);
+        let mark = credits.mark();
+        let (one, two) = (credits.take(None), credits.take(None));
+        credits.give(kept, 1);
+        credits.roll_back(mark);
+        credits.settled(1);
+        let mut again = [credits.take(None), credits.take(None)];
+        again.sort();
+        assert_eq!(again, [one, two]);
+        assert_ne!(credits.take(None), kept);
     }
 
     #[test]

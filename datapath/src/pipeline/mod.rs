@@ -103,6 +103,13 @@ pub struct Pipeline {
     credits: Credits,
 }
 
+/// A state of a pipeline ([`Pipeline::mark`]).
+#[derive(Debug)]
+pub struct Mark {
+    pipeline: Pipeline,
+    credits: credit::Mark,
+}
+
 impl Pipeline {
     /// A pipeline without rules.
     pub fn new(base: Base) -> Pipeline {
@@ -214,6 +221,22 @@ impl Pipeline {
         self.credits.ledger()
     }
 
+    /// This state, to go back to.
+    pub fn mark(&self) -> Mark {
+        Mark { pipeline: self.clone(), credits: self.credits.mark() }
+    }
+
+    /// Goes back to a state that was marked since the last snapshot: what was changed since was never there, and cost no place
+    /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
+    pub fn roll_back(&mut self, mark: Mark) {
+        let Mark { pipeline: Pipeline { base, tables, groups, changes, credits: _ }, credits } = mark;
+        if changes.generation() != self.changes.generation() {
+            return;
+        }
+        (self.base, self.tables, self.groups, self.changes) = (base, tables, groups, changes);
+        self.credits.roll_back(credits);
+    }
+
     /// Puts other ports, tunnels or ways under the same rules.
     pub fn set_base(&mut self, base: Base) {
         self.changes.everything();
@@ -223,6 +246,7 @@ impl Pipeline {
     /// The snapshot to publish: it has the next generation, and knows what has changed since the last ones.
     pub fn snapshot(&mut self) -> Arc<Pipeline> {
         self.changes.close();
+        self.credits.used();
         Arc::new(self.clone())
     }
 
