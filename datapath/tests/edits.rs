@@ -56,6 +56,68 @@ fn addresses_and_tags_are_set_whatever_is_behind_them() {
     }
 }
 
+/// Only the bits that are set are written, and the checksums follow: compared with the frame made anew.
+#[test]
+fn the_bits_beside_those_that_are_set_stay() {
+    let part = |field, value, mask| RuleAction::SetField { field, value, mask };
+    let (from, to) = ([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2]);
+    let four = |source: [u8; 4], dscp: u8, ttl, ports: (u16, u16)| {
+        let mut ip =
+            etherparse::Ipv4Header::new(13, ttl, etherparse::ip_number::UDP, source, [10, 0, 0, 2]).unwrap();
+        ip.dscp = dscp.try_into().unwrap();
+        ip.ecn = 1.try_into().unwrap();
+        let mut frame = Vec::new();
+        let builder =
+            PacketBuilder::ethernet2(from, to).ip(etherparse::IpHeaders::Ipv4(ip, Default::default()));
+        builder.udp(ports.0, ports.1).write(&mut frame, b"hello").unwrap();
+        frame
+    };
+    let actions = [
+        part(Field::NwSrc, 0x0002_0000, 0x00ff_0000),
+        part(Field::IpDscp, 0b10_0000, 0b11_0000),
+        part(Field::NwTtl, 0x80, 0xf0),
+        part(Field::TpSrc, 0x0003, 0x00ff),
+        part(Field::TpDst, 0x7000, 0xff00),
+        output(2),
+    ];
+    let frame = four([10, 1, 1, 1], 0b01_1010, 0x47, (0x1234, 0x5678));
+    let wanted = four([10, 2, 1, 1], 0b10_1010, 0x87, (0x1203, 0x7078));
+    assert_eq!(through(&frame, &actions), (vec![wanted], vec![]));
+
+    let six = |source: [u8; 16], class, label: u32, ports: (u16, u16)| {
+        let mut frame = Vec::new();
+        let ip = etherparse::Ipv6Header {
+            traffic_class: class,
+            flow_label: label.try_into().unwrap(),
+            payload_length: 25,
+            next_header: etherparse::ip_number::TCP,
+            hop_limit: 9,
+            source,
+            destination: [0xfd; 16],
+        };
+        let builder =
+            PacketBuilder::ethernet2(from, to).ip(etherparse::IpHeaders::Ipv6(ip, Default::default()));
+        builder.tcp(ports.0, ports.1, 1, 2).write(&mut frame, b"hello").unwrap();
+        frame
+    };
+    let address = |a, b| [0xfd, a, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, b, 16];
+    let actions = [
+        part(Field::Ipv6Src, 0x00aa << 112 | 0xbb00, 0x00ff << 112 | 0xff00),
+        part(Field::NwTos, 0x0a, 0x0f),
+        part(Field::Ipv6Label, 0xf_0000, 0xf_0000),
+        part(Field::TpDst, 0x0001, 0x0001),
+        output(2),
+    ];
+    let frame = six(address(2, 15), 0x75, 0x1_2345, (1000, 2000));
+    let wanted = six(address(0xaa, 0xbb), 0x7a, 0xf_2345, (1000, 2001));
+    assert_eq!(through(&frame, &actions), (vec![wanted], vec![]));
+
+    let tagged_frame = tagged(&udp_frame(b"x"), &[(0x8100, 0x6005)]);
+    let wanted = tagged(&udp_frame(b"x"), &[(0x8100, 0x6007)]);
+    let actions = [part(Field::VlanVid, 0x1002, 0x1002), output(2)];
+    assert_eq!(through(&tagged_frame, &actions), (vec![wanted], vec![]));
+}
+
 #[test]
 fn fields_behind_three_tags_are_set() {
     let frame = udp_frame(b"deep");

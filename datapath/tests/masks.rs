@@ -65,3 +65,50 @@ fn one_flow_is_enough_for_what_one_rule_decides() {
     assert_eq!(switch.out(2).len(), 256, "no more than the wire holds");
     assert_eq!((switch.worker.flows(), switch.worker.masks()), (1, 1));
 }
+
+/// Bits that rules write do not depend on the bits beside them: one flow and one program, whatever those are.
+#[test]
+fn part_of_a_field_set_costs_one_flow_for_all_values_of_the_rest() {
+    let umem = umem();
+    let set = |field, value, mask| RuleAction::SetField { field, value, mask };
+    let actions = vec![
+        set(Field::NwDst, 0x0000_0300, 0x0000_ff00),
+        set(Field::TpSrc, 0x8000, 0x8000),
+        set(Field::IpDscp, 46, 0x3f),
+        set(Field::EthSrc, 0x06, 0xff),
+        RuleAction::Output(OfPort(2)),
+    ];
+    let mut switch = Switch::new(&umem, pipeline(1, vec![Rule::acting(1, Match::any(), actions)], 2), 2);
+    const TURNS: u32 = 1600;
+    const EACH: u32 = 64;
+    for turn in 0..TURNS {
+        for n in turn * EACH..(turn + 1) * EACH {
+            switch.wires[1].send(numbered(n)).expect("room in the queue");
+        }
+        switch.turn();
+        for (n, frame) in (turn * EACH..).zip(switch.out(2)) {
+            let mut wanted = numbered(n);
+            wanted[11] = 0x06;
+            wanted[15] = wanted[15] & 3 | 46 << 2;
+            wanted[32] = 3;
+            wanted[34] |= 0x80;
+            assert_eq!(frame[..24], wanted[..24]);
+            assert_eq!(frame[26..40], wanted[26..40]);
+        }
+    }
+    let counted = switch.shared.read().worker;
+    assert_eq!((counted.misses, counted.flows, counted.masks), (1, 1, 1));
+}
+
+/// Each number another frame: in every field that the rules of the test above set part of.
+fn numbered(n: u32) -> Vec<u8> {
+    let [a, b, c, d] = n.to_be_bytes();
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2([2, 0, a, b, c, d], [2, 0, 0, 0, 0, 2])
+        .ipv4([10, 1, a, b], [10, c, d, c], 64)
+        .udp(u16::from_be_bytes([c, d]), 80)
+        .write(&mut frame, b"x")
+        .expect("a frame");
+    frame[15] = d;
+    frame
+}

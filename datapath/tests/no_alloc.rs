@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Match, Pipeline, Rule, RuleAction};
+use datapath::pipeline::{Instructions, Match, Part, Pipeline, Rule, RuleAction};
 use datapath::port::{Null, Port, Slot};
 use datapath::stats::{SharedStats, Snapshot};
 use datapath::worker::{Parts, Publisher, Role, Worker, channel};
@@ -179,11 +179,26 @@ fn copies_and_edits_allocate_nothing() {
 /// and the store of programs starts anew, again and again.
 #[test]
 fn misses_allocate_nothing() {
-    let partly = RuleAction::SetField { field: Field::TpSrc, value: 1, mask: 0x8000 };
-    let frames = (0..50_000u16).map(|n| frame(n | 0x8000 & (n << 1))).collect();
-    let rules = vec![rule(1, vec![partly, set(Field::NwTtl, 9), output(2)])];
-    let seen = nothing_allocated(1, frames, rules, 64);
+    let copy = RuleAction::Move { from: Part::all(Field::TpSrc), to: Part::all(Field::TpDst) };
+    let rules = vec![rule(1, vec![copy, set(Field::NwTtl, 9), output(2)])];
+    let seen = nothing_allocated(1, (0..50_000).map(frame).collect(), rules, 64);
     assert!(seen.worker.misses > 1000 * 60, "{seen:?}");
+}
+
+#[test]
+fn action_sets_allocate_nothing() {
+    let write = vec![
+        set(Field::Reg0, 1),
+        set(Field::NwTtl, 9),
+        set(Field::EthDst, 1),
+        RuleAction::Move { from: Part::all(Field::TpSrc), to: Part::all(Field::TpDst) },
+        RuleAction::PushVlan { tpid: 0x8100 },
+        output(2),
+    ];
+    let rules = vec![Rule::new(1, Match::any(), Instructions { write, ..Instructions::default() })];
+    let seen = nothing_allocated(1, (0..50_000).map(frame).collect(), rules, 64);
+    assert!(seen.worker.misses > 1000 * 60, "{seen:?}");
+    assert_eq!(seen.ports[2].tx_packets, 1004 * 64);
 }
 
 #[test]

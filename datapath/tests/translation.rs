@@ -55,7 +55,7 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
                 assert_eq!(pipeline.encap(encap).uplink(), UPLINK);
                 sent.push((TUNNEL, now.clone(), Some(key)));
             }
-            Action::Edit(field, value) => now.set(field, u128::from_be_bytes(value)),
+            Action::Edit(edit) => now.set_masked(edit.field(), edit.value(), edit.mask()),
             Action::Drop(reason) => dropped.push(reason),
             Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) => panic!("no rule asks for this"),
         }

@@ -3,7 +3,7 @@
 use super::walk::Step;
 use crate::text::PortNames;
 use anstyle::{AnsiColor, Style};
-use datapath::action::Action;
+use datapath::action::{Action, Edit};
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Pipeline, Target};
 use datapath::port::PortId;
@@ -85,7 +85,7 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
             let encap = pipeline.encap(encap);
             format!("encapsulate to {} with key {key}", encap.remote())
         }
-        Action::Edit(field, value) => format!("set {} to {}", field.name(), value_of(field, value)),
+        Action::Edit(edit) => written(&edit),
         Action::PushVlan { tpid, tci } => {
             format!("push a VLAN tag, type {tpid:#06x}, identifier {}", tci & 0xfff)
         }
@@ -95,9 +95,16 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
     }
 }
 
-fn value_of(field: Field, value: [u8; 16]) -> String {
-    let number = u128::from_be_bytes(value);
-    let [.., a, b, c, d, e, f] = value;
+fn written(edit: &Edit) -> String {
+    let (field, value, mask) = (edit.field(), edit.value(), edit.mask());
+    match mask == field.max() {
+        true => format!("set {} to {}", field.name(), value_of(field, value)),
+        false => format!("set bits {mask:#x} of {} to {value:#x}", field.name()),
+    }
+}
+
+fn value_of(field: Field, number: u128) -> String {
+    let [.., a, b, c, d, e, f] = number.to_be_bytes();
     match field {
         Field::EthDst | Field::EthSrc | Field::ArpSha | Field::ArpTha => {
             format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")

@@ -7,6 +7,7 @@ use crate::flow::Field;
 use crate::mem::Frame;
 use crate::wire::checksum::{Sum, update};
 use crate::wire::{Fragment, arp, ethernet, ethertype, ipv4, ipv6, protocol, udp, vlan};
+use std::fmt;
 
 /// Where the headers of a frame start.
 #[derive(Clone, Copy, Debug)]
@@ -28,47 +29,123 @@ struct Transport {
     checksum: Option<usize>,
 }
 
-/// Writes `value` (right-aligned, network byte order) into `field`. A frame without that header is left alone.
-pub fn edit(frame: &mut Frame<'_>, field: Field, value: &[u8; 16]) {
+/// Bits of a header field and what they shall be: up to 64 of them, of a wider field its upper or its lower half.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Edit {
+    field: Field,
+    upper: bool,
+    /// Right-aligned, in network byte order, as `mask`: bytes, so that an action needs no alignment.
+    value: [u8; 8],
+    mask: [u8; 8],
+}
+
+impl Edit {
+    /// The edits that set the bits of `field` under `mask` to those of `value`: one, or two where the field is wider than
+    /// 64 bits, or none where the mask is empty.
+    pub fn of(field: Field, value: u128, mask: u128) -> impl Iterator<Item = Edit> {
+        let mask = mask & field.max();
+        let half = move |upper: bool| {
+            let part = |bits: u128| ((if upper { bits >> 64 } else { bits }) as u64).to_be_bytes();
+            Edit { field, upper, value: part(value & mask), mask: part(mask) }
+        };
+        [half(true), half(false)].into_iter().filter(|edit| edit.mask != [0; 8])
+    }
+
+    /// The field.
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    /// What the bits shall be, right-aligned in the field; zero where they are left alone.
+    pub fn value(&self) -> u128 {
+        u128::from(u64::from_be_bytes(self.value)) << self.shift()
+    }
+
+    /// Which bits, right-aligned in the field.
+    pub fn mask(&self) -> u128 {
+        u128::from(u64::from_be_bytes(self.mask)) << self.shift()
+    }
+
+    fn shift(&self) -> u32 {
+        if self.upper { 64 } else { 0 }
+    }
+
+    /// These bits of a field whose lowest bit is the one above the last `below` of the bytes that it lies in.
+    fn bits(&self, below: u32) -> Bits {
+        Bits { value: u64::from_be_bytes(self.value) << below, mask: u64::from_be_bytes(self.mask) << below }
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:#x}/{:#x}", self.field.name(), self.value(), self.mask())
+    }
+}
+
+/// Bits to be written into a few bytes, as numbers in network byte order, right-aligned.
+#[derive(Clone, Copy, Debug)]
+struct Bits {
+    value: u64,
+    mask: u64,
+}
+
+impl Bits {
+    /// Writes them into the `N` bytes at `at`. The sums of those bytes before and after.
+    fn write<const N: usize>(self, bytes: &mut [u8], at: usize) -> (Sum, Sum) {
+        let place = &mut bytes[at..at + N];
+        let mut old = [0; 8];
+        old[8 - N..].copy_from_slice(place);
+        let new = (u64::from_be_bytes(old) & !self.mask | self.value & self.mask).to_be_bytes();
+        place.copy_from_slice(&new[8 - N..]);
+        (Sum::of(&old[8 - N..]), Sum::of(&new[8 - N..]))
+    }
+}
+
+/// Writes bits of a header field. A frame without that header is left alone.
+pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
     let unfilled = frame.checksum_request().is_some();
     let bytes = frame.bytes_mut();
     let Some(layers) = layers(bytes) else { return };
-    let [.., h, i, j, k, l, m] = *value;
     let network = layers.network;
-    match (field, layers.ether_type) {
-        (Field::EthDst, _) => write(bytes, 0, &[h, i, j, k, l, m]),
-        (Field::EthSrc, _) => write(bytes, 6, &[h, i, j, k, l, m]),
-        (Field::VlanTci, _) if network > ethernet::HEADER_LEN => write(bytes, ethernet::HEADER_LEN, &[l, m]),
-        (Field::NwSrc, ethertype::ARP) => write(bytes, network + arp::at::SENDER_IP, &[j, k, l, m]),
-        (Field::NwDst, ethertype::ARP) => write(bytes, network + arp::at::TARGET_IP, &[j, k, l, m]),
-        (Field::ArpSha, ethertype::ARP) => write(bytes, network + arp::at::SENDER_MAC, &[h, i, j, k, l, m]),
-        (Field::ArpTha, ethertype::ARP) => write(bytes, network + arp::at::TARGET_MAC, &[h, i, j, k, l, m]),
-        (Field::NwProto, ethertype::ARP) => write(bytes, network + arp::at::OPERATION, &[0, m]),
-        (Field::NwTos, ethertype::IPV4) => ipv4_byte(bytes, network, ipv4::at::TOS, m),
-        (Field::NwTtl, ethertype::IPV4) => ipv4_byte(bytes, network, ipv4::at::TTL, m),
-        (Field::NwSrc, ethertype::IPV4) => {
-            ipv4_address(bytes, layers, ipv4::at::SOURCE, [j, k, l, m], unfilled);
+    let half = if edit.upper { 0 } else { 8 };
+    match (edit.field, layers.ether_type) {
+        (Field::EthDst, _) => plain::<6>(bytes, 0, edit),
+        (Field::EthSrc, _) => plain::<6>(bytes, 6, edit),
+        (Field::VlanTci, _) if network > ethernet::HEADER_LEN => {
+            plain::<2>(bytes, ethernet::HEADER_LEN, edit)
         }
-        (Field::NwDst, ethertype::IPV4) => {
-            ipv4_address(bytes, layers, ipv4::at::DESTINATION, [j, k, l, m], unfilled);
+        (Field::NwSrc, ethertype::ARP) => plain::<4>(bytes, network + arp::at::SENDER_IP, edit),
+        (Field::NwDst, ethertype::ARP) => plain::<4>(bytes, network + arp::at::TARGET_IP, edit),
+        (Field::ArpSha, ethertype::ARP) => plain::<6>(bytes, network + arp::at::SENDER_MAC, edit),
+        (Field::ArpTha, ethertype::ARP) => plain::<6>(bytes, network + arp::at::TARGET_MAC, edit),
+        (Field::NwProto, ethertype::ARP) => {
+            let operation = network + arp::at::OPERATION;
+            // An operation that does not fit a byte is seen as zero.
+            if bytes[operation] != 0 {
+                write(bytes, operation, &[0, 0]);
+            }
+            plain::<2>(bytes, operation, edit);
         }
+        (Field::NwTos, ethertype::IPV4) => ipv4_pair(bytes, network, ipv4::at::TOS, edit),
+        (Field::NwTtl, ethertype::IPV4) => ipv4_pair(bytes, network, ipv4::at::TTL, edit),
+        (Field::NwSrc, ethertype::IPV4) => ipv4_address(bytes, layers, ipv4::at::SOURCE, edit, unfilled),
+        (Field::NwDst, ethertype::IPV4) => ipv4_address(bytes, layers, ipv4::at::DESTINATION, edit, unfilled),
+        // Four bits of version in front, four of the flow label behind.
         (Field::NwTos, ethertype::IPV6) => {
-            let [first, second] = [bytes[network], bytes[network + 1]];
-            write(bytes, network, &[first & 0xf0 | m >> 4, second & 0x0f | m << 4]);
+            edit.bits(4).write::<2>(bytes, network);
         }
-        (Field::NwTtl, ethertype::IPV6) => write(bytes, network + ipv6::at::HOP_LIMIT, &[m]),
-        (Field::Ipv6Label, ethertype::IPV6) => {
-            let kept = bytes[network + 1] & 0xf0;
-            write(bytes, network + 1, &[kept | k & 0x0f, l, m]);
-        }
+        (Field::NwTtl, ethertype::IPV6) => plain::<1>(bytes, network + ipv6::at::HOP_LIMIT, edit),
+        (Field::Ipv6Label, ethertype::IPV6) => plain::<3>(bytes, network + 1, edit),
         (Field::Ipv6Src, ethertype::IPV6) => {
-            pseudo_field(bytes, layers, network + ipv6::at::SOURCE, value, unfilled);
+            let sums = edit.bits(0).write::<8>(bytes, network + ipv6::at::SOURCE + half);
+            pseudo_header(bytes, layers, sums, unfilled);
         }
         (Field::Ipv6Dst, ethertype::IPV6) => {
-            pseudo_field(bytes, layers, network + ipv6::at::DESTINATION, value, unfilled);
+            let sums = edit.bits(0).write::<8>(bytes, network + ipv6::at::DESTINATION + half);
+            pseudo_header(bytes, layers, sums, unfilled);
         }
-        (Field::TpSrc, _) => transport_field(bytes, layers, false, [l, m], unfilled),
-        (Field::TpDst, _) => transport_field(bytes, layers, true, [l, m], unfilled),
+        (Field::TpSrc, _) => transport_field(bytes, layers, false, edit, unfilled),
+        (Field::TpDst, _) => transport_field(bytes, layers, true, edit, unfilled),
         _ => {}
     }
 }
@@ -143,68 +220,62 @@ fn word(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Writes `value` at `at` and keeps the checksum at `checksum` right. `at` is even in the sum's words.
-fn write_summed(bytes: &mut [u8], at: usize, value: &[u8], checksum: usize) {
-    let old = Sum::of(&bytes[at..at + value.len()]);
-    let field = update(word(bytes, checksum), old, Sum::of(value));
-    write(bytes, at, value);
+/// Bits that no checksum covers.
+fn plain<const N: usize>(bytes: &mut [u8], at: usize, edit: &Edit) {
+    edit.bits(0).write::<N>(bytes, at);
+}
+
+/// Keeps a checksum right (RFC 1624).
+fn resum(bytes: &mut [u8], checksum: usize, (old, new): (Sum, Sum)) {
+    let field = update(word(bytes, checksum), old, new);
     write(bytes, checksum, &field.to_be_bytes());
 }
 
-/// One byte of the IPv4 header, under the header checksum.
-fn ipv4_byte(bytes: &mut [u8], network: usize, at: usize, value: u8) {
-    let even = network + (at & !1);
-    let mut pair = [bytes[even], bytes[even + 1]];
-    pair[at & 1] = value;
-    write_summed(bytes, even, &pair, network + ipv4::at::CHECKSUM);
+/// One byte of the IPv4 header, under the header checksum: summed with the byte beside it.
+fn ipv4_pair(bytes: &mut [u8], network: usize, at: usize, edit: &Edit) {
+    let below = if at & 1 == 0 { 8 } else { 0 };
+    let sums = edit.bits(below).write::<2>(bytes, network + (at & !1));
+    resum(bytes, network + ipv4::at::CHECKSUM, sums);
 }
 
-fn ipv4_address(bytes: &mut [u8], layers: Layers, at: usize, address: [u8; 4], unfilled: bool) {
-    let at = layers.network + at;
-    let old = Sum::of(&bytes[at..at + 4]);
-    let checksum = layers.network + ipv4::at::CHECKSUM;
-    let field = update(word(bytes, checksum), old, Sum::of(&address));
-    write(bytes, checksum, &field.to_be_bytes());
-    pseudo_field(bytes, layers, at, &address, unfilled);
+fn ipv4_address(bytes: &mut [u8], layers: Layers, at: usize, edit: &Edit, unfilled: bool) {
+    let sums = edit.bits(0).write::<4>(bytes, layers.network + at);
+    resum(bytes, layers.network + ipv4::at::CHECKSUM, sums);
+    pseudo_header(bytes, layers, sums, unfilled);
 }
 
-/// Writes a field of the pseudo-header, under the transport checksum.
-fn pseudo_field(bytes: &mut [u8], layers: Layers, at: usize, value: &[u8], unfilled: bool) {
+/// Something of the pseudo-header was written: the transport checksum follows.
+fn pseudo_header(bytes: &mut [u8], layers: Layers, sums: (Sum, Sum), unfilled: bool) {
     let covered = layers.transport.filter(|transport| transport.protocol != protocol::ICMP);
-    match covered.and_then(|transport| transport.checksum) {
-        None => write(bytes, at, value),
-        // An unfilled field is the sum itself: the complement of what `update` keeps right.
-        Some(checksum) if unfilled => {
-            let field = !word(bytes, checksum);
-            write(bytes, checksum, &field.to_be_bytes());
-            write_summed(bytes, at, value, checksum);
-            let field = !word(bytes, checksum);
-            write(bytes, checksum, &field.to_be_bytes());
-        }
-        Some(checksum) => {
-            write_summed(bytes, at, value, checksum);
-            nonzero_udp(bytes, layers);
-        }
+    let Some(checksum) = covered.and_then(|transport| transport.checksum) else { return };
+    if unfilled {
+        // The field is the sum itself: the complement of what `update` keeps right.
+        let field = !update(!word(bytes, checksum), sums.0, sums.1);
+        write(bytes, checksum, &field.to_be_bytes());
+    } else {
+        resum(bytes, checksum, sums);
+        nonzero_udp(bytes, layers);
     }
 }
 
 /// Ports of TCP and UDP; type and code of ICMP.
-fn transport_field(bytes: &mut [u8], layers: Layers, second: bool, value: [u8; 2], unfilled: bool) {
+fn transport_field(bytes: &mut [u8], layers: Layers, second: bool, edit: &Edit, unfilled: bool) {
     let Some(transport) = layers.transport else { return };
-    let (at, value) = match transport.protocol {
+    let sums = match transport.protocol {
+        // A byte each: bits that do not fit are not written.
         protocol::ICMP | protocol::ICMPV6 => {
-            let mut pair = [bytes[transport.at], bytes[transport.at + 1]];
-            pair[usize::from(second)] = value[1];
-            (transport.at, pair)
+            let Bits { value, mask } = edit.bits(0);
+            let below = if second { 0 } else { 8 };
+            Bits { value: (value & 0xff) << below, mask: (mask & 0xff) << below }
+                .write::<2>(bytes, transport.at)
         }
-        _ => (transport.at + 2 * usize::from(second), value),
+        _ => edit.bits(0).write::<2>(bytes, transport.at + 2 * usize::from(second)),
     };
-    match transport.checksum {
-        Some(checksum) if !unfilled => {
-            write_summed(bytes, at, &value, checksum);
-            nonzero_udp(bytes, layers);
-        }
-        _ => write(bytes, at, &value),
+    if let Some(checksum) = transport.checksum
+        && !unfilled
+    {
+        resum(bytes, checksum, sums);
+        nonzero_udp(bytes, layers);
     }
 }
 

@@ -62,9 +62,7 @@ impl<'u> Executor<'_, 'u> {
                         }
                     }
                 }
-                Action::Edit(field, value) => {
-                    run.iter_mut().flatten().for_each(|frame| edit::edit(frame, field, &value));
-                }
+                Action::Edit(bits) => run.iter_mut().flatten().for_each(|frame| edit::edit(frame, &bits)),
                 Action::PushVlan { tpid, tci } => {
                     for place in run.iter_mut() {
                         if let Some(mut frame) = place.take() {

@@ -6,7 +6,8 @@
 pub mod edit;
 pub mod execute;
 
-use crate::flow::Field;
+pub use edit::Edit;
+
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::EncapId;
@@ -23,8 +24,8 @@ pub enum Action {
         /// The tunnel key in them.
         key: u32,
     },
-    /// Write a header field, whole: right-aligned, in network byte order.
-    Edit(Field, [u8; 16]),
+    /// Write bits of a header field.
+    Edit(Edit),
     /// Add a VLAN tag behind the addresses.
     PushVlan {
         /// Tag protocol identifier.

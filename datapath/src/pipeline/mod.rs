@@ -5,6 +5,7 @@
 //! Workers adopt it between turns ([`crate::worker`]). A published one never changes, so translation needs no lock and gives the
 //! same answer to the same question.
 
+mod action_set;
 pub mod changes;
 mod credit;
 pub mod group;

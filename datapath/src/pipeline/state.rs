@@ -5,8 +5,8 @@
 //! again depends on nothing.
 
 use super::rule::Part;
-use super::translation::Translation;
-use crate::action::Action;
+use super::translation::{ACTIONS_MAX, Translation};
+use crate::action::{Action, Edit};
 use crate::flow::key::{PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask};
 use crate::wire::ethertype;
@@ -14,26 +14,57 @@ use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
 
 /// The bit of `vlan_tci` that says a tag is present.
 const VLAN_PRESENT: u16 = 0x1000;
+const PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
 
 #[derive(Clone, Debug)]
 pub(super) struct State {
-    /// What the frame says by now.
-    frame: FlowKey,
-    /// What it shall say at the next output.
+    /// What the frame shall say at the next output.
     wish: FlowKey,
     /// Bits of `wish` that are the same for every frame of this answer.
     known: FlowMask,
     /// Bits of `wish` that were set since they were last written out.
     dirty: FlowMask,
-    /// Tags behind the two that a key has room for, the outermost last: rules have pushed others in front of them.
-    buried: Vec<u16>,
+    /// Whether there is a tag in the frame by now.
+    tagged: bool,
+    buried: Buried,
+}
+
+/// Tags behind the two that a key has room for, the outermost last: rules have pushed others in front of them. Each push is a
+/// step, so there are no more than a frame may take.
+#[derive(Clone, Copy, Debug)]
+struct Buried {
+    tags: [u16; ACTIONS_MAX],
+    len: usize,
+}
+
+impl Buried {
+    const NONE: Buried = Buried { tags: [0; ACTIONS_MAX], len: 0 };
+
+    fn push(&mut self, tag: u16) {
+        if let Some(place) = self.tags.get_mut(self.len) {
+            *place = tag;
+            self.len += 1;
+        }
+    }
+
+    /// Zero when there are none.
+    fn pop(&mut self) -> u16 {
+        match self.len.checked_sub(1) {
+            None => 0,
+            Some(len) => {
+                self.len = len;
+                self.tags[len]
+            }
+        }
+    }
 }
 
 impl State {
     pub(super) fn of(key: &FlowKey) -> State {
         let mut known = FlowMask::default();
         known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
-        State { frame: key.clone(), wish: key.clone(), known, dirty: FlowMask::default(), buried: Vec::new() }
+        let tagged = key.get(Field::VlanTci) as u16 & VLAN_PRESENT != 0;
+        State { wish: key.clone(), known, dirty: FlowMask::default(), tagged, buried: Buried::NONE }
     }
 
     /// What the frame shall say: what rules match on.
@@ -97,7 +128,9 @@ impl State {
         let outer = if tag & VLAN_PRESENT != 0 { tag } else { 0 };
         if outer != 0 {
             let inner = self.get(Field::InnerVlanTci, out) as u16;
-            self.buried.extend((inner != 0).then_some(inner));
+            if inner != 0 {
+                self.buried.push(inner);
+            }
         }
         let tci = outer | VLAN_PRESENT;
         out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
@@ -115,7 +148,7 @@ impl State {
     fn pop(&mut self, out: &mut Translation) {
         out.push(Action::PopVlan);
         let outer = self.get(Field::InnerVlanTci, out) as u16;
-        let inner = self.buried.pop().unwrap_or(0);
+        let inner = self.buried.pop();
         self.tags(outer, inner, out);
     }
 
@@ -123,9 +156,9 @@ impl State {
     fn tags(&mut self, outer: u16, inner: u16, out: &mut Translation) {
         for (field, tci) in [(Field::VlanTci, outer), (Field::InnerVlanTci, inner)] {
             self.set(field, tci.into(), field.max(), out);
-            self.frame.set(field, tci.into());
             self.dirty.set(field, 0);
         }
+        self.tagged = outer & VLAN_PRESENT != 0;
     }
 
     /// Writes out what the frame does not say yet.
@@ -134,35 +167,33 @@ impl State {
             self.commit_vlan(out);
         }
         for field in EDITABLE.iter().copied() {
-            if self.dirty.get(field) == 0 || !self.has(field, out) {
+            let bits = self.dirty.get(field);
+            if bits == 0 || !self.has(field, out) {
                 continue;
             }
             self.dirty.set(field, 0);
-            // Parts are written with the rest of their field, which must be the same for all frames then. What the frame
-            // said in the bits that were set was never looked at, so they are written even when this frame says so already.
-            self.look_at(field, field.max(), out);
-            let value = self.wish.get(field);
-            out.push(Action::Edit(field, value.to_be_bytes()));
-            self.frame.set(field, value);
+            // What the frame said in these bits was never looked at, so they are written even when this frame says so already.
+            write(field, self.wish.get(field), bits, out);
         }
     }
 
     /// A tag set on an untagged frame is added, one cleared is removed (mod_vlan_vid, set_field of vlan_tci).
     fn commit_vlan(&mut self, out: &mut Translation) {
-        // What is in front decides between adding and changing: the frame's own tag matters, known or not.
-        out.depend(usize::from(Field::VlanTci.slot().word), u64::from(u16::MAX));
+        // Whether there is one decides between adding and changing, known or not.
+        out.depend(usize::from(Field::VlanTci.slot().word), VLAN_PRESENT.into());
+        let bits = self.dirty.get(Field::VlanTci) & !u128::from(VLAN_PRESENT);
         self.dirty.set(Field::VlanTci, 0);
-        let have = self.frame.get(Field::VlanTci) as u16;
-        let wish = self.wish.get(Field::VlanTci) as u16;
-        let step = match (have & VLAN_PRESENT != 0, wish & VLAN_PRESENT != 0) {
-            _ if have == wish => return,
-            (true, true) => Action::Edit(Field::VlanTci, u128::from(wish & !VLAN_PRESENT).to_be_bytes()),
-            (false, true) => Action::PushVlan { tpid: ethertype::VLAN, tci: wish & !VLAN_PRESENT },
-            (true, false) => return self.pop(out),
-            (false, false) => return,
-        };
-        out.push(step);
-        self.frame.set(Field::VlanTci, wish.into());
+        let wished = self.read(PRESENT, out) != 0;
+        match (self.tagged, wished) {
+            (true, true) => write(Field::VlanTci, self.wish.get(Field::VlanTci), bits, out),
+            (false, true) => {
+                let tci = self.get(Field::VlanTci, out) as u16;
+                out.push(Action::PushVlan { tpid: ethertype::VLAN, tci: tci & !VLAN_PRESENT });
+                self.tagged = true;
+            }
+            (true, false) => self.pop(out),
+            (false, false) => {}
+        }
     }
 
     /// Whether the frame has the header that the field is in; a rule without the prerequisite cannot invent it.
@@ -186,7 +217,12 @@ impl State {
     }
 }
 
-/// Fields that an edit can write into a frame, each once and whole; their parts are written with them.
+/// Writes bits of a field.
+fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
+    Edit::of(field, value, mask).for_each(|edit| out.push(Action::Edit(edit)));
+}
+
+/// Fields that an edit can write into a frame, each once; those that are parts of them are written with them.
 const EDITABLE: &[Field] = &[
     Field::EthDst,
     Field::EthSrc,

@@ -6,6 +6,7 @@
 //!
 //! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
+use super::action_set::ActionSet;
 use super::group::{Bucket, GroupKind};
 use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
@@ -47,54 +48,11 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
     out.finish(end);
 }
 
-/// The action set (OpenFlow 1.3 section 5.10): at most one of a kind, done in a fixed order.
-#[derive(Clone, Debug, Default)]
-struct ActionSet {
-    pop: Option<RuleAction>,
-    push: Option<RuleAction>,
-    dec_ttl: bool,
-    sets: Vec<RuleAction>,
-    group: Option<GroupId>,
-    output: Option<RuleAction>,
-    resubmit: Option<RuleAction>,
-}
-
-impl ActionSet {
-    fn write(&mut self, action: &RuleAction) {
-        match action {
-            RuleAction::PopVlan => self.pop = Some(action.clone()),
-            RuleAction::PushVlan { .. } => self.push = Some(action.clone()),
-            RuleAction::DecTtl => self.dec_ttl = true,
-            RuleAction::SetField { field, mask, .. } => {
-                let same = |other: &RuleAction| matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0);
-                // What is moved in between was set before.
-                let moved = self.sets.iter().rposition(|other| matches!(other, RuleAction::Move { .. }));
-                let tail = self.sets.split_off(moved.map_or(0, |at| at + 1));
-                self.sets.extend(tail.into_iter().filter(|other| !same(other)));
-                self.sets.push(action.clone());
-            }
-            RuleAction::Move { .. } => self.sets.push(action.clone()),
-            RuleAction::Group(group) => self.group = Some(*group),
-            RuleAction::Output(_)
-            | RuleAction::OutputReg(_)
-            | RuleAction::InPort
-            | RuleAction::All
-            | RuleAction::Flood => self.output = Some(action.clone()),
-            RuleAction::Resubmit { .. } => self.resubmit = Some(action.clone()),
-            RuleAction::Clone(_) => {}
-        }
-    }
-
-    fn clear(&mut self) {
-        *self = ActionSet::default();
-    }
-}
-
 struct Walk<'a, O> {
     observer: &'a mut O,
     pipeline: &'a Pipeline,
     state: State,
-    set: ActionSet,
+    set: ActionSet<'a>,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
@@ -102,7 +60,7 @@ struct Walk<'a, O> {
     out: &'a mut Translation,
 }
 
-impl<O: Observer> Walk<'_, O> {
+impl<'a, O: Observer> Walk<'a, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
         self.tables_from(first, self.in_port());
@@ -157,7 +115,7 @@ impl<O: Observer> Walk<'_, O> {
     }
 
     /// OpenFlow 1.3 section 5.9: in this order. False when the frame must go no further.
-    fn instructions(&mut self, instructions: &Instructions, table: TableId) -> bool {
+    fn instructions(&mut self, instructions: &'a Instructions, table: TableId) -> bool {
         if !self.actions(&instructions.apply, table) {
             return false;
         }
@@ -172,7 +130,7 @@ impl<O: Observer> Walk<'_, O> {
     }
 
     /// False when the frame must go no further.
-    fn actions(&mut self, actions: &[RuleAction], table: TableId) -> bool {
+    fn actions(&mut self, actions: &'a [RuleAction], table: TableId) -> bool {
         for action in actions {
             self.observer.action(action);
             match action {
@@ -210,26 +168,15 @@ impl<O: Observer> Walk<'_, O> {
         true
     }
 
-    /// OpenFlow 1.3 section 5.10: pop, push, copy and decrement TTL, set, then group, else output; else resubmit, which
-    /// Open vSwitch has put there.
-    fn action_set(&mut self, set: &ActionSet) {
-        let table = TableId(0);
-        if let Some(pop) = &set.pop {
-            self.actions(std::slice::from_ref(pop), table);
+    /// OpenFlow 1.3 section 5.10. Should one of its actions end the frame, the rest is not done.
+    fn action_set(&mut self, set: &ActionSet<'a>) {
+        if !set.fits() {
+            return self.out.refuse();
         }
-        if let Some(push) = &set.push {
-            self.actions(std::slice::from_ref(push), table);
-        }
-        if set.dec_ttl && !self.dec_ttl() {
-            return;
-        }
-        self.actions(&set.sets, table);
-        match (set.group, set.output.as_ref().or(set.resubmit.as_ref())) {
-            (Some(group), _) => self.group(group),
-            (None, Some(last)) => {
-                self.actions(std::slice::from_ref(last), table);
+        for action in set.in_order() {
+            if !self.actions(std::slice::from_ref(action), TableId(0)) {
+                return;
             }
-            (None, None) => {}
         }
     }
 
@@ -342,7 +289,7 @@ impl<O: Observer> Walk<'_, O> {
     }
 
     /// What the bucket does to the frame is its own affair (OpenFlow 1.3 section 5.6.1: a copy for each).
-    fn bucket(&mut self, bucket: &Bucket) {
+    fn bucket(&mut self, bucket: &'a Bucket) {
         self.cloned("bucket", |walk| {
             let mut set = ActionSet::default();
             bucket.actions.iter().for_each(|action| set.write(action));
@@ -374,7 +321,7 @@ impl<O: Observer> Walk<'_, O> {
             let at = walk.out.len();
             walk.out.push(Action::Clone(0));
             let state = walk.state.clone();
-            let set = walk.set.clone();
+            let set = walk.set;
             work(walk);
             walk.set = set;
             walk.state = state;

@@ -103,6 +103,11 @@ impl Translation {
         }
     }
 
+    /// The rules ask for more than a frame may have.
+    pub(super) fn refuse(&mut self) {
+        self.overflow = true;
+    }
+
     /// Closes what was opened with an `Action::Clone` at `at`: it covers all steps since. Nothing sent in there: it goes.
     pub(super) fn close_clone(&mut self, at: usize) {
         let Some(opened) = self.actions.get(at) else { return };

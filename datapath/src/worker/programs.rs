@@ -1,8 +1,9 @@
 //! Programs: lists of actions, each kept once however many flows use it.
 //!
 //! The arena has a fixed size. When the next batch might not fit, the worker forgets all flows and starts it anew: that
-//! costs translations, never memory. How many different programs there are depends on the rules, and where a rule sets part of a
-//! field or counts a time to live down, on the values that frames have there, since fields are written whole.
+//! costs translations, never memory. How many different programs there are depends on the rules, since an edit writes only the
+//! bits that a rule sets; and where a rule copies a field to another or counts a time to live down, on the values that frames
+//! have there.
 
 use crate::action::Action;
 use crate::mem::BATCH;

@@ -1,0 +1,173 @@
+//! The action set (OpenFlow 1.3 section 5.10): at most one action of a kind, done in a fixed order, whatever the order in
+//! which they were written.
+//!
+//! It has room for a fixed number of actions and holds references into the rules: writing into it allocates nothing.
+
+use super::rule::RuleAction;
+
+/// Fields that can be set at the end, counting every copying between fields as one.
+const SETS_MAX: usize = 32;
+
+/// When an action is done: the order of OpenFlow 1.3.5 section 5.10. A resubmit comes last, where Open vSwitch has put it
+/// (`lib/ofp-actions.c`, ACTION_SET_ORDER), and only where there is neither group nor output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    PopVlan,
+    PushVlan,
+    DecTtl,
+    Set,
+    Group,
+    Output,
+    Resubmit,
+    /// An action set has none of these.
+    Nowhere,
+}
+
+const SLOTS: usize = Slot::Nowhere as usize;
+
+impl Slot {
+    fn of(action: &RuleAction) -> Slot {
+        match action {
+            RuleAction::PopVlan => Slot::PopVlan,
+            RuleAction::PushVlan { .. } => Slot::PushVlan,
+            RuleAction::DecTtl => Slot::DecTtl,
+            RuleAction::SetField { .. } | RuleAction::Move { .. } => Slot::Set,
+            RuleAction::Group(_) => Slot::Group,
+            RuleAction::Output(_)
+            | RuleAction::OutputReg(_)
+            | RuleAction::InPort
+            | RuleAction::All
+            | RuleAction::Flood => Slot::Output,
+            RuleAction::Resubmit { .. } => Slot::Resubmit,
+            RuleAction::Clone(_) => Slot::Nowhere,
+        }
+    }
+}
+
+/// What was written and not cleared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ActionSet<'a> {
+    single: [Option<&'a RuleAction>; SLOTS],
+    sets: [Option<&'a RuleAction>; SETS_MAX],
+    len: usize,
+    overflow: bool,
+}
+
+impl<'a> ActionSet<'a> {
+    pub(super) fn write(&mut self, action: &'a RuleAction) {
+        match Slot::of(action) {
+            Slot::Nowhere => {}
+            Slot::Set => self.set(action),
+            slot => self.single[slot as usize] = Some(action),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = ActionSet::default();
+    }
+
+    /// Whether all that was written is in it.
+    pub(super) fn fits(&self) -> bool {
+        !self.overflow
+    }
+
+    /// What is to be done, in the order of doing.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &'a RuleAction> {
+        let [before @ .., _set, group, output, resubmit] = self.single;
+        let last = group.or(output).or(resubmit);
+        before.into_iter().chain(self.sets.into_iter().take(self.len)).chain([last]).flatten()
+    }
+
+    fn set(&mut self, action: &'a RuleAction) {
+        if let RuleAction::SetField { field, mask, .. } = action {
+            self.forget(|other| matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0));
+        }
+        match self.sets.get_mut(self.len) {
+            Some(place) => {
+                *place = Some(action);
+                self.len += 1;
+            }
+            None => self.overflow = true,
+        }
+    }
+
+    /// Forgets what is set anew. What is copied to another field in between was set before, and stays.
+    fn forget(&mut self, outdated: impl Fn(&RuleAction) -> bool) {
+        let all = &mut self.sets[..self.len];
+        let copied = all.iter().rposition(|other| matches!(other, Some(RuleAction::Move { .. })));
+        let first = copied.map_or(0, |at| at + 1);
+        let mut kept = first;
+        for at in first..all.len() {
+            if !all[at].is_some_and(&outdated) {
+                all[kept] = all[at];
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Field, OfPort};
+    use crate::pipeline::{GroupId, Part};
+
+    fn set(field: Field, value: u128, mask: u128) -> RuleAction {
+        RuleAction::SetField { field, value, mask }
+    }
+
+    fn written(actions: &[RuleAction]) -> Vec<&RuleAction> {
+        let mut set = ActionSet::default();
+        actions.iter().for_each(|action| set.write(action));
+        assert!(set.fits());
+        set.in_order().collect()
+    }
+
+    #[test]
+    fn the_order_is_that_of_openflow_and_the_last_of_a_kind_stays() {
+        let actions = [
+            RuleAction::Output(OfPort(1)),
+            set(Field::NwTtl, 1, 0xff),
+            RuleAction::DecTtl,
+            RuleAction::PushVlan { tpid: 0x8100 },
+            RuleAction::PushVlan { tpid: 0x88a8 },
+            RuleAction::PopVlan,
+            RuleAction::Output(OfPort(2)),
+        ];
+        let wanted = [&actions[5], &actions[4], &actions[2], &actions[1], &actions[6]];
+        assert_eq!(written(&actions), wanted);
+    }
+
+    #[test]
+    fn a_group_takes_the_place_of_an_output() {
+        let actions = [RuleAction::Group(GroupId(1)), RuleAction::Output(OfPort(2))];
+        assert_eq!(written(&actions), [&actions[0]]);
+    }
+
+    #[test]
+    fn a_field_set_anew_takes_the_place_of_what_it_covers() {
+        let copy = RuleAction::Move { from: Part::all(Field::NwTtl), to: Part::all(Field::NwTos) };
+        let actions = [
+            set(Field::NwTtl, 1, 0x0f),
+            set(Field::NwTtl, 2, 0xff),
+            copy,
+            set(Field::NwTtl, 3, 0x0f),
+            set(Field::NwTtl, 4, 0xf0),
+            set(Field::NwTtl, 5, 0x1f),
+        ];
+        assert_eq!(written(&actions), [&actions[1], &actions[2], &actions[4], &actions[5]]);
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_is_noticed() {
+        let copy = RuleAction::Move { from: Part::all(Field::NwTtl), to: Part::all(Field::NwTos) };
+        let mut set = ActionSet::default();
+        for _ in 0..SETS_MAX {
+            set.write(&copy);
+        }
+        assert!(set.fits());
+        set.write(&copy);
+        assert!(!set.fits());
+    }
+}
