@@ -11,7 +11,7 @@ mod pipelines;
 use common::*;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Bucket, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
 };
 use ovs::{Ovs, text};
 use proptest::collection::vec;
@@ -216,7 +216,49 @@ fn instructions(class: Class, table: u8) -> BoxedStrategy<Instructions> {
         .boxed()
 }
 
-/// Rules with their tables. Each priority once: among equals Open vSwitch promises nothing.
+/// The rules of a conjunction, whose priority is still to be said: that of its clauses, and that of its own rule.
+fn conjunction(id: u32) -> impl Strategy<Value = (TableId, Vec<Rule>, Option<Rule>)> {
+    let table = prop_oneof![3 => Just(0u8), 1 => 1..=LAST];
+    (table, class(), 2..4u8).prop_flat_map(move |(table, class, of)| {
+        let clause = |number| {
+            let soft = RuleAction::Conjunction(Clause { id, of, number });
+            // Now and then a rule stands for a clause that comes later, too.
+            let more = option::weighted(0.2, (1..=of).prop_map(move |number| Clause { id, of, number }));
+            let one = (wide(class), more, any::<bool>()).prop_map(move |(matching, more, noted)| {
+                let more = more.map(RuleAction::Conjunction);
+                let note = noted.then(|| RuleAction::Note([7; 6].into()));
+                let actions = [soft.clone()].into_iter().chain(more).chain(note).collect();
+                Rule::acting(0, matching, actions)
+            });
+            vec(one, 1..4)
+        };
+        let own = (matching(class), instructions(class, table)).prop_map(move |(matching, instructions)| {
+            Rule::new(0, matching.exact(Field::ConjId, id.into()), instructions)
+        });
+        let clauses = (1..=of).map(clause).collect::<Vec<_>>();
+        (clauses, option::weighted(0.9, own))
+            .prop_map(move |(clauses, own)| (TableId(table), clauses.concat(), own))
+    })
+}
+
+/// A match that many frames of the class fit.
+fn wide(class: Class) -> impl Strategy<Value = Match> {
+    let one = select(class.fields()).prop_flat_map(|field| {
+        value(field).prop_map(move |(v, m)| {
+            let m = if m == field.max() { m & !0xfe } else { m };
+            (field, v & m, m)
+        })
+    });
+    (one, prop::bool::weighted(0.3)).prop_map(move |((field, v, m), any)| {
+        match any || field == Field::NwTtl {
+            true => class.matching(),
+            false => class.matching().with(field, v, m),
+        }
+    })
+}
+
+/// Rules with their tables. Each priority once: among equals Open vSwitch promises nothing. The clauses of a conjunction
+/// share one.
 fn rules() -> impl Strategy<Value = Vec<(TableId, Rule)>> {
     let table = prop_oneof![3 => Just(0u8), 3 => 1..=LAST];
     let rule = (table, class()).prop_flat_map(|(table, class)| {
@@ -224,11 +266,33 @@ fn rules() -> impl Strategy<Value = Vec<(TableId, Rule)>> {
             .prop_map(move |(matching, instructions)| (TableId(table), Rule::new(0, matching, instructions)))
     });
     let every = Class { ether_type: 0, protocol: 0, tagged: None };
-    (vec(rule, 3..14), instructions(every, 0)).prop_map(|(rules, instructions)| {
-        let numbered = (1..).zip(rules).map(|(priority, (table, rule))| (table, Rule { priority, ..rule }));
-        let rest = (TableId(0), Rule::new(0, Match::any(), instructions));
-        numbered.chain([rest]).collect()
-    })
+    let conjunctions = prop_oneof![
+        1 => Just(vec![]).boxed(),
+        1 => conjunction(1).prop_map(|one| vec![one]).boxed(),
+        1 => (conjunction(1), conjunction(2)).prop_map(|(one, two)| vec![one, two]).boxed(),
+    ];
+    let places = vec(any::<prop::sample::Index>(), 4);
+    (vec(rule, 3..14), instructions(every, 0), conjunctions, places).prop_map(
+        |(rules, instructions, conjunctions, places)| {
+            let mut ranks: Vec<Vec<(TableId, Rule)>> = rules.into_iter().map(|rule| vec![rule]).collect();
+            let mut places = places.into_iter();
+            let mut place = |rank: Vec<(TableId, Rule)>| {
+                let at = places.next().map_or(0, |place| place.index(ranks.len() + 1));
+                ranks.insert(at, rank);
+            };
+            for (table, clauses, own) in conjunctions {
+                place(clauses.into_iter().map(|rule| (table, rule)).collect());
+                own.into_iter().for_each(|rule| place(vec![(table, rule)]));
+            }
+            let rest = vec![(TableId(0), Rule::new(0, Match::any(), instructions))];
+            let numbered = (0..).zip([rest].into_iter().chain(ranks));
+            numbered
+                .flat_map(|(priority, rank)| {
+                    rank.into_iter().map(move |(table, rule)| (table, Rule { priority, ..rule }))
+                })
+                .collect()
+        },
+    )
 }
 
 fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {

@@ -129,7 +129,7 @@ proptest! {
 
     #[test]
     fn warm_and_fresh_and_by_the_letter_are_the_same(
-        rules in vec(rule(), 1..14),
+        rules in rules(14),
         groups in groups(),
         frames in vec(frames(), 1..40),
     ) {
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn after_any_changes_a_warm_switch_is_as_a_fresh_one(
-        rules in vec(rule(), 1..12),
+        rules in rules(12),
         groups in groups(),
         frames in vec(frames(), 4..10),
         changes in vec((vec(change(), 0..3), prop::bool::weighted(0.7)), 1..8),
@@ -176,7 +176,7 @@ proptest! {
     /// The promise of a mask, of translation alone, for keys that no frame may ever have.
     #[test]
     fn keys_that_agree_in_the_mask_get_the_same_actions(
-        rules in vec(rule(), 1..14),
+        rules in rules(14),
         groups in groups(),
         frame in frames(),
         others in vec(frames(), 1..20),

@@ -120,6 +120,8 @@ fields! {
     TunIpv6Dst = "tun_ipv6_dst", 19, 0, 128;
     /// Value that tables pass on to later tables.
     Metadata = "metadata", 23, 0, 64;
+    /// Number of the conjunction that a table is asked about again for; zero otherwise (`crate::pipeline::Table`).
+    ConjId = "conj_id", 24, 0, 32;
     /// Register 0: zero at first, for the rules to use.
     Reg0 = "reg0", 25, 32, 32;
     /// Register 1: zero at first, for the rules to use.

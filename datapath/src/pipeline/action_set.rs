@@ -39,7 +39,7 @@ impl Slot {
             | RuleAction::All
             | RuleAction::Flood => Slot::Output,
             RuleAction::Resubmit { .. } => Slot::Resubmit,
-            RuleAction::Clone(_) => Slot::Nowhere,
+            RuleAction::Clone(_) | RuleAction::Conjunction(_) | RuleAction::Note(_) => Slot::Nowhere,
         }
     }
 }

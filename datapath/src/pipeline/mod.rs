@@ -7,6 +7,7 @@
 
 mod action_set;
 pub mod changes;
+mod conjunction;
 mod credit;
 pub mod group;
 pub mod observer;
@@ -18,10 +19,11 @@ mod translation;
 
 pub use crate::stats::{Counted, Credit};
 pub use changes::Changes;
+pub use conjunction::CLAUSES_MAX;
 pub use credit::TableCounted;
 pub use group::{Bucket, Group, GroupKind, InstalledGroup};
 pub use observer::Observer;
-pub use rule::{GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
+pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use table::{Installed, Table};
 pub use translate::{observe, translate};
 pub use translation::{ACTIONS_MAX, CREDITS_MAX, Translation};

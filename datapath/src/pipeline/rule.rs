@@ -190,6 +190,21 @@ pub enum RuleAction {
     },
     /// Do these on a copy, and then what is in the action set: what they change is forgotten afterwards.
     Clone(Vec<RuleAction>),
+    /// Not done: the rule is one of those that together find the rules for a conjunction (`conj_id` in ovs-fields(7)).
+    Conjunction(Clause),
+    /// Not done: bytes for whoever reads the rule.
+    Note(Box<[u8]>),
+}
+
+/// The part of a rule in a conjunction: frames that fit a rule of each clause fit the conjunction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Clause {
+    /// Number of the conjunction.
+    pub id: u32,
+    /// How many clauses there are: 2 to 64.
+    pub of: u8,
+    /// Which one this is, from 1.
+    pub number: u8,
 }
 
 /// What a rule does with its frames (OpenFlow 1.3 section 5.9), in the order in which it is done.
@@ -236,6 +251,14 @@ impl Rule {
     /// A rule that does `actions`.
     pub fn acting(priority: u16, matching: Match, actions: Vec<RuleAction>) -> Rule {
         Rule::new(priority, matching, Instructions::apply(actions))
+    }
+
+    /// The clauses that this rule stands for. A rule with any decides about no frame by itself.
+    pub fn clauses(&self) -> impl Iterator<Item = Clause> {
+        self.instructions.apply.iter().filter_map(|action| match action {
+            RuleAction::Conjunction(clause) => Some(*clause),
+            _ => None,
+        })
     }
 
     /// Whether this is the rule for frames that no other takes (OpenFlow 1.3 section 5.4).

@@ -11,8 +11,10 @@
 //! **Sharing.** A table is cloned in O(number of masks) and shares all rules with the original. Adding or removing a rule
 //! copies the path to it in one map.
 
+use super::conjunction::Soft;
 use super::rule::{Match, Rule};
 use crate::flow::FlowKey;
+use crate::flow::key::WORDS;
 use crate::stats::Credit;
 use rpds::HashTrieMapSync;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct Installed {
     /// Among rules of one priority that a frame fits, the smallest of these decides: the oldest rule.
     order: u64,
     credit: Credit,
+    /// Whether it only stands for clauses of conjunctions.
+    soft: bool,
 }
 
 impl Installed {
@@ -36,26 +40,54 @@ impl Installed {
     pub fn credit(&self) -> Credit {
         self.credit
     }
+
+    fn new(rule: Rule, order: u64, credit: Credit) -> Arc<Installed> {
+        let soft = rule.clauses().next().is_some();
+        Arc::new(Installed { rule, order, credit, soft })
+    }
+
+    pub(super) fn is_soft(&self) -> bool {
+        self.soft
+    }
 }
 
 /// The rules with one mask and one set of values, highest priority first. Nearly always one.
 type Bucket = Arc<[Arc<Installed>]>;
 
 #[derive(Clone, Debug)]
-struct Subtable {
+pub(super) struct Subtable {
     /// The words that its rules look at, and which bits of them.
     shape: Arc<[(u8, u64)]>,
     /// At least the highest priority of its rules.
-    priority: u16,
+    pub(super) priority: u16,
     rules: HashTrieMapSync<Box<[u64]>, Bucket>,
     len: usize,
+}
+
+impl Subtable {
+    /// The rules whose values the key has, highest priority first. `values` is room to work in.
+    #[inline]
+    pub(super) fn fitting(
+        &self,
+        key: &FlowKey,
+        values: &mut [u64; WORDS],
+        look: &mut impl FnMut(usize, u64),
+    ) -> &[Arc<Installed>] {
+        for ((word, bits), value) in self.shape.iter().zip(&mut *values) {
+            look(usize::from(*word), *bits);
+            *value = key.words()[usize::from(*word)] & bits;
+        }
+        self.rules.get(&values[..self.shape.len()]).map_or(&[], |bucket| bucket)
+    }
 }
 
 /// Rules, highest priority first; among equals the one added first.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    subtables: Vec<Arc<Subtable>>,
+    pub(super) subtables: Vec<Arc<Subtable>>,
     len: usize,
+    /// How many of the rules are soft ([`super::conjunction`]).
+    soft: usize,
     added: u64,
 }
 
@@ -72,17 +104,15 @@ impl Table {
         let at = self.subtable_for(shape);
         let subtable = Arc::make_mut(&mut self.subtables[at]);
         self.added += 1;
+        self.soft += usize::from(rule.clauses().next().is_some());
         let (bucket, replaced) = match subtable.rules.get(&values) {
-            None => {
-                let credit = credit(None);
-                ([Arc::new(Installed { rule, order: self.added, credit })].into(), None)
-            }
+            None => ([Installed::new(rule, self.added, credit(None))].into(), None),
             Some(bucket) => with(bucket, rule, self.added, credit),
         };
         subtable.rules.insert_mut(values, bucket);
-        if replaced.is_none() {
-            subtable.len += 1;
-            self.len += 1;
+        match &replaced {
+            None => (subtable.len, self.len) = (subtable.len + 1, self.len + 1),
+            Some(replaced) => self.soft -= usize::from(replaced.soft),
         }
         if priority > subtable.priority {
             subtable.priority = priority;
@@ -100,6 +130,7 @@ impl Table {
         let gone = bucket.iter().find(|installed| installed.rule.priority == priority)?.clone();
         let rest: Bucket = bucket.iter().filter(|i| i.rule.priority != priority).cloned().collect();
         self.len -= 1;
+        self.soft -= usize::from(gone.soft);
         if self.subtables[at].len == 1 {
             self.subtables.remove(at);
             return Some(gone);
@@ -123,24 +154,33 @@ impl Table {
 
     /// The rule that decides about a frame with this key. `look` is told every word and the bits of it that were looked at.
     pub fn find(&self, key: &FlowKey, mut look: impl FnMut(usize, u64)) -> Option<&Installed> {
-        let mut best: Option<&Arc<Installed>> = None;
-        let mut values = [0; crate::flow::key::WORDS];
+        match self.is_conjunctive() {
+            false => self.find_plain(key, &mut look),
+            true => self.find_conjunctive(key, &mut look, &mut Soft::default()),
+        }
+    }
+
+    /// [`Table::find`], where no rule is soft.
+    #[inline]
+    pub(super) fn find_plain(&self, key: &FlowKey, look: &mut impl FnMut(usize, u64)) -> Option<&Installed> {
+        let mut best: Option<&Installed> = None;
+        let mut values = [0; WORDS];
         for subtable in &self.subtables {
             if best.is_some_and(|best| best.rule.priority > subtable.priority) {
                 break;
             }
-            for ((word, bits), value) in subtable.shape.iter().zip(&mut values) {
-                look(usize::from(*word), *bits);
-                *value = key.words()[usize::from(*word)] & bits;
-            }
-            let Some(bucket) = subtable.rules.get(&values[..subtable.shape.len()]) else { continue };
-            let Some(first) = bucket.first() else { continue };
-            let rank = |installed: &Installed| (installed.rule.priority, std::cmp::Reverse(installed.order));
-            if best.is_none_or(|best| rank(first) > rank(best)) {
+            let Some(first) = subtable.fitting(key, &mut values, look).first() else { continue };
+            if better(first, best) {
                 best = Some(first);
             }
         }
-        best.map(|installed| &**installed)
+        best
+    }
+
+    /// Whether some of the rules only stand for clauses of conjunctions.
+    #[inline]
+    pub(super) fn is_conjunctive(&self) -> bool {
+        self.soft > 0
     }
 
     /// How many rules there are.
@@ -190,6 +230,13 @@ impl Table {
     }
 }
 
+/// Whether a rule goes before the best one so far.
+#[inline]
+pub(super) fn better(this: &Installed, best: Option<&Installed>) -> bool {
+    let rank = |installed: &Installed| (installed.rule.priority, std::cmp::Reverse(installed.order));
+    best.is_none_or(|best| rank(this) > rank(best))
+}
+
 /// The bucket with a rule more, and the rule that gave way to it. A rule that takes another's place takes its age, too.
 fn with(
     bucket: &Bucket,
@@ -204,7 +251,7 @@ fn with(
     let priority = rule.priority;
     let mut all: Vec<Arc<Installed>> = others.collect();
     let at = all.partition_point(|i| i.rule.priority > priority);
-    all.insert(at, Arc::new(Installed { rule, order, credit }));
+    all.insert(at, Installed::new(rule, order, credit));
     (all.into(), replaced)
 }
 

@@ -11,6 +11,7 @@ use super::group::{Bucket, GroupKind};
 use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
 use super::state::State;
+use super::table::{Installed, Table};
 use super::translation::Translation;
 use super::{GroupId, Pipeline, Target};
 use crate::action::Action;
@@ -85,11 +86,9 @@ impl<'a, O: Observer> Walk<'a, O> {
                 return came_by.into_iter().for_each(|port| self.pretend_in_port(port));
             }
             self.out.asked(table.0);
-            let Walk { pipeline, state, out, .. } = self;
-            let found = pipeline
-                .table(table)
-                .and_then(|t| t.find(state.key(), |word, bits| state.look(word, bits, out)));
-            out.count(found.map_or(Credit::missed(table.0), |installed| installed.credit()));
+            let pipeline = self.pipeline;
+            let found = pipeline.table(table).and_then(|table| self.find(table));
+            self.out.count(found.map_or(Credit::missed(table.0), |installed| installed.credit()));
             let found = found.map(|installed| &installed.rule);
             self.observer.table(table, found);
             came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
@@ -112,6 +111,19 @@ impl<'a, O: Observer> Walk<'a, O> {
             false => self.fail(DropReason::TooManyLookups),
         }
         may
+    }
+
+    /// The rule of a table that decides.
+    fn find<'t>(&mut self, table: &'t Table) -> Option<&'t Installed> {
+        let Walk { state, out, .. } = self;
+        if !table.is_conjunctive() {
+            return table.find_plain(state.key(), &mut |word, bits| state.look(word, bits, out));
+        }
+        let mut soft = std::mem::take(&mut out.soft);
+        let found =
+            table.find_conjunctive(state.key(), &mut |word, bits| state.look(word, bits, out), &mut soft);
+        out.soft = soft;
+        found
     }
 
     /// OpenFlow 1.3 section 5.9: in this order. False when the frame must go no further.
@@ -156,6 +168,7 @@ impl<'a, O: Observer> Walk<'a, O> {
                         return false;
                     }
                 }
+                RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
                 RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
                 RuleAction::Clone(actions) => {
                     self.cloned("clone", |walk| {

@@ -1,5 +1,6 @@
 //! What translation found: the steps, and for which frames they hold.
 
+use super::conjunction::Soft;
 use crate::action::Action;
 use crate::flow::{FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
@@ -19,6 +20,8 @@ pub struct Translation {
     tables: u64,
     rewritten: u64,
     credits: Vec<Credit>,
+    /// Not part of the answer.
+    pub(super) soft: Soft,
 }
 
 impl Default for Translation {
@@ -30,6 +33,7 @@ impl Default for Translation {
             tables: 0,
             rewritten: 0,
             credits: Vec::with_capacity(CREDITS_MAX),
+            soft: Soft::with_room(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rules and groups in the syntax of `ovs-ofctl`, as far as the comparison needs it.
 
 use datapath::flow::Field;
-use datapath::pipeline::{Group, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use datapath::pipeline::{Clause, Group, GroupKind, Match, Part, Rule, RuleAction, TableId};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(crate) fn rule(table: TableId, rule: &Rule) -> String {
@@ -61,6 +61,7 @@ fn matching(matching: &Match) -> String {
         Field::Metadata,
         Field::Reg0,
         Field::Reg1,
+        Field::ConjId,
     ];
     let condition = |field: &Field| {
         // Words 13 and 14 are those of ARP here: no rule of the comparison asks for neighbour discovery.
@@ -92,7 +93,7 @@ fn number(field: Field, value: u128) -> String {
         }
         Field::NwSrc | Field::NwDst => Ipv4Addr::from(value as u32).to_string(),
         Field::Ipv6Src | Field::Ipv6Dst => Ipv6Addr::from(value).to_string(),
-        Field::InPort => value.to_string(),
+        Field::InPort | Field::ConjId => value.to_string(),
         _ => format!("{value:#x}"),
     }
 }
@@ -145,6 +146,11 @@ fn action(action: &RuleAction, matching: &Match) -> String {
             port.map_or(String::new(), |port| port.to_string()),
             table.map_or(String::new(), |table| table.0.to_string()),
         ),
+        RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
+        RuleAction::Note(bytes) => {
+            let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("note:{}", bytes.join("."))
+        }
         RuleAction::Clone(list) => format!("clone({})", actions(list, matching).join(",")),
     }
 }

@@ -3,7 +3,7 @@
 
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Bucket, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -90,9 +90,11 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
 }
 
 fn matching() -> impl Strategy<Value = Match> {
-    vec(condition(), 0..3).prop_map(|conditions| {
-        conditions.into_iter().fold(Match::any(), |all, (field, value, mask)| all.with(field, value, mask))
-    })
+    vec(condition(), 0..3).prop_map(all_of)
+}
+
+fn all_of(conditions: Vec<(Field, u128, u128)>) -> Match {
+    conditions.into_iter().fold(Match::any(), |all, (field, value, mask)| all.with(field, value, mask))
 }
 
 fn set() -> impl Strategy<Value = RuleAction> {
@@ -213,6 +215,35 @@ pub(crate) fn rule() -> impl Strategy<Value = (TableId, Rule)> {
     })
 }
 
+/// A rule that stands for clauses of conjunctions, or the rule of a conjunction. Few of each, so that they meet.
+fn conjunctive() -> impl Strategy<Value = (TableId, Rule)> {
+    let clause = (1..3u32, 2..4u8, 1..4u8)
+        .prop_map(|(id, of, number)| RuleAction::Conjunction(Clause { id, of, number: number.min(of) }));
+    let table = prop_oneof![4 => Just(0u8), 1 => 1..LAST];
+    let soft = (table.clone(), 1..4u16, vec(condition(), 0..2), vec(clause, 1..5), any::<bool>()).prop_map(
+        |(table, priority, conditions, mut actions, noted)| {
+            actions.extend(noted.then(|| RuleAction::Note([1; 6].into())));
+            (TableId(table), Rule::acting(priority, all_of(conditions), actions))
+        },
+    );
+    let of_id = table.prop_flat_map(|table| {
+        (0..4u16, 1..3u128, vec(condition(), 0..2), instructions(table)).prop_map(
+            move |(priority, id, conditions, instructions)| {
+                let matching = all_of(conditions).exact(Field::ConjId, id);
+                (TableId(table), Rule::new(priority, matching, instructions))
+            },
+        )
+    });
+    prop_oneof![3 => soft, 1 => of_id]
+}
+
+/// Some rules; every other time with conjunctions among them.
+pub(crate) fn rules(most: usize) -> impl Strategy<Value = Vec<(TableId, Rule)>> {
+    let plain = vec(rule(), 1..most).boxed();
+    let mixed = vec(prop_oneof![2 => rule().boxed(), 3 => conjunctive().boxed()], 1..most * 2).boxed();
+    prop_oneof![plain, mixed]
+}
+
 /// A group. Its buckets lead to groups of higher numbers only.
 pub(crate) fn group(id: u32) -> impl Strategy<Value = Group> {
     let kind = select(vec![
@@ -247,7 +278,8 @@ pub(crate) fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
 
 pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        5 => rule().prop_map(|(table, rule)| Change::Insert(table, rule)),
+        4 => rule().prop_map(|(table, rule)| Change::Insert(table, rule)),
+        1 => conjunctive().prop_map(|(table, rule)| Change::Insert(table, rule)),
         5 => any::<prop::sample::Index>().prop_map(Change::Remove),
         1 => (0..4u32).prop_flat_map(|id| group(id).prop_map(move |group| Change::Group(id, group))),
         1 => (0..4u32).prop_map(Change::RemoveGroup),

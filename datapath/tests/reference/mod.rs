@@ -3,7 +3,7 @@
 
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
-use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use datapath::pipeline::{Bucket, Clause, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
 use std::collections::BTreeMap;
 
 const PRESENT: u128 = 0x1000;
@@ -51,17 +51,47 @@ impl Reference {
         self.rules.iter().position(same)
     }
 
+    /// Priority by priority: a rule of its own first, and then conjunctions.
     fn find(&self, table: TableId, key: &FlowKey) -> Option<&Rule> {
-        let mut best: Option<&Rule> = None;
-        for (_, rule) in self.rules.iter().filter(|(t, _)| *t == table) {
-            let (value, mask) = (rule.matching.key(), rule.matching.mask());
-            let fits =
-                (0..key.words().len()).all(|i| (key.words()[i] ^ value.words()[i]) & mask.words()[i] == 0);
-            if fits && best.is_none_or(|best| rule.priority > best.priority) {
-                best = Some(rule);
+        let fitting = self.fitting(table, key);
+        for priority in (0..=u16::MAX).rev().filter(|p| fitting.iter().any(|rule| rule.priority == *p)) {
+            let here: Vec<&Rule> = fitting.iter().copied().filter(|r| r.priority == priority).collect();
+            if let Some(rule) = here.iter().find(|rule| clauses(rule).is_empty()) {
+                return Some(rule);
+            }
+            let mut all: Vec<Clause> = here.iter().flat_map(|rule| clauses(rule)).collect();
+            all.sort_by_key(|clause| clause.id);
+            for Clause { id, of, .. } in all.iter().copied() {
+                let there = |number| all.contains(&Clause { id, of, number });
+                let mut again = key.clone();
+                again.set(Field::ConjId, id.into());
+                let found = self.find_again(table, &again);
+                // One rule for two clauses is not enough by itself: there are as many rules as clauses.
+                if found.is_some() && (1..=of).all(there) && here.len() >= usize::from(of) {
+                    return found;
+                }
             }
         }
-        best
+        None
+    }
+
+    fn fitting(&self, table: TableId, key: &FlowKey) -> Vec<&Rule> {
+        let fits = |rule: &&Rule| {
+            let (value, mask) = (rule.matching.key(), rule.matching.mask());
+            (0..key.words().len()).all(|i| (key.words()[i] ^ value.words()[i]) & mask.words()[i] == 0)
+        };
+        self.rules.iter().filter(|(t, _)| *t == table).map(|(_, rule)| rule).filter(fits).collect()
+    }
+
+    /// Of the rules that are of their own, and of each match the highest only.
+    fn find_again(&self, table: TableId, key: &FlowKey) -> Option<&Rule> {
+        let fitting = self.fitting(table, key);
+        let hidden = |rule: &Rule| {
+            fitting.iter().any(|other| other.matching == rule.matching && other.priority > rule.priority)
+        };
+        let seen = fitting.iter().copied().filter(|rule| clauses(rule).is_empty() && !hidden(rule));
+        // The last of the highest when turned around: the first that was added.
+        seen.rev().max_by_key(|rule| rule.priority)
     }
 
     /// What is sent of a frame with this key.
@@ -86,6 +116,14 @@ impl Reference {
             (port, group) => port == Some(true) || group == Some(true),
         }
     }
+}
+
+fn clauses(rule: &Rule) -> Vec<Clause> {
+    let clause = |action: &RuleAction| match action {
+        RuleAction::Conjunction(clause) => Some(*clause),
+        _ => None,
+    };
+    rule.instructions.apply.iter().filter_map(clause).collect()
 }
 
 #[derive(Clone)]
@@ -234,6 +272,7 @@ impl Run<'_> {
             RuleAction::PushVlan { .. } => self.frame.push_tag(),
             RuleAction::PopVlan => self.frame.pop_tag(),
             RuleAction::DecTtl => return self.dec_ttl(),
+            RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
             RuleAction::Resubmit { port, table: to } => {
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
             }
