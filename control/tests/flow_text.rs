@@ -87,7 +87,7 @@ fn a_missing_header_is_named() {
 #[test]
 fn what_there_is_not_yet_is_refused_by_name() {
     for word in
-        ["idle_timeout=5", "hard_timeout=5", "send_flow_rem", "conj_id=1", "ct_state=+trk", "tun_gbp_id=1"]
+        ["idle_timeout=5", "hard_timeout=5", "send_flow_rem", "dp_hash=1", "ct_state=+trk", "tun_gbp_id=1"]
     {
         let name = word.split('=').next().unwrap();
         let message = refusal(&format!("{word},actions=1"));
@@ -99,7 +99,7 @@ fn what_there_is_not_yet_is_refused_by_name() {
         "controller",
         "ct(commit)",
         "meter:1",
-        "conjunction(1,1/2)",
+        "multipath(eth_src,50,modulo_n,1,0,reg0[])",
         "learn(table=1)",
         "LOCAL",
     ] {

@@ -2,7 +2,9 @@
 
 use control::text::{NoNames, format_flow, format_group, parse_flows, parse_groups, parse_table_flow};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use datapath::pipeline::{
+    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+};
 use proptest::prelude::*;
 
 /// A protocol and the fields that its frames have: to match, and to set.
@@ -58,6 +60,7 @@ const ALWAYS: &[Field] = &[
     Field::TunDst,
     Field::TunIpv6Src,
     Field::TunIpv6Dst,
+    Field::ConjId,
     Field::Metadata,
     Field::Reg0,
     Field::Reg7,
@@ -75,7 +78,7 @@ const ALWAYS_SET: &[Field] = &[
     Field::Xxreg3,
 ];
 /// Fields whose value carries no mask.
-const EXACT: &[Field] = &[Field::NwTtl, Field::NwProto, Field::IpDscp, Field::NwEcn];
+const EXACT: &[Field] = &[Field::NwTtl, Field::NwProto, Field::IpDscp, Field::NwEcn, Field::ConjId];
 
 /// The mask of a field: whole, a prefix, or anything but nothing.
 fn mask(field: Field, whole: bool, random: u128, prefix: u32) -> u128 {
@@ -111,7 +114,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let registers = [Field::Reg1, Field::Xreg3, Field::Xxreg0, Field::Metadata, Field::TunId, Field::EthDst];
     let field = |pick: usize| registers[pick % registers.len()];
     let port = OfPort(1 + value as u32 % 0xfeff);
-    match prefix % 9 {
+    match prefix % 10 {
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
         1 => RuleAction::All,
         2 => RuleAction::Flood,
@@ -125,13 +128,15 @@ fn anywhere(draw: &Draw) -> RuleAction {
         5 => RuleAction::Resubmit { port: Some(port), table: whole.then_some(TableId(random as u8 % 254)) },
         6 => RuleAction::Resubmit { port: None, table: Some(TableId(random as u8 % 254)) },
         7 => RuleAction::Clone(Vec::new()),
+        8 => RuleAction::Note(vec![value as u8; 6 + 8 * (pick % 3)].into()),
         _ => RuleAction::Clone(vec![RuleAction::Output(port), RuleAction::Clone(vec![RuleAction::InPort])]),
     }
 }
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    !matches!(action, RuleAction::OutputReg(_) | RuleAction::Resubmit { .. } | RuleAction::Clone(_))
+    use RuleAction::{Clone, Note, OutputReg, Resubmit};
+    !matches!(action, OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_))
 }
 
 prop_compose! {
@@ -249,6 +254,20 @@ proptest! {
     }
 
     #[test]
+    fn conjunctions_that_are_written_are_read_back(
+        (table, mut rule) in flows(),
+        clauses in prop::collection::vec((any::<u32>(), 2..=64u8, any::<u8>()), 1..4),
+    ) {
+        let clause = |(id, of, number): (u32, u8, u8)| Clause { id, of, number: 1 + number % of };
+        let mut apply: Vec<_> = clauses.into_iter().map(|c| RuleAction::Conjunction(clause(c))).collect();
+        apply.extend(rule.instructions.apply.into_iter().filter(|a| matches!(a, RuleAction::Note(_))));
+        rule.instructions = Instructions::apply(apply);
+        let text = format_flow(table, &rule, &NoNames);
+        let read = parse_table_flow("flow", &text, &NoNames);
+        prop_assert_eq!(read.map_err(|fault| TestCaseError::fail(fault.to_string()))?, (table, rule), "{}", text);
+    }
+
+    #[test]
     fn groups_that_are_written_are_read_back((id, group) in groups()) {
         let text = format_group(id, &group, &NoNames);
         let read = parse_groups("group", &text, &NoNames);
@@ -267,7 +286,7 @@ proptest! {
             "ip", "tcp", "arp", "nw_src=", "dl_vlan=", "tcp_flags=", "/", ":", "->", "(", ")", "=", "*", "1.2.3.4", "::1",
             "0xffff", "actions=", "set_field:", "output:", "+", "-", "|", "mod_tp_dst:", "99999999999999999999", "\"",
             "table=", "reg0", "[", "]", "..", "move:", "load:", "resubmit(", "clone(", "group:", "bucket=", "group_id=",
-            "type=all", "write_actions(", "goto_table:", "write_metadata:",
+            "type=all", "conjunction(", "note:", "conj_id=", "write_actions(", "goto_table:", "write_metadata:",
         ]), 0..20),
         separator in prop::sample::select(vec!["", ",", " "]),
     ) {

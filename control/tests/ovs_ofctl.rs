@@ -188,6 +188,14 @@ const ACCEPTED: &[&str] = &[
     "actions=write_metadata:5/7",
     "ip,actions=mod_nw_ttl:5,clone(mod_nw_ttl:3,1)",
     "actions=push_vlan:0x8100,set_field:4101->vlan_vid,goto_table:1",
+    "ip,actions=conjunction(1,1/2)",
+    "ip,ip_src=10.0.0.1,actions=conjunction(0x5, 1/2),conjunction(0,3/64),conjunction(4294967295,2/3)",
+    "actions=conjunction(1,1/2),note:00.01,conjunction(2,1/2)",
+    "conj_id=5,actions=conjunction(1,1/2)",
+    "conj_id=0,actions=1",
+    "conj_id=*,actions=1",
+    "priority=5,conj_id=4294967295,ip,reg0=1,tun_id=1,metadata=3,in_port=2,actions=move:conj_id[]->reg0[],output:conj_id[0..15]",
+    "actions=note,note:,note:aabb,note:aa.bb.cc.dd.ee.ff,note:0102030405.06.07,1",
 ];
 
 /// Flows that both refuse.
@@ -319,6 +327,26 @@ const REFUSED: &[&str] = &[
     "actions=write_actions(clone(1))",
     "actions=write_actions(output:reg0[])",
     "actions=apply_actions(1)",
+    "actions=conjunction(1,1/2),1",
+    "actions=1,conjunction(1,1/2)",
+    "actions=conjunction(1,1/2),drop",
+    "actions=conjunction(1,1/2),goto_table:3",
+    "actions=conjunction(1,1/2),clear_actions",
+    "actions=write_metadata:3,conjunction(1,1/2)",
+    "actions=write_actions(conjunction(1,1/2))",
+    "actions=conjunction(1,1/1)",
+    "actions=conjunction(1,3/2)",
+    "actions=conjunction(1,0/2)",
+    "actions=conjunction(1,1/65)",
+    "actions=conjunction:1",
+    "actions=conjunction(1,2)",
+    "actions=conjunction",
+    "conj_id=5/7,actions=1",
+    "actions=set_field:3->conj_id",
+    "actions=load:3->NXM_NX_CONJ_ID[]",
+    "actions=note:zz",
+    "actions=note:123",
+    "actions=write_actions(note:01)",
 ];
 
 /// Flows that ovs-ofctl accepts and we refuse, and why.
@@ -367,6 +395,8 @@ const STRICTER: &[(&str, &str)] = &[
     ("actions=NORMAL", "not supported yet"),
     ("actions=set_field:5->in_port", "not supported yet"),
     ("actions=set_field:10.0.0.1->tun_src", "not supported yet"),
+    ("actions=conjunction(4294967296,1/2)", "the number would be cut"),
+    ("actions=clone(conjunction(1,1/2))", "it would say nothing"),
     ("sctp,actions=set_field:80->sctp_dst", "not supported yet"),
 ];
 

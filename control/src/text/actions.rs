@@ -44,14 +44,14 @@ pub(super) enum Place {
 /// Actions as they are read, one word after the other.
 pub(super) struct Reading<'a> {
     pub(super) known: Known<'a>,
-    place: Place,
+    pub(super) place: Place,
     pub(super) context: Context,
     drop: Option<Fault>,
     /// How many clones this is inside of.
-    depth: usize,
+    pub(super) depth: usize,
     /// How many actions were read, those inside of others too.
     count: usize,
-    actions: Vec<RuleAction>,
+    pub(super) actions: Vec<RuleAction>,
 }
 
 impl<'a> Reading<'a> {
@@ -125,6 +125,8 @@ impl<'a> Reading<'a> {
             "resubmit" => self.resubmit(word),
             "clone" => self.clone_of(word),
             "dec_ttl" => self.dec_ttl(word),
+            "conjunction" => self.conjunction(word),
+            "note" => self.note(word),
             "mod_dl_src" => self.modify(word, "eth_src"),
             "mod_dl_dst" => self.modify(word, "eth_dst"),
             "mod_nw_src" => self.modify(word, "ip_src"),
@@ -233,7 +235,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Refuses what an action set does not have.
-    fn not_in_a_set(&self, word: &Word<'_>) -> Result<(), Fault> {
+    pub(super) fn not_in_a_set(&self, word: &Word<'_>) -> Result<(), Fault> {
         let name = word.key.text;
         match self.place {
             Place::Flow => Ok(()),

@@ -1,6 +1,7 @@
 //! Writing rules as text, the way `ovs-ofctl dump-flows --no-stats` of OpenFlow 1.5 does: fields in the same order, under
 //! the same names. What the parser accepted it accepts again, with the same meaning.
 
+use super::annotations::write_note;
 use super::conditions::PRIORITY_DEFAULT;
 use super::context::{ARP, Context, Needs, TAG_PRESENT};
 use super::fields::{Form, NAMES, Name, Set};
@@ -10,7 +11,7 @@ use super::ports::PortNames;
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Instructions, Match, Part, Rule, RuleAction, TableId};
+use datapath::pipeline::{Clause, Instructions, Match, Part, Rule, RuleAction, TableId};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -93,6 +94,10 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
             && (protocol.protocol.is_none() || protocol.protocol == context.protocol)
     });
     let mut proto_shown = false;
+    let (id, mask) = get(Field::ConjId);
+    if mask != 0 {
+        out.push(format!("conj_id={}", write_condition(Form::Decimal, Field::ConjId, id, mask)));
+    }
     if let Some(protocol) = shorthand {
         out.push(protocol.name.into());
         proto_shown = protocol.protocol.is_some();
@@ -289,6 +294,8 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
             let port = port.map_or(String::new(), |port| write_port(port.0.into(), ports));
             format!("resubmit({port},{})", table.map_or(String::new(), |table| table.0.to_string()))
         }
+        RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
+        RuleAction::Note(bytes) => write_note(bytes),
         RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }

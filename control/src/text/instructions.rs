@@ -27,11 +27,13 @@ pub(super) fn read_instructions(
             None => apply.word(word)?,
             Some(_) => {
                 apply.drop_alone()?;
+                apply.no_conjunction(word.key)?;
                 instruction(word, table, &apply, &mut out)?;
                 last = place;
             }
         }
     }
+    apply.conjunction_alone(text)?;
     out.apply = apply.finish()?;
     Ok(out)
 }

@@ -7,6 +7,7 @@
 //! Text is outside input: its lines, flows, actions and faults are bounded and no text makes the parser panic.
 
 mod actions;
+mod annotations;
 mod conditions;
 mod context;
 mod diagnostic;

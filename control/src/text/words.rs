@@ -57,7 +57,6 @@ pub(super) const FLOW_WORDS_NOT_YET: &[&str] = &[
 /// Fields that Open vSwitch knows and this version does not have. A name that ends with `*` stands for many.
 pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "actset_output",
-    "conj_id",
     "ct_*",
     "dp_hash",
     "eth",
@@ -114,6 +113,8 @@ pub(super) const ACTIONS: &[&str] = &[
     "dec_ttl",
     "resubmit",
     "clone",
+    "conjunction",
+    "note",
     "clear_actions",
     "write_actions",
     "write_metadata",
@@ -129,7 +130,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "bundle",
     "bundle_load",
     "check_pkt_larger",
-    "conjunction",
     "controller",
     "ct",
     "ct_clear",
@@ -150,7 +150,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "multipath",
     "nat",
     "normal",
-    "note",
     "output_reg",
     "pop",
     "pop_mpls",
