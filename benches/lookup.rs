@@ -5,6 +5,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use datapath::flow::hash::entropy;
 use datapath::flow::{Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Seed, SignatureCache, extract};
 use datapath::mem::BATCH;
+use datapath::stats::Ledger;
 use std::hint::black_box;
 
 const PORT: OfPort = OfPort(1);
@@ -45,7 +46,7 @@ fn keys(c: &mut Criterion) {
 }
 
 fn exact(c: &mut Criterion) {
-    let seed = Seed::new(1);
+    let (seed, ledger) = (Seed::new(1), Ledger::default());
     let mut group = c.benchmark_group("flow caches, hits");
     group.throughput(Throughput::Elements(BATCH as u64));
     for flows in [64, 10_048, 100_032] {
@@ -56,7 +57,7 @@ fn exact(c: &mut Criterion) {
         let keys: Vec<_> = (0..flows as u32).map(key).collect();
         for (key, program) in keys.iter().zip(0..) {
             let answer = Answer { generation: 1, program, ..Answer::default() };
-            signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, 0));
+            signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, &[], &ledger));
         }
         let mut batches = keys.chunks_exact(BATCH).cycle();
         group.bench_function(BenchmarkId::from_parameter(flows), |b| {

@@ -11,5 +11,5 @@ pub use extract::{Tunnelled, Unfilled, extract};
 pub use field::{Field, Slot};
 pub use hash::{KeyHash, Seed};
 pub use key::{FlowKey, FlowMask, OfPort};
-pub use megaflow::{Answer, FlowId, MASKS_MAX, Megaflows};
+pub use megaflow::{Answer, CREDITS_MAX, FlowId, IDLE_MS, MASKS_MAX, Megaflows};
 pub use signature::SignatureCache;

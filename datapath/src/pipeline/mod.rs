@@ -26,7 +26,7 @@ pub use observer::Observer;
 pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use table::{Installed, Table};
 pub use translate::{observe, translate};
-pub use translation::{ACTIONS_MAX, CREDITS_MAX, Translation};
+pub use translation::{ACTIONS_MAX, Translation};
 
 use crate::flow::OfPort;
 use crate::port::PortId;

@@ -2,14 +2,14 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
-use crate::flow::{FlowKey, FlowMask};
+use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
 
 /// Most steps that a frame may take. A rule that needs more is refused as a whole rather than half done.
 pub const ACTIONS_MAX: usize = 64;
 
-/// Most places that a frame may be counted in: one for each lookup, group and bucket of its way.
-pub const CREDITS_MAX: usize = super::translate::LOOKUPS_MAX as usize;
+// A frame is counted once for each lookup, group and bucket of its way.
+const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
 
 /// What translation found. Reused from miss to miss, so that it allocates nothing.
 #[derive(Clone, Debug)]

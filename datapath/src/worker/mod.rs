@@ -6,6 +6,7 @@
 mod programs;
 pub mod publish;
 mod stage;
+mod sweep;
 mod turn;
 
 pub use publish::{Inbox, Publisher, channel};
@@ -20,6 +21,7 @@ use programs::Programs;
 use stage::Batch;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use sweep::Sweep;
 
 /// What a port is to the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +73,10 @@ pub struct Worker<'u> {
     inbox: Inbox,
     seed: Seed,
     now_ns: u64,
-    now_ms: u32,
     adopted_ns: u64,
     /// Whether there is more to do than a turn can: the last one was full.
     loaded: bool,
+    sweep: Sweep,
     published_ns: u64,
     counters: WorkerCounters,
     drops: Drops,
@@ -100,9 +102,9 @@ impl<'u> Worker<'u> {
             inbox: parts.inbox,
             seed: parts.seed,
             now_ns: 0,
-            now_ms: 0,
             adopted_ns: 0,
             loaded: false,
+            sweep: Sweep::default(),
             published_ns: 0,
             counters: WorkerCounters::default(),
             drops: Drops::default(),
@@ -152,30 +154,37 @@ impl<'u> Worker<'u> {
 
     fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        self.now_ms = (now_ns / 1_000_000) as u32;
+        self.megaflows.set_now(now_ns / 1_000_000);
         if self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS {
             return;
         }
-        let before = self.pipeline.generation();
-        if self.inbox.adopt(&mut self.pipeline) {
-            self.adopted_ns = now_ns;
-            self.counters.adoptions += 1;
-            // Answers of older generations are looked into when they are needed next. A pipeline that is not newer is not a
-            // successor: nothing that was answered says anything of it.
-            if self.pipeline.generation() <= before {
-                self.forget();
-                self.recent.restart(self.pipeline.generation());
-            } else {
-                self.recent.learn(self.pipeline.changes(), before);
-            }
-            self.shared.adopted(self.pipeline.generation());
+        if let Some(newest) = self.inbox.take() {
+            self.adopt(newest);
         }
+    }
+
+    fn adopt(&mut self, newest: Arc<Pipeline>) {
+        self.adopted_ns = self.now_ns;
+        self.counters.adoptions += 1;
+        let (before, now) = (self.pipeline.generation(), newest.generation());
+        // Answers of older generations are looked into when they are needed next. A pipeline that is not newer, or one of
+        // others, is not a successor: nothing that was answered says anything of it, and nothing counts there.
+        if now > before && newest.ledger().is(self.pipeline.ledger()) {
+            self.recent.learn(newest.changes(), before);
+        } else {
+            self.forget();
+            self.recent.restart(now);
+        }
+        let old = std::mem::replace(&mut self.pipeline, newest);
+        self.inbox.give(old);
+        self.shared.adopted(now);
     }
 
     fn end(&mut self, handled: usize) {
         self.loaded = handled >= BATCH;
         self.counters.turns += 1;
         self.counters.idle_turns += u64::from(handled == 0);
+        self.sweep();
         if self.now_ns.saturating_sub(self.published_ns) >= PUBLISH_NS {
             self.publish();
         }

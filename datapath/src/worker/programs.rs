@@ -16,13 +16,15 @@ const ACTIONS: usize = 1 << 16;
 /// Most programs.
 const PROGRAMS: usize = 1 << 14;
 
+const _: () = assert!(PROGRAMS < u16::MAX as usize, "a number of two bytes, and one that is none");
+
 /// All programs of a worker under one pipeline.
 #[derive(Debug)]
 pub(super) struct Programs {
     actions: Vec<Action>,
     /// Start and end of each program in `actions`.
     bounds: Vec<(u32, u32)>,
-    index: HashTable<u32>,
+    index: HashTable<u16>,
     hasher: BuildHasherDefault<DefaultHasher>,
 }
 
@@ -43,17 +45,17 @@ impl Programs {
     }
 
     /// The number of the program with these actions. Whoever calls has asked [`Programs::fits_a_batch`] for the batch.
-    pub(super) fn intern(&mut self, actions: &[Action]) -> u32 {
+    pub(super) fn intern(&mut self, actions: &[Action]) -> u16 {
         let hash = self.hasher.hash_one(actions);
         if let Some(id) = self.index.find(hash, |id| self.actions(*id) == actions) {
             return *id;
         }
-        let (id, start) = (self.bounds.len() as u32, self.actions.len() as u32);
+        let (id, start) = (self.bounds.len() as u16, self.actions.len() as u32);
         self.actions.extend_from_slice(actions);
         self.bounds.push((start, self.actions.len() as u32));
         let Programs { actions, bounds, index, hasher } = self;
         index.insert_unique(hash, id, |id| {
-            let (start, end) = bounds[*id as usize];
+            let (start, end) = bounds[usize::from(*id)];
             hasher.hash_one(&actions[start as usize..end as usize])
         });
         id
@@ -61,8 +63,8 @@ impl Programs {
 
     /// The actions of a program.
     #[inline]
-    pub(super) fn actions(&self, id: u32) -> &[Action] {
-        let (start, end) = self.bounds[id as usize];
+    pub(super) fn actions(&self, id: u16) -> &[Action] {
+        let (start, end) = self.bounds[usize::from(id)];
         &self.actions[start as usize..end as usize]
     }
 

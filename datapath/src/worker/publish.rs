@@ -40,18 +40,20 @@ impl Publisher {
 }
 
 impl Inbox {
-    /// Replaces `current` by the newest pipeline, if there is one and room for the old one. True if so. There is room, at the
+    /// The newest pipeline, if there is one that was not taken yet and room for the one that it replaces. There is room, at the
     /// latest when the publisher has returned.
     #[inline]
-    pub fn adopt(&self, current: &mut Arc<Pipeline>) -> bool {
+    pub fn take(&self) -> Option<Arc<Pipeline>> {
         if self.newest.is_empty() || self.retired.is_full() {
-            return false;
+            return None;
         }
-        let Some(newest) = self.newest.pop() else { return false };
-        let old = std::mem::replace(current, newest);
-        // There is room: nobody else puts anything in.
+        self.newest.pop()
+    }
+
+    /// Hands back the pipeline in whose place the one came that was taken last.
+    pub fn give(&self, old: Arc<Pipeline>) {
+        // There is room: it was asked for before, and nobody else puts anything in.
         let _ = self.retired.push(old);
-        true
     }
 }
 
@@ -61,6 +63,14 @@ mod tests {
     use crate::flow::Seed;
     use crate::pipeline::Base;
     use crate::tunnel::{TunnelTable, Underlay};
+
+    /// As a worker does. True if there was something new.
+    fn adopt(inbox: &Inbox, current: &mut Arc<Pipeline>) -> bool {
+        let newest = inbox.take();
+        let adopted = newest.is_some();
+        newest.into_iter().for_each(|newest| inbox.give(std::mem::replace(current, newest)));
+        adopted
+    }
 
     fn pipeline() -> Pipeline {
         let tunnels = TunnelTable::new(Vec::new(), Seed::new(0)).unwrap();
@@ -75,13 +85,13 @@ mod tests {
         let mut current = first.clone();
         publisher.publish(pipeline.snapshot());
         publisher.publish(pipeline.snapshot());
-        assert!(inbox.adopt(&mut current));
+        assert!(adopt(&inbox, &mut current));
         assert_eq!(current.generation(), 3);
         assert_eq!(Arc::strong_count(&first), 2, "handed back, not freed");
         publisher.publish(pipeline.snapshot());
         assert_eq!(Arc::strong_count(&first), 1, "freed by the publisher");
-        assert!(inbox.adopt(&mut current));
-        assert!(!inbox.adopt(&mut current), "nothing new");
+        assert!(adopt(&inbox, &mut current));
+        assert!(!adopt(&inbox, &mut current), "nothing new");
     }
 
     /// The worker adopts while the publisher is at it; whatever the moment, the last one published is adopted in the end.
@@ -107,10 +117,10 @@ mod tests {
             let mut missed = Vec::new();
             for generation in (2..=LAST).step_by(2) {
                 while published.load(std::sync::atomic::Ordering::Acquire) != generation {
-                    inbox.adopt(&mut current);
+                    adopt(&inbox, &mut current);
                 }
                 done.wait();
-                inbox.adopt(&mut current);
+                adopt(&inbox, &mut current);
                 if current.generation() != generation {
                     missed.push(generation);
                 }

@@ -18,13 +18,15 @@ pub(super) struct Batch<'u> {
     /// Those that have a key.
     pub(super) frames: Vec<Option<Frame<'u>>>,
     pub(super) keys: Box<[FlowKey; BATCH]>,
+    /// Bytes of each frame as it came in or out of its tunnel: what is counted.
+    pub(super) lengths: [u16; BATCH],
     pub(super) hashes: [KeyHash; BATCH],
     pub(super) flows: [Option<FlowId>; BATCH],
-    pub(super) programs: [u32; BATCH],
+    pub(super) programs: [u16; BATCH],
 }
 
 /// In `programs`: not decided yet.
-const UNDECIDED: u32 = u32::MAX;
+const UNDECIDED: u16 = u16::MAX;
 
 impl Batch<'_> {
     pub(super) fn new() -> Self {
@@ -32,6 +34,7 @@ impl Batch<'_> {
             arrived: Vec::with_capacity(BATCH),
             frames: Vec::with_capacity(BATCH),
             keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
+            lengths: [0; BATCH],
             hashes: [KeyHash::default(); BATCH],
             flows: [None; BATCH],
             programs: [UNDECIDED; BATCH],
@@ -84,6 +87,7 @@ impl<'u> Worker<'u> {
                 extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), key)?
             }
         };
+        self.batch.lengths[at] = frame.len() as u16;
         if let Some(unfilled) = unfilled {
             frame.truncate(unfilled.end);
             frame.request_checksum(unfilled.start, unfilled.field);
@@ -98,7 +102,7 @@ impl<'u> Worker<'u> {
             self.forget();
         }
         let n = self.batch.frames.len();
-        let Batch { keys, hashes, flows, programs, .. } = &mut self.batch;
+        let Batch { keys, lengths, hashes, flows, programs, .. } = &mut self.batch;
         for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
             *hash = KeyHash::of(key, &self.seed);
             self.signatures.prefetch(*hash);
@@ -118,7 +122,7 @@ impl<'u> Worker<'u> {
             });
             programs[i] = match exact {
                 Some(flow) => {
-                    self.megaflows.touch(flow, self.now_ms);
+                    self.megaflows.count(flow, lengths[i]);
                     self.megaflows.answer(flow).program
                 }
                 None => UNDECIDED,
@@ -151,7 +155,7 @@ impl<'u> Worker<'u> {
             }
             outdated => self.ask(i, outdated),
         };
-        self.megaflows.touch(flow, self.now_ms);
+        self.megaflows.count(flow, self.batch.lengths[i]);
         self.signatures.insert(self.batch.hashes[i], flow);
         self.batch.programs[i] = self.megaflows.answer(flow).program;
     }
@@ -159,8 +163,9 @@ impl<'u> Worker<'u> {
     #[cold]
     fn ask(&mut self, i: usize, outdated: Option<FlowId>) -> FlowId {
         self.counters.misses += 1;
+        let ledger = self.pipeline.ledger();
         if let Some(flow) = outdated {
-            self.megaflows.remove(flow);
+            self.megaflows.remove(flow, ledger);
         }
         let key = &self.batch.keys[i];
         translate(&self.pipeline, key, &mut self.translation);
@@ -170,13 +175,13 @@ impl<'u> Worker<'u> {
             rewritten: self.translation.rewritten(),
             program: self.programs.intern(self.translation.actions()),
         };
-        self.megaflows.insert(key, self.translation.mask(), answer, self.now_ms)
+        self.megaflows.insert(key, self.translation.mask(), answer, self.translation.credits(), ledger)
     }
 
-    /// Forgets every answer.
+    /// Forgets every answer, but not what was counted.
     pub(super) fn forget(&mut self) {
         self.programs.clear();
-        self.megaflows.clear();
+        self.megaflows.clear(self.pipeline.ledger());
         self.signatures.clear();
     }
 
@@ -194,7 +199,7 @@ impl<'u> Worker<'u> {
     }
 
     #[inline]
-    fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u32) {
+    fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
         let Worker { slots, pool, drops, seed, batch, programs, pipeline, .. } = self;
         let mut executor = Executor { slots, pool, drops, in_port, seed };
         let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
@@ -216,7 +221,7 @@ fn holds(
     flow: FlowId,
     key: &FlowKey,
 ) -> bool {
-    let Answer { generation, tables, rewritten, .. } = *megaflows.answer(flow);
+    let Answer { generation, tables, rewritten, .. } = megaflows.answer(flow);
     let now = pipeline.generation();
     if generation != now {
         let known = Known { key, mask: megaflows.mask(flow), tables, rewritten };

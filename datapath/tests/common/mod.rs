@@ -95,6 +95,11 @@ pub(crate) struct Switch<'u> {
 
 impl<'u> Switch<'u> {
     pub(crate) fn new(umem: &'u Umem, pipeline: Pipeline, guests: u16) -> Switch<'u> {
+        Switch::with_flows(umem, pipeline, guests, 1024)
+    }
+
+    /// A worker that remembers so many flows.
+    pub(crate) fn with_flows(umem: &'u Umem, pipeline: Pipeline, guests: u16, flows: usize) -> Switch<'u> {
         let (mut ports, mut wires) = (Vec::new(), Vec::new());
         for n in 0..=guests {
             let (near, far) = Memory::pair(256);
@@ -110,7 +115,7 @@ impl<'u> Switch<'u> {
             pipeline: Arc::new(pipeline),
             inbox,
             shared: shared.clone(),
-            flows: 1024,
+            flows,
             seed: Seed::new(1),
         });
         Switch { worker, wires, shared, publisher, now_ns: 0 }

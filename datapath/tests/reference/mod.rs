@@ -20,6 +20,18 @@ pub(crate) struct Reference {
     pub(crate) tunnels: Vec<u32>,
 }
 
+/// Who counts a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The rule with this priority and match.
+    Rule(TableId, u16, Match),
+    /// A table that had no rule for it.
+    Missed(u8),
+    Group(u32),
+    /// The bucket with this number of a group.
+    Bucket(u32, u32),
+}
+
 /// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
@@ -96,14 +108,19 @@ impl Reference {
 
     /// What is sent of a frame with this key.
     pub(crate) fn run(&self, key: &FlowKey) -> Vec<Sent> {
+        self.run_through(key).0
+    }
+
+    /// What is sent of a frame with this key, and who counts it, each as often as it does.
+    pub(crate) fn run_through(&self, key: &FlowKey) -> (Vec<Sent>, Vec<Who>) {
         let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
         let tags = tags.into_iter().filter(|tag| *tag != 0).collect();
         let frame = Frame { says: key.clone(), holds: key.clone(), tags };
-        let mut run = Run { of: self, frame, set: Set::default(), sent: Vec::new() };
+        let mut run = Run { of: self, frame, set: Set::default(), sent: Vec::new(), counting: Vec::new() };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
         run.action_set(&set);
-        run.sent
+        (run.sent, run.counting)
     }
 
     fn is_live(&self, bucket: &Bucket) -> bool {
@@ -218,6 +235,7 @@ struct Run<'a> {
     frame: Frame,
     set: Set,
     sent: Vec<Sent>,
+    counting: Vec<Who>,
 }
 
 impl Run<'_> {
@@ -230,7 +248,10 @@ impl Run<'_> {
         loop {
             let mut seen = self.frame.says.clone();
             seen.set(Field::InPort, port.into());
-            let Some(rule) = self.of.find(table, &seen) else { return };
+            let Some(rule) = self.of.find(table, &seen) else {
+                return self.counting.push(Who::Missed(table.0));
+            };
+            self.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
             let instructions = &rule.instructions;
             if !self.actions(&instructions.apply, table) {
                 return;
@@ -346,12 +367,14 @@ impl Run<'_> {
     fn group(&mut self, id: GroupId) {
         let of = self.of;
         let Some(group) = of.groups.get(&id.0) else { return };
+        self.counting.push(Who::Group(id.0));
         let chosen: Vec<&Bucket> = match group.kind {
             GroupKind::All | GroupKind::Indirect => group.buckets.iter().collect(),
             GroupKind::FastFailover => group.buckets.iter().find(|b| of.is_live(b)).into_iter().collect(),
             GroupKind::Select => self.selected(group).into_iter().collect(),
         };
         for bucket in chosen {
+            self.counting.push(Who::Bucket(id.0, bucket.id));
             self.on_a_copy(|run| run.action_set(&Set { actions: bucket.actions.clone() }));
         }
     }

@@ -11,12 +11,25 @@
 //! **What a flow promises.** Under the generation that stands in it, translating any key that fits gives its program. Flows may
 //! overlap; by that promise they agree.
 //!
+//! **What a flow counts.** Its packets and bytes, for everybody whom its answer is due to ([`counts`]).
+//!
 //! **Threads.** One owner, the worker. Nothing is allocated after [`Megaflows::new`].
+//!
+//! **Memory.** 128 bytes a flow, 20 for its place in the index, 4 in the list of free places, and up to 32 for credits that
+//! do not fit its line; 120 more if its key is long.
+
+mod counts;
+mod lists;
+
+pub use counts::IDLE_MS;
+pub use lists::CREDITS_MAX;
 
 use super::hash::{Seed, masked_hash};
 use super::key::{FlowKey, FlowMask, PACKET_WORDS, SHORT_WORDS};
 use crate::mem::prefetch;
+use crate::stats::{Credit, Ledger};
 use hashbrown::HashTable;
+use lists::Lists;
 
 /// Most masks at a time, the exact one among them.
 pub const MASKS_MAX: usize = 64;
@@ -40,21 +53,59 @@ pub struct Answer {
     /// Words of the key that rules changed, as bits.
     pub rewritten: u64,
     /// What to do.
-    pub program: u32,
+    pub program: u16,
 }
+
+/// Credits that a flow has room for in its line. If there are more, the last is the name of a list with the rest.
+const INLINE: usize = 4;
+
+/// State of a place without a flow. With one, it is one more than the number of credits in the line.
+const FREE: u8 = 0;
+/// State of a flow with a list.
+const LINKED: u8 = u8::MAX;
 
 /// First line: the masked key. Second line: what a hit reads and writes.
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 struct Flow {
     key: [u64; SHORT_WORDS],
-    answer: Answer,
+    generation: u64,
+    tables: u64,
+    rewritten: u64,
+    /// Not flushed yet.
+    packets: u64,
+    bytes: u64,
     used_ms: u32,
-    mask: u16,
-    taken: bool,
+    credits: [u32; INLINE],
+    program: u16,
+    mask: u8,
+    state: u8,
 }
 
 const _: () = assert!(size_of::<Flow>() == 128, "a flow is two cache lines");
+const _: () = assert!(MASKS_MAX <= 1 << u8::BITS);
+
+impl Flow {
+    fn set_answer(&mut self, answer: Answer) {
+        let Answer { generation, tables, rewritten, program } = answer;
+        (self.generation, self.tables, self.rewritten, self.program) =
+            (generation, tables, rewritten, program);
+    }
+
+    /// Numbers of the credits that are in the line.
+    fn inline(&self) -> &[u32] {
+        match self.state {
+            LINKED => &self.credits[..INLINE - 1],
+            FREE => &[],
+            state => &self.credits[..usize::from(state - 1)],
+        }
+    }
+
+    /// The list with the other credits.
+    fn list(&self) -> Option<u32> {
+        (self.state == LINKED).then_some(self.credits[INLINE - 1])
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct Mask {
@@ -73,7 +124,14 @@ pub struct Megaflows {
     index: HashTable<u32>,
     free: Vec<u32>,
     masks: Vec<Mask>,
+    lists: Lists,
     hand: usize,
+    /// Places from here on were not used since there was no flow.
+    high: usize,
+    /// The sweep has come so far.
+    swept: usize,
+    sweep_end: usize,
+    now_ms: u64,
     seed: Seed,
 }
 
@@ -90,7 +148,12 @@ impl Megaflows {
             index: HashTable::with_capacity(flows * 2),
             free: (0..flows as u32).rev().collect(),
             masks,
+            lists: Lists::new(flows),
             hand: 0,
+            high: 0,
+            swept: 0,
+            sweep_end: 0,
+            now_ms: 0,
             seed,
         }
     }
@@ -114,14 +177,14 @@ impl Megaflows {
     #[inline]
     pub fn prefetch(&self, flow: FlowId) {
         prefetch(&self.flows[flow.0 as usize].key);
-        prefetch(&self.flows[flow.0 as usize].answer);
+        prefetch(&self.flows[flow.0 as usize].generation);
     }
 
     /// Whether a frame with this key belongs to the flow.
     #[inline]
     pub fn fits(&self, flow: FlowId, key: &FlowKey) -> bool {
         let have = &self.flows[flow.0 as usize];
-        have.taken && self.equal(flow.0, usize::from(have.mask), key)
+        have.state != FREE && self.equal(flow.0, usize::from(have.mask), key)
     }
 
     #[inline]
@@ -152,19 +215,14 @@ impl Megaflows {
 
     /// What was answered.
     #[inline]
-    pub fn answer(&self, flow: FlowId) -> &Answer {
-        &self.flows[flow.0 as usize].answer
-    }
-
-    /// The flow was used.
-    #[inline]
-    pub fn touch(&mut self, flow: FlowId, now_ms: u32) {
-        self.flows[flow.0 as usize].used_ms = now_ms;
+    pub fn answer(&self, flow: FlowId) -> Answer {
+        let Flow { generation, tables, rewritten, program, .. } = self.flows[flow.0 as usize];
+        Answer { generation, tables, rewritten, program }
     }
 
     /// The answer is as good in this generation.
     pub fn renew(&mut self, flow: FlowId, generation: u64) {
-        self.flows[flow.0 as usize].answer.generation = generation;
+        self.flows[flow.0 as usize].generation = generation;
     }
 
     /// The bits that a flow is known by.
@@ -173,19 +231,32 @@ impl Megaflows {
         &self.masks[usize::from(self.flows[flow.0 as usize].mask)].bits
     }
 
-    /// Remembers an answer for every frame that agrees with `key` in `mask`. `now_ms` is the turn's time in milliseconds.
-    pub fn insert(&mut self, key: &FlowKey, mask: &FlowMask, answer: Answer, now_ms: u32) -> FlowId {
+    /// Remembers an answer for every frame that agrees with `key` in `mask`, and for whom the frames count: at most
+    /// [`CREDITS_MAX`]. Flows that go for it are flushed into the ledger.
+    pub fn insert(
+        &mut self,
+        key: &FlowKey,
+        mask: &FlowMask,
+        answer: Answer,
+        credits: &[Credit],
+        ledger: &Ledger,
+    ) -> FlowId {
+        debug_assert!(credits.len() <= CREDITS_MAX);
         let at = self.mask_for(mask);
         let Mask { bits, long, .. } = &self.masks[at];
         let hash = masked_hash(key, bits, *long, at, &self.seed);
         let same =
             |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
         if let Some(flow) = self.index.find(hash, same).copied() {
-            let have = &mut self.flows[flow as usize];
-            (have.answer, have.used_ms) = (answer, now_ms);
+            self.empty(flow, ledger);
+            self.make_room(credits.len(), ledger);
+            self.flows[flow as usize].set_answer(answer);
+            self.set_credits(flow, credits);
             return FlowId(flow);
         }
-        let flow = self.free.pop().unwrap_or_else(|| self.evict(now_ms));
+        self.make_room(credits.len(), ledger);
+        let flow = self.free.pop().unwrap_or_else(|| self.evict(ledger));
+        self.high = self.high.max(flow as usize + 1);
         let Mask { bits, long, .. } = &self.masks[at];
         let masked = |words: &[u64], bits: &[u64], to: &mut [u64]| {
             to.iter_mut().zip(words.iter().zip(bits)).for_each(|(to, (word, bits))| *to = word & bits);
@@ -195,7 +266,10 @@ impl Megaflows {
         if *long {
             masked(key.rest(), bits.rest(), &mut self.rests[flow as usize]);
         }
-        (have.answer, have.used_ms, have.mask, have.taken) = (answer, now_ms, at as u16, true);
+        have.set_answer(answer);
+        (have.packets, have.bytes) = (0, 0);
+        (have.used_ms, have.mask) = (self.now_ms as u32, at as u8);
+        self.set_credits(flow, credits);
         self.masks[at].flows += 1;
         let Megaflows { flows, rests, masks, index, seed, .. } = self;
         index.insert_unique(hash, flow, |flow| hash_of(*flow, flows, rests, masks, seed));
@@ -203,41 +277,61 @@ impl Megaflows {
     }
 
     /// Forgets a flow.
-    pub fn remove(&mut self, flow: FlowId) {
-        if self.flows[flow.0 as usize].taken {
-            self.unlink(flow.0);
+    pub fn remove(&mut self, flow: FlowId, ledger: &Ledger) {
+        if self.flows[flow.0 as usize].state != FREE {
+            self.unlink(flow.0, ledger);
             self.free.push(flow.0);
         }
     }
 
     /// Forgets everything.
-    pub fn clear(&mut self) {
+    pub fn clear(&mut self, ledger: &Ledger) {
+        self.flush_all(ledger);
         self.index.clear();
         self.free.clear();
         self.free.extend((0..self.flows.len() as u32).rev());
-        self.flows.iter_mut().for_each(|flow| flow.taken = false);
+        self.flows[..self.high].iter_mut().for_each(|flow| flow.state = FREE);
+        self.lists.clear();
         self.masks.truncate(1);
         self.masks[EXACT].flows = 0;
+        (self.high, self.sweep_end) = (0, 0);
     }
 
-    fn unlink(&mut self, flow: u32) {
+    fn unlink(&mut self, flow: u32, ledger: &Ledger) {
         let hash = hash_of(flow, &self.flows, &self.rests, &self.masks, &self.seed);
         if let Ok(entry) = self.index.find_entry(hash, |have| *have == flow) {
             entry.remove();
         }
+        self.empty(flow, ledger);
         let have = &mut self.flows[flow as usize];
-        have.taken = false;
+        have.state = FREE;
         self.masks[usize::from(have.mask)].flows -= 1;
     }
 
-    /// Gives up the flow unused for longest among the next few.
-    fn evict(&mut self, now_ms: u32) -> u32 {
-        let size = self.flows.len();
-        let candidates = (0..CANDIDATES).map(|i| (self.hand + i) % size);
-        let idle = |flow: usize| now_ms.wrapping_sub(self.flows[flow].used_ms);
-        let victim = candidates.max_by_key(|flow| idle(*flow)).unwrap_or(0);
-        self.hand = (self.hand + CANDIDATES) % size;
-        self.unlink(victim as u32);
+    /// Flushes a flow, which counts for nobody then.
+    fn empty(&mut self, flow: u32, ledger: &Ledger) {
+        self.flush(flow, ledger);
+        let have = &mut self.flows[flow as usize];
+        let list = have.list();
+        have.state = FREE + 1;
+        list.into_iter().for_each(|list| self.lists.remove(list));
+    }
+
+    /// The next few places.
+    fn candidates(&self) -> impl Iterator<Item = usize> + use<> {
+        let (hand, size) = (self.hand, self.flows.len());
+        (0..CANDIDATES).map(move |i| (hand + i) % size)
+    }
+
+    fn next_candidates(&mut self) {
+        self.hand = (self.hand + CANDIDATES) % self.flows.len();
+    }
+
+    /// Gives up the flow unused for longest among the next few; only called when all places are taken.
+    fn evict(&mut self, ledger: &Ledger) -> u32 {
+        let victim = self.candidates().max_by_key(|flow| self.idle_ms(*flow)).unwrap_or(0);
+        self.next_candidates();
+        self.unlink(victim as u32, ledger);
         victim as u32
     }
 
@@ -280,81 +374,4 @@ fn hash_of(flow: u32, flows: &[Flow], rests: &[[u64; REST]], masks: &[Mask], see
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::Field;
-
-    fn key(source: u128, port: u128) -> FlowKey {
-        let mut key = FlowKey::default();
-        key.set(Field::NwSrc, source);
-        key.set(Field::TpSrc, port);
-        key
-    }
-
-    fn sources() -> FlowMask {
-        key(Field::NwSrc.max(), 0)
-    }
-
-    fn answer(program: u32) -> Answer {
-        Answer { generation: 1, program, ..Answer::default() }
-    }
-
-    fn program(flows: &Megaflows, key: &FlowKey) -> Option<u32> {
-        flows.find(key).map(|flow| flows.answer(flow).program)
-    }
-
-    #[test]
-    fn a_flow_takes_every_frame_that_agrees_in_its_mask() {
-        let mut flows = Megaflows::new(64, Seed::new(1));
-        flows.insert(&key(7, 1000), &sources(), answer(5), 0);
-        assert_eq!(program(&flows, &key(7, 2000)), Some(5));
-        assert_eq!(program(&flows, &key(8, 1000)), None);
-    }
-
-    #[test]
-    fn flows_of_long_keys_are_told_apart_by_their_rest() {
-        let mut flows = Megaflows::new(64, Seed::new(1));
-        let (mut a, mut b, mut mask) = (key(1, 1), key(1, 1), sources());
-        a.set(Field::Ipv6Dst, 1);
-        b.set(Field::Ipv6Dst, 2);
-        mask.set(Field::Ipv6Dst, u128::MAX);
-        flows.insert(&a, &mask, answer(1), 0);
-        flows.insert(&b, &mask, answer(2), 0);
-        assert_eq!((program(&flows, &a), program(&flows, &b)), (Some(1), Some(2)));
-    }
-
-    #[test]
-    fn masks_are_bounded_and_answers_stay_right_beyond() {
-        let mut flows = Megaflows::new(1024, Seed::new(1));
-        for n in 0..200u32 {
-            let mut mask = sources();
-            mask.set(Field::TunId, u128::from(n));
-            flows.insert(&key(n.into(), 1), &mask, answer(n), 0);
-        }
-        assert!(flows.masks() <= MASKS_MAX);
-        for n in 0..200u32 {
-            assert_eq!(program(&flows, &key(n.into(), 1)), Some(n));
-        }
-    }
-
-    #[test]
-    fn a_full_table_gives_up_the_unused_and_never_grows() {
-        let mut flows = Megaflows::new(64, Seed::new(1));
-        let capacity = flows.index.capacity();
-        for n in 0..10_000u32 {
-            flows.insert(&key(n.into(), 0), &sources(), answer(n), n);
-            assert_eq!(program(&flows, &key(n.into(), 0)), Some(n));
-        }
-        assert_eq!((flows.len(), flows.index.len(), flows.index.capacity()), (64, 64, capacity));
-    }
-
-    #[test]
-    fn a_removed_flow_is_gone_and_its_place_is_used_again() {
-        let mut flows = Megaflows::new(64, Seed::new(1));
-        let flow = flows.insert(&key(1, 0), &sources(), answer(1), 0);
-        flows.remove(flow);
-        flows.remove(flow);
-        assert!(!flows.fits(flow, &key(1, 0)) && flows.find(&key(1, 0)).is_none());
-        assert_eq!(flows.insert(&key(2, 0), &sources(), answer(2), 0), flow);
-    }
-}
+mod tests;

@@ -1,0 +1,262 @@
+//! The law of counters: what rules, groups, buckets and tables have counted is, to the packet and the byte, what a plain
+//! interpreter counts that sees the same frames. With two workers on one ledger, while rules come and go, flows are given up for
+//! want of room or of use, workers end and others begin.
+
+mod common;
+mod pipelines;
+mod reference;
+
+use common::*;
+use datapath::flow::{FlowKey, OfPort};
+use datapath::pipeline::{Counted, Credit, GroupId, Pipeline, Rule, TableId};
+use pipelines::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestCaseError;
+use reference::{Reference, Who};
+
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    ProptestConfig::with_cases(cases.unwrap_or(200))
+}
+
+/// What happens to the switch.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A frame comes in, at one of the two workers.
+    Frame(usize, Index),
+    /// Rules or groups change; published or left for the next time.
+    Change(Change, bool),
+    /// A rule takes the place of another, or of itself, and counts from zero.
+    Anew(Index),
+    /// So many seconds pass.
+    Wait(u8),
+    /// A worker ends and another takes its place.
+    Restart(usize),
+    /// Somebody reads.
+    Read,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        30 => (0..2usize, any::<Index>()).prop_map(|(worker, at)| Event::Frame(worker, at)),
+        6 => (change(), prop::bool::weighted(0.7)).prop_map(|(change, now)| Event::Change(change, now)),
+        1 => any::<Index>().prop_map(Event::Anew),
+        2 => (1..30u8).prop_map(Event::Wait),
+        1 => (0..2usize).prop_map(Event::Restart),
+        2 => Just(Event::Read),
+    ]
+}
+
+/// What the interpreter has counted.
+#[derive(Default)]
+struct Told {
+    /// Of what is there.
+    counted: Vec<(Who, Counted)>,
+    /// Frames that a rule of each table took, and that none did.
+    tables: Vec<(u64, u64)>,
+}
+
+impl Told {
+    fn of(&self, who: &Who) -> Counted {
+        self.counted.iter().find(|(w, _)| w == who).map_or_else(Counted::default, |(_, counted)| *counted)
+    }
+
+    fn count(&mut self, who: Who, bytes: usize, now_ms: u64) {
+        self.tables.resize(256, (0, 0));
+        match &who {
+            Who::Rule(table, ..) => self.tables[usize::from(table.0)].0 += 1,
+            Who::Missed(table) => self.tables[usize::from(*table)].1 += 1,
+            Who::Group(_) | Who::Bucket(..) => {}
+        }
+        let at = self.counted.iter().position(|(w, _)| *w == who).unwrap_or_else(|| {
+            self.counted.push((who, Counted::default()));
+            self.counted.len() - 1
+        });
+        let counted = &mut self.counted[at].1;
+        counted.packets += 1;
+        counted.bytes += bytes as u64;
+        counted.used_ms = now_ms;
+    }
+
+    fn forget(&mut self, gone: impl Fn(&Who) -> bool) {
+        self.counted.retain(|(who, _)| !gone(who));
+    }
+}
+
+fn key_of(port: u16, frame: &[u8]) -> FlowKey {
+    let mut key = FlowKey::default();
+    datapath::flow::extract(frame, OfPort(port.into()), None, &mut key).expect("a whole frame");
+    key
+}
+
+struct Scene<'u> {
+    pipeline: Pipeline,
+    reference: Reference,
+    told: Told,
+    /// What the workers go by: the interpreter's rules lag behind what was not published.
+    published: Reference,
+    /// Counters that begin anew once the workers know.
+    pending: Vec<Who>,
+    switches: Vec<Switch<'u>>,
+    now_ms: u64,
+}
+
+impl<'u> Scene<'u> {
+    fn insert(&mut self, table: TableId, rule: Rule) {
+        self.reference.insert(table, rule.clone());
+        self.pipeline.insert(table, rule);
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Insert(table, rule) => self.insert(table, rule),
+            Change::Remove(_) if self.reference.rules.is_empty() => {}
+            Change::Remove(at) => {
+                let (table, rule) = at.get(&self.reference.rules).clone();
+                self.reference.remove(table, rule.priority, &rule.matching);
+                let gone = self.pipeline.remove(table, rule.priority, &rule.matching);
+                assert!(gone.is_some());
+                self.pending.push(Who::Rule(table, rule.priority, rule.matching));
+            }
+            Change::Group(id, group) => {
+                self.reference.groups.insert(id, group.clone());
+                self.pipeline.set_group(GroupId(id), group);
+                self.pending.extend((0..8).map(|bucket| Who::Bucket(id, bucket)));
+            }
+            Change::RemoveGroup(id) => {
+                self.reference.groups.remove(&id);
+                self.pipeline.remove_group(GroupId(id));
+                self.pending.extend((0..8).map(|bucket| Who::Bucket(id, bucket)).chain([Who::Group(id)]));
+            }
+        }
+    }
+
+    fn anew(&mut self, at: Index) {
+        if self.reference.rules.is_empty() {
+            return;
+        }
+        let (table, rule) = at.get(&self.reference.rules).clone();
+        self.pending.push(Who::Rule(table, rule.priority, rule.matching.clone()));
+        assert!(self.pipeline.insert_anew(table, rule).is_some());
+    }
+
+    /// From here on the workers go by what is there now, and a rule that was gone for a moment is a new one.
+    fn publish(&mut self) {
+        let snapshot = self.pipeline.snapshot();
+        self.switches.iter().for_each(|switch| switch.publisher.publish(snapshot.clone()));
+        self.published = self.reference.clone();
+        for gone in std::mem::take(&mut self.pending) {
+            self.told.forget(|who| *who == gone);
+        }
+    }
+
+    fn frame(&mut self, worker: usize, (port, frame): &(u16, Vec<u8>)) {
+        self.now_ms += 1;
+        let switch = &mut self.switches[worker];
+        switch.now_ns = (self.now_ms - 1) * 1_000_000;
+        switch.put(*port, frame);
+        (0..=GUESTS).for_each(|port| drop(switch.out(port)));
+        for who in self.published.run_through(&key_of(*port, frame)).1 {
+            self.told.count(who, frame.len(), self.now_ms);
+        }
+    }
+
+    fn restart(&mut self, worker: usize, umem: &'u af_xdp::Umem) {
+        self.switches[worker].worker.settle();
+        // What was not published is not known to the new one either; it begins with what there is.
+        self.publish();
+        self.switches[worker] = Switch::with_flows(umem, (*self.pipeline.snapshot()).clone(), GUESTS, 64);
+    }
+
+    fn read(&mut self) -> Result<(), TestCaseError> {
+        for switch in &mut self.switches {
+            let asked = switch.shared.ask_sweep();
+            for _ in 0..100 {
+                switch.turn();
+            }
+            assert_eq!(switch.shared.swept(), asked, "done, a few turns later");
+            assert!(!switch.worker.is_sweeping());
+        }
+        if !self.pending.is_empty() {
+            return Ok(());
+        }
+        let counted = |credit: Credit| self.pipeline.counted(credit);
+        for (table, t) in self.pipeline.tables() {
+            for installed in t.installed() {
+                let rule = &installed.rule;
+                let told = self.told.of(&Who::Rule(table, rule.priority, rule.matching.clone()));
+                prop_assert_eq!(counted(installed.credit()), told, "{:?} {:?}", table, rule);
+            }
+        }
+        for id in 0..4 {
+            let Some(group) = self.pipeline.installed_group(GroupId(id)) else { continue };
+            prop_assert_eq!(counted(group.credit), self.told.of(&Who::Group(id)), "group {}", id);
+            for (bucket, credit) in (0..).zip(&group.buckets) {
+                let told = self.told.of(&Who::Bucket(id, bucket));
+                prop_assert_eq!(counted(*credit), told, "bucket {} of group {}", bucket, id);
+            }
+        }
+        let tables = self.pipeline.tables_counted().into_iter().map(|t| (t.matched, t.missed));
+        let told = self.told.tables.iter().copied().chain(std::iter::repeat((0, 0)));
+        for (table, (counted, told)) in tables.zip(told).enumerate() {
+            prop_assert_eq!(counted, told, "table {}", table);
+        }
+        let settled = self.switches.iter().map(|switch| switch.shared.settled()).min();
+        self.pipeline.settled(settled.unwrap_or(0));
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn counters_are_those_of_the_interpreter(
+        rules in vec(rule(), 1..14),
+        groups in groups(),
+        frames in vec(frames(), 20..150),
+        events in vec(event(), 20..300),
+    ) {
+        let restarts = events.iter().filter(|event| matches!(event, Event::Restart(_))).count();
+        let umems: Vec<_> = (0..2 + restarts).map(|_| umem()).collect();
+        let mut memory = umems.iter();
+        let mut scene = Scene {
+            pipeline: pipeline(1, vec![], GUESTS),
+            reference: Reference {
+                ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
+                tunnels: vec![TUNNEL],
+                ..Reference::default()
+            },
+            told: Told::default(),
+            published: Reference::default(),
+            pending: Vec::new(),
+            switches: Vec::new(),
+            now_ms: 0,
+        };
+        rules.into_iter().for_each(|(table, rule)| scene.insert(table, rule));
+        groups.into_iter().for_each(|(id, group)| scene.change(Change::Group(id, group)));
+        let first = scene.pipeline.snapshot();
+        scene.switches =
+            memory.by_ref().take(2).map(|umem| Switch::with_flows(umem, (*first).clone(), GUESTS, 64)).collect();
+        scene.publish();
+        for event in events {
+            match event {
+                Event::Frame(worker, at) => scene.frame(worker, at.get(&frames)),
+                Event::Change(change, now) => {
+                    scene.change(change);
+                    if now {
+                        scene.publish();
+                    }
+                }
+                Event::Anew(at) => scene.anew(at),
+                Event::Wait(seconds) => scene.now_ms += 1000 * u64::from(seconds),
+                Event::Restart(worker) => scene.restart(worker, memory.next().expect("memory for each")),
+                Event::Read => scene.read()?,
+            }
+        }
+        scene.publish();
+        scene.read()?;
+    }
+}
