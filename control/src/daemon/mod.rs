@@ -189,6 +189,7 @@ impl Daemon {
     /// The newest snapshot, made of what is known now.
     fn compile(&mut self) -> Result<Arc<Pipeline>> {
         self.published = self.watcher.current().clone();
+        self.pipeline.settled(self.workers.settled());
         self.pipeline.set_base(self.bridge.base(self.published.clone(), self.seed)?);
         Ok(self.pipeline.snapshot())
     }

@@ -172,7 +172,7 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
     let start = Instant::now();
     let mut idle = 0;
     while !spec.stop.load(Ordering::Relaxed) {
-        if worker.turn(start.elapsed().as_nanos() as u64) > 0 {
+        if worker.turn(start.elapsed().as_nanos() as u64) > 0 || worker.is_sweeping() {
             idle = 0;
             continue;
         }
@@ -185,5 +185,6 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
             }
         }
     }
+    worker.settle();
     worker.publish();
 }

@@ -1,6 +1,8 @@
 //! The pipeline by the letter: one frame, plain loops, every action done at once. No masks, no caches, nothing shared with
 //! `pipeline/`; only the words (rules, groups, keys) are the same.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{Bucket, Clause, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
