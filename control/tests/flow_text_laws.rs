@@ -21,6 +21,8 @@ const IP: &[Field] = &[Field::NwSrc, Field::NwDst, Field::NwTtl];
 const TCP: &[Field] =
     &[Field::NwSrc, Field::NwDst, Field::NwTtl, Field::TpSrc, Field::TpDst, Field::TcpFlags];
 const UDP6: &[Field] = &[Field::Ipv6Src, Field::Ipv6Dst, Field::Ipv6Label, Field::TpSrc, Field::TpDst];
+const UDP6_MATCHED: &[Field] =
+    &[Field::Ipv6Src, Field::Ipv6Dst, Field::Ipv6Label, Field::Ipv6Exthdr, Field::TpSrc, Field::TpDst];
 const ARP: &[Field] = &[Field::NwSrc, Field::NwDst, Field::NwProto, Field::ArpSha, Field::ArpTha];
 
 const KINDS: [Kind; 7] = [
@@ -34,7 +36,7 @@ const KINDS: [Kind; 7] = [
         matched: TCP,
         set: &[Field::NwSrc, Field::IpDscp, Field::NwEcn, Field::TpSrc, Field::TpDst],
     },
-    Kind { eth_type: Some(0x86dd), protocol: Some(17), icmp_type: None, matched: UDP6, set: UDP6 },
+    Kind { eth_type: Some(0x86dd), protocol: Some(17), icmp_type: None, matched: UDP6_MATCHED, set: UDP6 },
     Kind {
         eth_type: Some(0x86dd),
         protocol: Some(58),

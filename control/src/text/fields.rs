@@ -2,6 +2,7 @@
 //! a frame before the field exists, and whether `set_field` may write it.
 
 use super::context::Needs;
+use super::flags::{self, Flags};
 use datapath::flow::Field;
 
 /// How a value is written.
@@ -21,8 +22,8 @@ pub(super) enum Form {
     Hexadecimal(usize),
     /// `no`, `yes`, `first`, `later` or `not_later`.
     Fragment,
-    /// Names of TCP flags.
-    TcpFlags,
+    /// Names of flags.
+    Flags(&'static Flags),
     /// Tag control information as Open vSwitch keeps it: with bit 12 set when there is a tag.
     VlanTci,
     /// A VLAN identifier of OpenFlow 1.0: 0xffff for "no tag".
@@ -160,7 +161,7 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_OF_UDP_DST", "OXM_OF_UDP_DST"]),
         name(&["sctp_src"], Field::TpSrc, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_SRC"]),
         name(&["sctp_dst"], Field::TpDst, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_DST"]),
-        name(&["tcp_flags"], Field::TcpFlags, Form::TcpFlags, MASK, Tcp, ReadOnly)
+        name(&["tcp_flags"], Field::TcpFlags, Form::Flags(&flags::TCP), MASK, Tcp, ReadOnly)
             .called(&["NXM_NX_TCP_FLAGS", "OXM_OF_TCP_FLAGS"]),
         name(&["icmp_type"], Field::TpSrc, Decimal, EXACT, AnyIcmp, When(Icmp))
             .of_bits(8)
@@ -180,6 +181,15 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_NX_IPV6_DST", "OXM_OF_IPV6_DST"]),
         name(&["ipv6_label"], Field::Ipv6Label, Hexadecimal(5), MASK, Ip6, When(Ip6))
             .called(&["NXM_NX_IPV6_LABEL", "OXM_OF_IPV6_FLABEL"]),
+        name(
+            &["ipv6_exthdr"],
+            Field::Ipv6Exthdr,
+            Form::Flags(&flags::EXTENSION_HEADERS),
+            MASK,
+            Ip6,
+            ReadOnly,
+        )
+        .called(&["OXM_OF_IPV6_EXTHDR"]),
         name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, NotYet)
             .called(&["NXM_NX_ND_TARGET", "OXM_OF_IPV6_ND_TARGET"]),
         name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, NotYet)

@@ -5,7 +5,7 @@ use super::annotations::write_note;
 use super::conditions::PRIORITY_DEFAULT;
 use super::context::{ARP, Context, Needs, TAG_PRESENT};
 use super::fields::{Form, NAMES, Name, Set};
-use super::flags::write_flags;
+use super::flags;
 use super::parts::write_part;
 use super::ports::PortNames;
 use super::value::FRAGMENTS;
@@ -104,7 +104,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
     }
     let arp = context.eth_type == Some(ARP);
     let icmp = context.meets(Needs::AnyIcmp);
-    let names: [(Field, &str); 48] = [
+    let names: [(Field, &str); 49] = [
         (Field::Reg0, "reg0"),
         (Field::Reg1, "reg1"),
         (Field::Reg2, "reg2"),
@@ -138,6 +138,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::Ipv6Src, "ipv6_src"),
         (Field::Ipv6Dst, "ipv6_dst"),
         (Field::Ipv6Label, "ipv6_label"),
+        (Field::Ipv6Exthdr, "ipv6_exthdr"),
         (Field::NwSrc, if arp { "arp_spa" } else { "nw_src" }),
         (Field::NwDst, if arp { "arp_tpa" } else { "nw_dst" }),
         (
@@ -173,7 +174,10 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
             Field::InPort => out.push(format!("in_port={}", write_port(value, ports))),
             Field::IpDscp => out.push(format!("nw_tos={}", value << 2)),
             Field::NwFrag => out.push(format!("nw_frag={}", write_fragment(value, mask))),
-            Field::TcpFlags => out.push(format!("tcp_flags={}", write_flags(value, mask))),
+            Field::TcpFlags => out.push(format!("tcp_flags={}", flags::TCP.write(value, mask))),
+            Field::Ipv6Exthdr => {
+                out.push(format!("ipv6_exthdr={}", flags::EXTENSION_HEADERS.write(value, mask)));
+            }
             _ => out.push(format!("{name}={}", write_condition(form(field), field, value, mask))),
         }
     }

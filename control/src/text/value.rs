@@ -4,7 +4,6 @@
 
 use super::context::TAG_PRESENT;
 use super::fields::{Form, Name};
-use super::flags::read_flags;
 use super::ports::{OFPORT_MAX, PortNames};
 use super::suggest::did_you_mean;
 use datapath::flow::{Field, OfPort};
@@ -89,7 +88,7 @@ pub(super) fn settable(name: &Name, bits: Bits, tagged: bool) -> Result<Bits, St
 fn read(name: &Name, text: &str, ports: &dyn PortNames) -> Result<(u128, u128), String> {
     match name.form {
         Form::Fragment => return read_fragment(text),
-        Form::TcpFlags => return read_flags(text),
+        Form::Flags(flags) => return flags.read(text),
         _ => {}
     }
     let (value, mask) = match text.split_once('/') {

@@ -163,6 +163,7 @@ fn from_ipv6(network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled
     key.set(Field::Ipv6Src, ip.source().to_bits());
     key.set(Field::Ipv6Dst, ip.destination().to_bits());
     key.set(Field::Ipv6Label, ip.flow_label().into());
+    key.set(Field::Ipv6Exthdr, ip.extension_headers().into());
     key.set(Field::NwTos, ip.traffic_class().into());
     key.set(Field::NwTtl, ip.hop_limit().into());
     key.set(Field::NwProto, ip.protocol().into());

@@ -104,6 +104,8 @@ fields! {
     Ipv6Dst = "ipv6_dst", 10, 0, 128;
     /// IPv6 flow label.
     Ipv6Label = "ipv6_label", 12, 32, 20;
+    /// Extension headers of IPv6, as bits ([`crate::wire::exthdr`]).
+    Ipv6Exthdr = "ipv6_exthdr", 12, 16, 9;
     /// ARP sender's hardware address.
     ArpSha = "arp_sha", 13, 0, 48;
     /// ARP target's hardware address.

@@ -4,6 +4,7 @@
 //! Walked are hop-by-hop and destination options, routing, fragment (RFC 8200) and authentication (RFC 4302),
 //! in any order and not further than [`EXTENSIONS_MAX`]. Anything else is the protocol of the payload.
 
+use super::exthdr::Met;
 use super::{Error, Fragment, Layer, be16, protocol, read};
 
 /// Extension headers walked at most. A sender following RFC 8200, section 4.1, needs six.
@@ -18,16 +19,13 @@ pub(super) struct Chain<'a> {
     pub(super) fragment: Fragment,
     /// Everything behind the chain.
     pub(super) payload: &'a [u8],
+    met: Met,
 }
 
 /// Follows next-header values until one is not an extension header, or a later fragment hides the rest.
 #[inline]
 pub(super) fn walk(next_header: u8, body: &[u8]) -> Result<Chain<'_>, Error> {
-    if is_one(next_header) {
-        walk_on(next_header, body)
-    } else {
-        Ok(Chain { protocol: next_header, fragment: Fragment::Whole, payload: body })
-    }
+    if is_one(next_header) { walk_on(next_header, body) } else { Ok(Chain::at(next_header, body)) }
 }
 
 /// True for the next-header values that are walked over.
@@ -46,7 +44,7 @@ pub(super) const fn is_one(next_header: u8) -> bool {
 /// Nearly every packet comes without extension headers; this is for the others.
 #[cold]
 fn walk_on(next_header: u8, body: &[u8]) -> Result<Chain<'_>, Error> {
-    let mut chain = Chain { protocol: next_header, fragment: Fragment::Whole, payload: body };
+    let mut chain = Chain::at(next_header, body);
     for _ in 0..EXTENSIONS_MAX {
         chain = chain.step()?;
         if !is_one(chain.protocol) || chain.fragment == Fragment::Later {
@@ -57,6 +55,20 @@ fn walk_on(next_header: u8, body: &[u8]) -> Result<Chain<'_>, Error> {
 }
 
 impl<'a> Chain<'a> {
+    fn at(next_header: u8, body: &'a [u8]) -> Chain<'a> {
+        Chain { protocol: next_header, fragment: Fragment::Whole, payload: body, met: Met::default() }
+    }
+
+    /// Which headers there are, and what about their order is unexpected: bits of [`super::exthdr`]. What begins the
+    /// fragmentable part is not in a later fragment, and does not count there.
+    #[inline]
+    pub(super) fn headers(&self) -> u16 {
+        match self.fragment {
+            Fragment::Later => self.met.bits(),
+            _ => self.met.end(self.protocol),
+        }
+    }
+
     /// Steps over one extension header.
     ///
     /// ```text
@@ -79,7 +91,8 @@ impl<'a> Chain<'a> {
             _ => ((usize::from(ext_len) + 1) * 8, Fragment::Whole),
         };
         let payload = self.payload.get(len..).ok_or(truncated)?;
-        Ok(Chain { protocol: next_header, fragment: self.fragment.max(fragment), payload })
+        let met = self.met.with(self.protocol);
+        Ok(Chain { protocol: next_header, fragment: self.fragment.max(fragment), payload, met })
     }
 }
 

@@ -155,6 +155,13 @@ impl<'a> View<'a> {
         self.chain.protocol
     }
 
+    /// Which extension headers there are, and whether their order is unexpected: bits of [`super::exthdr`].
+    #[inline]
+    #[must_use]
+    pub fn extension_headers(&self) -> u16 {
+        self.chain.headers()
+    }
+
     /// Which part of its datagram this is.
     #[inline]
     #[must_use]

@@ -18,6 +18,7 @@ pub mod arp;
 pub mod checksum;
 pub mod ethernet;
 pub mod extension;
+pub mod exthdr;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
@@ -166,6 +167,8 @@ pub mod protocol {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// IP encapsulating security payload.
+    pub const ESP: u8 = 50;
     /// IP authentication header.
     pub const AH: u8 = 51;
     /// ICMP for IPv6.

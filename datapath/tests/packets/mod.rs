@@ -260,7 +260,12 @@ impl Packet {
                 key.set(Field::NwTos, (*tos).into());
                 key.set(Field::NwTtl, (*ttl).into());
             }
-            Ip::V6 { source, destination, tos, ttl, label, .. } => {
+            Ip::V6 { source, destination, tos, ttl, label, options } => {
+                let hop = if options.is_empty() { 0 } else { 0x40 };
+                let fragment = if self.fragment == Fragment::Whole { 0 } else { 0x10 };
+                let hidden = self.fragment == Fragment::Later;
+                let secured = if self.protocol() == 50 && !hidden { 2 } else { 0 };
+                key.set(Field::Ipv6Exthdr, hop | fragment | secured);
                 key.set(Field::Ipv6Src, number(source));
                 key.set(Field::Ipv6Dst, number(destination));
                 key.set(Field::NwTos, (*tos).into());

@@ -28,7 +28,7 @@ pub(crate) enum Change {
 /// Whole frames, with up to two tags.
 pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
     let tags = vec((any::<bool>(), select(vec![0u16, 1, 2, 0x2001, 0xe002])), 0..=2);
-    (1..=GUESTS, any::<[u8; 6]>(), 0..8u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
+    (1..=GUESTS, any::<[u8; 6]>(), 0..9u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
         |(port, pick, kind, ttl, tags)| {
             let mut frame = plain(pick, kind, ttl);
             let bytes = tags.iter().flat_map(|(service, tci)| {
@@ -56,6 +56,16 @@ fn plain([a, b, c, d, e, f]: [u8; 6], kind: u8, ttl: u8) -> Vec<u8> {
         4 => ethernet.ipv6(six(c), six(d), ttl).tcp(port(e), port(f), 1, 2).write(&mut frame, &payload),
         5 => ethernet.ipv4(four(c), four(d), ttl).icmpv4_echo_request(1, 2).write(&mut frame, &payload),
         6 => ethernet.ipv6(six(c), six(d), ttl).icmpv6_echo_request(1, 2).write(&mut frame, &payload),
+        7 => {
+            let mut frame = plain([a, b, c, d, e, f], 3, ttl);
+            // Hop-by-hop options, and with destination options; padding in both.
+            let options = [17, 0, 1, 4, 0, 0, 0, 0];
+            let chain = if e & 4 == 0 { options.to_vec() } else { [&[60], &options[1..], &options].concat() };
+            frame[19] += chain.len() as u8;
+            frame[20] = 0;
+            frame.splice(54..54, chain);
+            return frame;
+        }
         _ => {
             let arp = [0, 1, 8, 0, 6, 4, 0, 1 + e % 2];
             let (from, to) = ([&mac(a)[..], &four(c)].concat(), [&[0; 6][..], &four(d)].concat());
@@ -83,6 +93,8 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         1 => select(vec![(0u128, 0x1000u128), (0x1000, 0x1000), (0x1001, 0x1fff), (0xe000, 0xe000), (0, 0xffff)])
             .prop_map(|(v, m)| (Field::VlanTci, v, m)),
         1 => Just((Field::InnerVlanTci, 0x1001, 0x1fff)),
+        1 => (select(vec![0u128, 0x40, 0x48]), select(vec![0x1ffu128, 0x40, 8]))
+            .prop_map(|(v, m)| (Field::Ipv6Exthdr, v, m)),
         1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::NwTtl, v, 0xff)),
         3 => (select(vec![Field::Reg0, Field::Reg1, Field::Metadata, Field::TunId]), small, bits)
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
