@@ -19,6 +19,7 @@ import json
 import pathlib
 import struct
 import sys
+from fractions import Fraction
 
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, conf  # noqa: F401 (for the cases)
 from scapy.layers.inet6 import (  # noqa: F401
@@ -118,6 +119,23 @@ def unfilled(frame):
         pseudo = bytes(addresses) + struct.pack("!BBH", 0, protocol, length)
     raw[at + field : at + field + 2] = fold(pseudo).to_bytes(2, "big")
     return bytes(raw)
+
+
+class Bucket:
+    """Tokens that come at a rate and of which at most `size` wait: what a band of a meter lets through (RFC 2697 section 3 for one
+    colour). In fractions, so that nothing is rounded."""
+
+    def __init__(self, rate, size):
+        self.rate, self.size, self.tokens, self.at = rate, size, Fraction(size), None
+
+    def takes(self, now, amount):
+        """Whether there are so many tokens, at this time in nanoseconds; they are gone then."""
+        gained = 0 if self.at is None else Fraction(now - self.at, 1_000_000_000) * self.rate
+        self.tokens, self.at = min(self.tokens + gained, Fraction(self.size)), now
+        if self.tokens < amount:
+            return False
+        self.tokens -= amount
+        return True
 
 
 class Case:

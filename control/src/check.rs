@@ -1,4 +1,4 @@
-//! `adit check`: reads a configuration, its flows and its groups, and says everything that is wrong with them.
+//! `adit check`: reads a configuration, its flows, groups and meters, and says everything that is wrong with them.
 //!
 //! Nothing is started and no device is touched.
 
@@ -21,11 +21,13 @@ pub struct Report {
     pub ports: usize,
     /// How many tunnels could be read.
     pub tunnels: usize,
-    /// How many flows there are; 0 when something is wrong with one of them, or with a group.
+    /// How many flows there are; 0 when something is wrong with one of them, a group or a meter.
     pub flows: usize,
     /// How many groups there are; 0 likewise.
     pub groups: usize,
-    /// Everything that is wrong: first with the configuration, then with the groups, then with the flows.
+    /// How many meters there are; 0 likewise.
+    pub meters: usize,
+    /// Everything that is wrong: first with the configuration, then with the meters, the groups, the flows.
     pub faults: Vec<Diagnostic>,
     /// What is allowed and hardly meant.
     pub warnings: Vec<String>,
@@ -36,11 +38,13 @@ pub fn check(path: &Path) -> Report {
     let draft = Draft::read(path);
     let mut faults = draft.faults().to_vec();
     let config = draft.config();
-    let (flows, groups) = (config.bridge.flows.as_deref(), config.bridge.groups.as_deref());
-    let rules = read_rules(flows, groups, draft.names()).unwrap_or_else(|more| {
-        faults.extend(more);
-        Rules::default()
-    });
+    let bridge = &config.bridge;
+    let (flows, groups, meters) = (&bridge.flows, &bridge.groups, &bridge.meters);
+    let rules = read_rules(flows.as_deref(), groups.as_deref(), meters.as_deref(), draft.names())
+        .unwrap_or_else(|more| {
+            faults.extend(more);
+            Rules::default()
+        });
     let no_flows = faults.is_empty() && rules.flows.is_empty();
     Report {
         warnings: no_flows.then(|| NO_FLOWS.to_string()).into_iter().collect(),
@@ -51,6 +55,7 @@ pub fn check(path: &Path) -> Report {
         tunnels: config.tunnels.len(),
         flows: rules.flows.len(),
         groups: rules.groups.len(),
+        meters: rules.meters.len(),
         faults,
     }
 }
@@ -63,13 +68,14 @@ impl fmt::Display for Report {
         if !self.fine {
             return write!(f, "{}: {}", self.config, count(self.faults.len(), "fault"));
         }
-        let Report { config, ports, tunnels, flows, groups, .. } = self;
+        let Report { config, ports, tunnels, flows, groups, meters, .. } = self;
         let (ports, tunnels) = (count(*ports, "port"), count(*tunnels, "tunnel"));
-        let groups = match groups {
+        let some = |number: usize, noun| match number {
             0 => String::new(),
-            groups => format!(", {}", count(*groups, "group")),
+            number => format!(", {}", count(number, noun)),
         };
-        write!(f, "{config}: {ports}, {tunnels}, {}{groups}: fine", count(*flows, "flow"))
+        let (groups, meters) = (some(*groups, "group"), some(*meters, "meter"));
+        write!(f, "{config}: {ports}, {tunnels}, {}{groups}{meters}: fine", count(*flows, "flow"))
     }
 }
 

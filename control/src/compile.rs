@@ -1,7 +1,9 @@
 //! From what the operator wants to what the datapath uses: the only place that knows both. Pure.
 
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Base, Group, GroupId, Pipeline, Rule, RuleAction, TableId};
+use datapath::pipeline::{
+    Base, Group, GroupId, Meter, MeterId, MeterSpec, Pipeline, Rule, RuleAction, TableId,
+};
 use datapath::port::PortId;
 use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
 use std::net::IpAddr;
@@ -13,6 +15,8 @@ pub struct Bridge {
     pub rules: Vec<(TableId, Rule)>,
     /// Its groups.
     pub groups: Vec<(GroupId, Group)>,
+    /// Its meters.
+    pub meters: Vec<(MeterId, MeterSpec)>,
     /// Its guest ports.
     pub guests: Vec<(OfPort, PortId)>,
     /// Its tunnel ports.
@@ -62,6 +66,7 @@ impl Bridge {
         let mut pipeline = Pipeline::new(self.base(underlay, seed)?);
         self.rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
         self.groups.iter().for_each(|(id, group)| pipeline.set_group(*id, group.clone()));
+        self.meters.iter().for_each(|(id, meter)| pipeline.set_meter(*id, Meter::new(meter.clone())));
         Ok(pipeline)
     }
 }

@@ -113,6 +113,7 @@ fn every_word_of_a_flow_is_told_of() {
         ("Fields", words.fields),
         ("Actions", words.actions),
         ("Groups", words.groups),
+        ("Meters", words.meters),
         (refused, words.refused),
     ];
     for (title, words) in parts {
@@ -277,7 +278,7 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         texts.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
     }
-    let (mut configurations, mut flows, mut groups) = (0, 0, 0);
+    let (mut configurations, mut flows, mut groups, mut meters) = (0, 0, 0, 0);
     for path in texts {
         let mut names = Default::default();
         for (language, body) in blocks(&read(&path)) {
@@ -290,6 +291,10 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
                 let read = text::parse_groups(&path, &body, &names);
                 assert!(!read.unwrap_or_else(|faults| panic!("{path}: {}", faults[0])).is_empty(), "{path}");
                 groups += 1;
+            } else if body.starts_with("# /etc/adit/meters.txt") {
+                let read = text::parse_meters(&path, &body);
+                assert!(!read.unwrap_or_else(|faults| panic!("{path}: {}", faults[0])).is_empty(), "{path}");
+                meters += 1;
             } else if body.starts_with("# /etc/adit/flows.txt") {
                 let read = text::parse_flows(&path, &body, &names);
                 assert!(!read.unwrap_or_else(|faults| panic!("{path}: {}", faults[0])).is_empty(), "{path}");
@@ -298,6 +303,7 @@ fn every_configuration_and_every_file_of_flows_that_is_shown_is_accepted() {
         }
     }
     assert!(configurations >= 3 && flows >= 2 && groups >= 1, "{configurations}, {flows}, {groups}");
+    assert!(meters >= 1, "{meters}");
 }
 
 #[test]

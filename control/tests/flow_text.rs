@@ -1,11 +1,13 @@
 //! The flow syntax, seen from outside: what is accepted, what is refused and how that is said.
 
 use control::text::{
-    BUCKETS_MAX, FAULTS_MAX, NoNames, PortNames, format_rule, parse_flow, parse_flow_lines, parse_flows,
-    parse_groups, parse_table_flow,
+    BUCKETS_MAX, FAULTS_MAX, NoNames, PortNames, There, format_rule, parse_flow, parse_flow_lines,
+    parse_flows, parse_groups, parse_table_flow,
 };
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, Instructions, Match, Rule, RuleAction, TableId};
+use datapath::pipeline::{
+    Bucket, Group, GroupId, GroupKind, Instructions, Match, MeterId, Rule, RuleAction, TableId,
+};
 use std::collections::BTreeMap;
 
 fn ports() -> BTreeMap<String, OfPort> {
@@ -40,7 +42,7 @@ fn a_flow_is_a_rule() {
 fn a_file_has_comments_blank_lines_and_what_dump_flows_writes() {
     let text = "# two flows\n\n  in_port=1,actions=2 # there\n\
                 cookie=0x0, duration=4.2s, table=0, n_packets=3, n_bytes=180, idle_age=1, arp actions=drop\n";
-    let flows = parse_flow_lines("f", text, &NoNames, None).unwrap();
+    let flows = parse_flow_lines("f", text, &NoNames, There::default()).unwrap();
     assert_eq!(flows.iter().map(|flow| flow.line).collect::<Vec<_>>(), [3, 4]);
     assert!(flows[1].rule.instructions.apply.is_empty());
     assert!(parse_flows("f", "", &NoNames).unwrap().is_empty());
@@ -98,7 +100,6 @@ fn what_there_is_not_yet_is_refused_by_name() {
         "NORMAL",
         "controller",
         "ct(commit)",
-        "meter:1",
         "multipath(eth_src,50,modulo_n,1,0,reg0[])",
         "learn(table=1)",
         "LOCAL",
@@ -131,11 +132,12 @@ fn a_flow_says_one_thing() {
 fn tables_have_rules_of_their_own_and_instructions_their_order() {
     let flows = parse_flows("f", "table=3,ip,actions=1\nip,actions=1\n", &NoNames).unwrap();
     assert_eq!(flows.iter().map(|(table, _)| table.0).collect::<Vec<_>>(), [3, 0]);
-    let text = "table=3,metadata=1,actions=load:7->NXM_NX_REG0[0..15],clear_actions,\
+    let text = "table=3,metadata=1,actions=meter:9,load:7->NXM_NX_REG0[0..15],clear_actions,\
                 write_actions(output:2),write_metadata:0x10/0xf0,goto_table:4";
     let (table, rule) = parse_table_flow("flow", text, &NoNames).unwrap();
     let load = RuleAction::SetField { field: Field::Reg0, value: 7, mask: 0xffff };
     let expected = Instructions {
+        meter: Some(MeterId(9)),
         apply: vec![load],
         clear: true,
         write: vec![RuleAction::Output(OfPort(2))],
@@ -145,15 +147,37 @@ fn tables_have_rules_of_their_own_and_instructions_their_order() {
     assert_eq!((table, rule.instructions), (TableId(3), expected));
     assert!(refusal("table=4,actions=goto_table:4").contains("later table: above 4"));
     assert!(refusal("actions=goto_table:1,g1").contains("g1 stands in front of goto_table"));
+    for late in ["actions=1,meter:1", "actions=meter:1,meter:1", "actions=clear_actions,meter:1"] {
+        assert!(refusal(late).contains("in front of everything else"), "{late}");
+    }
+    for inside in ["actions=clone(meter:1)", "actions=write_actions(meter:1)"] {
+        assert!(refusal(inside).contains("not inside of anything"), "{inside}");
+    }
+    for number in ["0", "65537", "0xffff0000"] {
+        assert!(refusal(&format!("actions=meter:{number}")).contains("from 1 to 65536"), "{number}");
+    }
+    assert!(refusal("actions=meter:controller").contains("not supported yet"));
+    assert!(refusal("actions=meter:1,drop").contains("drop stands alone"));
     assert!(refusal("actions=clone(goto_table:1)").contains("not inside of anything"));
     assert!(refusal("actions=write_actions(resubmit(,1))").contains("has no resubmit"));
+}
+
+#[test]
+fn a_meter_that_is_not_there_is_named_with_its_place() {
+    let meters = [MeterId(1)].into();
+    let text = "in_port=1,actions=meter:1\nin_port=2,actions=meter:7,2\n";
+    let faults =
+        parse_flow_lines("f", text, &NoNames, There { groups: None, meters: Some(&meters) }).unwrap_err();
+    assert_eq!((faults.len(), faults[0].line, faults[0].column), (1, 2, 25), "{}", faults[0]);
+    assert!(faults[0].message.contains("there is no meter 7"));
 }
 
 #[test]
 fn a_group_that_is_not_there_is_named_with_its_place() {
     let groups = [GroupId(1)].into();
     let text = "in_port=1,actions=group:1\nin_port=2,actions=clone(2,group:7)\n";
-    let faults = parse_flow_lines("f", text, &NoNames, Some(&groups)).unwrap_err();
+    let faults =
+        parse_flow_lines("f", text, &NoNames, There { groups: Some(&groups), meters: None }).unwrap_err();
     assert_eq!(faults.len(), 1);
     assert_eq!((faults[0].line, faults[0].column), (2, 33), "{}", faults[0]);
     assert!(faults[0].message.contains("there is no group 7"));

@@ -1,9 +1,13 @@
 //! Laws of the flow syntax: what is written is read back the same, and no text makes the parser panic.
 
-use control::text::{NoNames, format_flow, format_group, parse_flows, parse_groups, parse_table_flow};
+use control::text::{
+    NoNames, format_flow, format_group, format_meter, parse_flows, parse_groups, parse_meters,
+    parse_table_flow,
+};
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+    Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
+    MeterUnit, Part, Rule, RuleAction, TableId,
 };
 use proptest::prelude::*;
 
@@ -148,10 +152,12 @@ prop_compose! {
         clear in any::<bool>(),
         metadata in any::<Option<(u64, u64)>>(),
         goto in any::<Option<u8>>(),
+        meter in any::<Option<u16>>(),
     ) -> (TableId, Rule) {
         let mut rule = rule;
         rule.instructions.apply.extend(apply.iter().map(anywhere));
         rule.instructions.write = write.iter().map(anywhere).filter(in_a_set).collect();
+        rule.instructions.meter = meter.map(|meter| MeterId(u32::from(meter) + 1));
         rule.instructions.clear = clear;
         rule.instructions.metadata = metadata.map(|(value, mask)| (value & (mask | 1), mask | 1));
         rule.instructions.goto = goto.filter(|to| *to > table && *to < 254).map(TableId);
@@ -184,6 +190,21 @@ prop_compose! {
             buckets.truncate(1);
         }
         (GroupId(id), Group { kind, buckets })
+    }
+}
+
+prop_compose! {
+    fn meters()(
+        (id, packets, burst, stats) in (1u32..=65_536, any::<bool>(), any::<bool>(), any::<bool>()),
+        bands in prop::collection::vec((any::<Option<u8>>(), 1u32.., 1u32..), 1..=16),
+    ) -> (MeterId, MeterSpec) {
+        let band = |(level, rate, size): (Option<u8>, u32, u32)| Band {
+            kind: level.map_or(BandKind::Drop, |level| BandKind::DscpRemark { prec_level: level.max(1) }),
+            rate,
+            burst_size: if burst { size } else { 0 },
+        };
+        let unit = if packets { MeterUnit::Pktps } else { MeterUnit::Kbps };
+        (MeterId(id), MeterSpec { unit, burst, stats, bands: bands.into_iter().map(band).collect() })
     }
 }
 
@@ -278,6 +299,14 @@ proptest! {
     }
 
     #[test]
+    fn meters_that_are_written_are_read_back((id, meter) in meters()) {
+        let text = format_meter(id, &meter);
+        let read = parse_meters("meter", &text);
+        let read = read.map_err(|faults| TestCaseError::fail(faults[0].to_string()))?;
+        prop_assert_eq!(&read, &vec![(id, meter)], "{}", text);
+    }
+
+    #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,80}") {
         let _ = parse_flows("flows", &text, &NoNames).map_err(|faults| faults[0].to_string());
     }
@@ -289,11 +318,13 @@ proptest! {
             "0xffff", "actions=", "set_field:", "output:", "+", "-", "|", "mod_tp_dst:", "99999999999999999999", "\"",
             "table=", "reg0", "[", "]", "..", "move:", "load:", "resubmit(", "clone(", "group:", "bucket=", "group_id=",
             "type=all", "conjunction(", "note:", "conj_id=", "write_actions(", "goto_table:", "write_metadata:",
+            "type=all", "meter=1", "meter:1", "kbps", "burst", "bands=", "type=drop", "rate=9", "write_actions(", "goto_table:", "write_metadata:",
         ]), 0..20),
         separator in prop::sample::select(vec!["", ",", " "]),
     ) {
         let text = words.join(separator);
         let _ = parse_flows("flows", &text, &NoNames).map_err(|faults| faults[0].to_string());
         let _ = parse_groups("groups", &text, &NoNames).map_err(|faults| faults[0].to_string());
+        let _ = parse_meters("meters", &text).map_err(|faults| faults[0].to_string());
     }
 }

@@ -8,6 +8,9 @@ use std::process::Command;
 
 /// Flows that both accept, and write the same way.
 const ACCEPTED: &[&str] = &[
+    "ip,actions=meter:1,output:2",
+    "table=3,actions=meter:65536,set_field:5->reg0,clear_actions,write_actions(output:2),goto_table:4",
+    "actions=meter:1",
     "actions=1",
     "actions=",
     "actions=drop",
@@ -200,6 +203,14 @@ const ACCEPTED: &[&str] = &[
 
 /// Flows that both refuse.
 const REFUSED: &[&str] = &[
+    "actions=output:2,meter:1",
+    "actions=meter:1,meter:2,1",
+    "actions=meter:1,drop",
+    "ip,actions=meter:1,conjunction(1,1/2)",
+    "actions=write_actions(meter:1)",
+    "actions=clone(meter:1)",
+    "actions=meter:0,1",
+    "actions=meter:controller,1",
     "priority=5",
     "ip,ACTIONS=1",
     "foo=1,actions=1",

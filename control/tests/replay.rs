@@ -49,6 +49,7 @@ impl Home {
         Args {
             flows: Some(self.path("flows")),
             groups: None,
+            meters: None,
             config: None,
             ports: vec![port("g1", Some("in.pcap")), port("g2", None)],
             out: self.path("out"),

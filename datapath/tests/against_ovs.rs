@@ -211,7 +211,7 @@ fn instructions(class: Class, table: u8) -> BoxedStrategy<Instructions> {
             let at = apply.len() / 2;
             apply.splice(at..at, tags);
             let metadata = metadata.map(|(value, mask)| (value & mask, mask));
-            Instructions { apply, clear, write, metadata, goto }
+            Instructions { meter: None, apply, clear, write, metadata, goto }
         })
         .boxed()
 }

@@ -8,7 +8,7 @@ mod reference;
 
 use common::*;
 use datapath::flow::{FlowKey, OfPort};
-use datapath::pipeline::{Counted, Credit, GroupId, Pipeline, Rule, TableId};
+use datapath::pipeline::{Counted, Credit, GroupId, Meter, MeterId, Pipeline, Rule, TableId};
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -130,6 +130,9 @@ impl<'u> Scene<'u> {
                 self.pipeline.remove_group(GroupId(id));
                 self.pending.extend((0..8).map(|bucket| Who::Bucket(id, bucket)).chain([Who::Group(id)]));
             }
+            // Rules count what a meter drops too, so the interpreter need not know.
+            Change::Meter(id, spec) => self.pipeline.set_meter(MeterId(id), Meter::new(spec)),
+            Change::RemoveMeter(id) => drop(self.pipeline.remove_meter(MeterId(id))),
         }
     }
 
@@ -158,7 +161,7 @@ impl<'u> Scene<'u> {
         switch.now_ns = (self.now_ms - 1) * 1_000_000;
         switch.put(*port, frame);
         (0..=GUESTS).for_each(|port| drop(switch.out(port)));
-        for who in self.published.run_through(&key_of(*port, frame)).1 {
+        for who in self.published.run_through(&key_of(*port, frame), frame.len(), 0).1 {
             self.told.count(who, frame.len(), self.now_ms);
         }
     }

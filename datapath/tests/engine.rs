@@ -9,15 +9,16 @@ use common::*;
 use datapath::action::Action;
 use datapath::flow::key::PACKET_WORDS;
 use datapath::flow::{FlowKey, OfPort};
-use datapath::pipeline::{GroupId, Pipeline, TableId, Translation, translate};
+use datapath::pipeline::{GroupId, Meter, MeterId, Pipeline, TableId, Translation, translate};
 use datapath::stats::DropReason;
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{Reference, Sent, seen};
+use reference::{Reference, Sent, meters, seen};
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
+type Meters = Vec<(u32, datapath::pipeline::MeterSpec)>;
 type Groups = Vec<(u32, datapath::pipeline::Group)>;
 
 fn cases() -> ProptestConfig {
@@ -32,7 +33,7 @@ fn key_of(port: u16, frame: &[u8]) -> FlowKey {
 }
 
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
-fn both(rules: Rules, groups: Groups) -> (Pipeline, Reference) {
+fn both(rules: Rules, groups: Groups, meters: Meters) -> (Pipeline, Reference) {
     let mut pipeline = pipeline(1, vec![], GUESTS);
     let mut reference = Reference {
         ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
@@ -47,6 +48,7 @@ fn both(rules: Rules, groups: Groups) -> (Pipeline, Reference) {
         reference.groups.insert(id, group.clone());
         pipeline.set_group(GroupId(id), group);
     }
+    meters.into_iter().for_each(|(id, spec)| apply(Change::Meter(id, spec), &mut pipeline, &mut reference));
     (pipeline, reference)
 }
 
@@ -69,6 +71,14 @@ fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
         Change::RemoveGroup(id) => {
             let had = reference.groups.remove(&id).is_some();
             assert_eq!(pipeline.remove_group(GroupId(id)), had);
+        }
+        Change::Meter(id, spec) => {
+            reference.meters.borrow_mut().insert(id, meters::Meter::new(&spec));
+            pipeline.set_meter(MeterId(id), Meter::new(spec));
+        }
+        Change::RemoveMeter(id) => {
+            let had = reference.meters.borrow_mut().remove(&id).is_some();
+            assert_eq!(pipeline.remove_meter(MeterId(id)), had);
         }
     }
 }
@@ -112,14 +122,23 @@ fn check(
     reference: &Reference,
     (port, frame): &(u16, Vec<u8>),
 ) -> Result<(), TestCaseError> {
+    // A switch that knows no flow, and whose meters are used up as far as those of the other one.
+    let mut apart = pipeline.clone();
+    pipeline.meters().for_each(|(id, meter)| apart.set_meter(id, Meter::clone(meter)));
+    let now_ns = warm.now_ns;
     let out = through(warm, *port, frame);
     let umem = umem();
-    let mut fresh = Switch::new(&umem, pipeline.clone(), GUESTS);
+    let mut fresh = Switch::new(&umem, apart, GUESTS);
+    fresh.now_ns = now_ns;
     let wanted = through(&mut fresh, *port, frame);
     prop_assert_eq!(&out, &wanted, "warm and fresh");
     let key = key_of(*port, frame);
     if !too_much(pipeline, &key) {
-        prop_assert_eq!(told(&out), by_port(reference.run(&key)), "switch and interpreter");
+        prop_assert_eq!(
+            told(&out),
+            by_port(reference.run(&key, frame.len(), warm.now_ns)),
+            "switch and interpreter"
+        );
     }
     Ok(())
 }
@@ -131,9 +150,10 @@ proptest! {
     fn warm_and_fresh_and_by_the_letter_are_the_same(
         rules in rules(14),
         groups in groups(),
+        meters in meters(),
         frames in vec(frames(), 1..40),
     ) {
-        let (mut pipeline, reference) = both(rules, groups);
+        let (mut pipeline, reference) = both(rules, groups, meters);
         pipeline.snapshot();
         let umem = umem();
         let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS);
@@ -146,11 +166,12 @@ proptest! {
     fn after_any_changes_a_warm_switch_is_as_a_fresh_one(
         rules in rules(12),
         groups in groups(),
+        meters in meters(),
         frames in vec(frames(), 4..10),
         changes in vec((vec(change(), 0..3), prop::bool::weighted(0.7)), 1..8),
         seen in vec(any::<prop::sample::Index>(), 6),
     ) {
-        let (mut pipeline, mut reference) = both(rules, groups);
+        let (mut pipeline, mut reference) = both(rules, groups, meters);
         let umem = umem();
         let mut warm = Switch::new(&umem, (*pipeline.snapshot()).clone(), GUESTS);
         for frame in &frames {
@@ -182,7 +203,7 @@ proptest! {
         others in vec(frames(), 1..20),
         noise in any::<[u64; PACKET_WORDS]>(),
     ) {
-        let (pipeline, _) = both(rules, groups);
+        let (pipeline, _) = both(rules, groups, Vec::new());
         let key = key_of(frame.0, &frame.1);
         let mut translation = Translation::default();
         translate(&pipeline, &key, &mut translation);

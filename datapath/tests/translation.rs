@@ -57,7 +57,9 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
             }
             Action::Edit(edit) => now.set_masked(edit.field(), edit.value(), edit.mask()),
             Action::Drop(reason) => dropped.push(reason),
-            Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) => panic!("no rule asks for this"),
+            Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) | Action::Meter(_) => {
+                panic!("no rule asks for this")
+            }
         }
     }
     (sent, dropped)

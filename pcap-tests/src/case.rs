@@ -47,7 +47,9 @@ impl Case {
         let config = Some(self.home.join("config.toml")).filter(|path| path.exists());
         let flows = Some(self.home.join("flows"));
         let groups = Some(self.home.join("groups")).filter(|path| path.exists());
-        replay(&Args { flows, groups, config, ports: inputs, out: out.to_owned(), json: false, quiet: true })
+        let meters = Some(self.home.join("meters")).filter(|path| path.exists());
+        let out = out.to_owned();
+        replay(&Args { flows, groups, meters, config, ports: inputs, out, json: false, quiet: true })
     }
 
     /// Replays the case and compares all that comes out with what shall. With `bless`, counters are written instead.

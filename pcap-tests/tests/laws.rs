@@ -113,8 +113,8 @@ fn a_case_has_its_parts_and_no_more() {
     for case in Case::all().unwrap() {
         for name in files(&case.home).keys() {
             let name = name.to_str().unwrap();
-            let known =
-                ["make.py", "flows", "groups", "config.toml", "counters.json", "ignore"].contains(&name);
+            let known = ["make.py", "flows", "groups", "meters", "config.toml", "counters.json", "ignore"]
+                .contains(&name);
             let capture = (name.starts_with("in/") || name.starts_with("out/")) && name.ends_with(".pcap");
             assert!(known || capture, "{}/{name} belongs to no case", case.name);
         }
@@ -147,7 +147,10 @@ fn scapy_makes_the_committed_files() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut made = files(&made);
     for (name, committed) in files(&Case::directory()) {
-        if ["make.py", "flows", "groups", "config.toml"].iter().any(|written| name.ends_with(written)) {
+        if ["make.py", "flows", "groups", "meters", "config.toml"]
+            .iter()
+            .any(|written| name.ends_with(written))
+        {
             continue;
         }
         let made = made.remove(&name).unwrap_or_else(|| panic!("{} is made by no script", name.display()));

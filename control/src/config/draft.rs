@@ -142,6 +142,7 @@ impl Draft {
         bridge.name = sections::bridge_name(&mut section, faults).unwrap_or_default();
         bridge.flows = file("flows", &mut section, directory, faults);
         bridge.groups = file("groups", &mut section, directory, faults);
+        bridge.meters = file("meters", &mut section, directory, faults);
         section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
     }
 

@@ -33,7 +33,7 @@ pub const UPLINKS_MAX: usize = 16;
 pub const CORES_MAX: usize = 256;
 /// How many bytes a configuration may have.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// How many bytes a file of flows, or of groups, may have.
+/// How many bytes a file of flows, of groups, or of meters, may have.
 pub const FLOWS_BYTES_MAX: u64 = 64 << 20;
 
 /// What is said of a bridge without flows.
@@ -65,6 +65,8 @@ pub struct Bridge {
     pub flows: Option<PathBuf>,
     /// The file of its groups.
     pub groups: Option<PathBuf>,
+    /// The file of its meters.
+    pub meters: Option<PathBuf>,
 }
 
 /// The workers.
@@ -148,13 +150,13 @@ impl Config {
         self.tunnels.iter().map(|tunnel| tunnel.spec.clone()).collect()
     }
 
-    /// The flows and groups in the files that it names.
+    /// The flows, groups and meters in the files that it names.
     ///
     /// # Errors
     /// Every fault in them.
     pub fn rules(&self) -> Result<Rules, Vec<Diagnostic>> {
-        let Bridge { flows, groups, .. } = &self.bridge;
-        read_rules(flows.as_deref(), groups.as_deref(), &self.port_names())
+        let Bridge { flows, groups, meters, .. } = &self.bridge;
+        read_rules(flows.as_deref(), groups.as_deref(), meters.as_deref(), &self.port_names())
     }
 
     /// The names of all ports of the bridge: guests and tunnels.

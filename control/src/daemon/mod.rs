@@ -64,7 +64,7 @@ pub fn run(config: &Path, socket: &Path) -> Result<ExitCode> {
     })
 }
 
-/// The configuration, and the flows and groups that it names.
+/// The configuration, and the flows, groups and meters that it names.
 fn load(path: &Path) -> Result<(Config, Rules), Vec<Diagnostic>> {
     let config = config::read(path)?;
     let rules = config.rules()?;
@@ -97,6 +97,7 @@ impl Daemon {
         let bridge = Bridge {
             rules: rules.flows,
             groups: rules.groups,
+            meters: rules.meters,
             guests: ports.guests(),
             tunnels: config.tunnel_specs(),
             endpoints: ports.endpoints.clone(),

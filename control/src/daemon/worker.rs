@@ -55,6 +55,8 @@ pub(super) struct Spec {
     pub(super) inbox: Inbox,
     pub(super) shared: Arc<SharedStats>,
     pub(super) seed: Seed,
+    /// When the clock of all turns began: one for all workers, since they share rates.
+    pub(super) start: Instant,
     pub(super) wake: Arc<EventFd>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -169,10 +171,9 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         duplicates.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     waiting.push(PollFd::new(spec.wake.as_fd(), PollFlags::POLLIN));
 
-    let start = Instant::now();
     let mut idle = 0;
     while !spec.stop.load(Ordering::Relaxed) {
-        if worker.turn(start.elapsed().as_nanos() as u64) > 0 || worker.is_sweeping() {
+        if worker.turn(spec.start.elapsed().as_nanos() as u64) > 0 || worker.is_sweeping() {
             idle = 0;
             continue;
         }

@@ -23,6 +23,8 @@ const SETTLING: Duration = Duration::from_millis(500);
 pub(super) struct Workers {
     cores: Vec<Option<CoreId>>,
     seed: Seed,
+    /// When the clock of the workers' turns began. It goes on when they are started again: rates remember its times.
+    start: Instant,
     running: Vec<Running>,
     /// What ended workers counted, in the order of the cores.
     past: Vec<Tally>,
@@ -50,7 +52,7 @@ impl Workers {
     /// One worker a core; none runs yet.
     pub(super) fn new(cores: Vec<Option<CoreId>>, seed: Seed) -> Workers {
         let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
-        Workers { past: past.collect(), cores, seed, running: Vec::new() }
+        Workers { past: past.collect(), cores, seed, start: Instant::now(), running: Vec::new() }
     }
 
     /// How many there shall be.
@@ -88,6 +90,7 @@ impl Workers {
                 inbox,
                 shared: shared.clone(),
                 seed: self.seed,
+                start: self.start,
                 wake: wake.clone(),
                 stop: stop.clone(),
             };

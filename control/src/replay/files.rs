@@ -46,6 +46,7 @@ impl Captures {
         let inputs: Vec<&Path> = captures
             .chain(args.flows.as_deref())
             .chain(args.groups.as_deref())
+            .chain(args.meters.as_deref())
             .chain(args.config.as_deref())
             .collect();
         for output in outputs.iter().chain([&counters]) {

@@ -68,6 +68,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub groups: Option<PathBuf>,
 
+    /// The meters, in the syntax of ovs-ofctl(8) [default: those that the configuration names]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub meters: Option<PathBuf>,
+
     /// A configuration (TOML) with ports, uplinks and tunnels
     #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,

@@ -131,7 +131,8 @@ fn rules(args: &Args, config: &Config) -> Result<Rules> {
         bail!("there are no flows: give --flows, or name them in [bridge]");
     };
     let groups = args.groups.as_deref().or(config.bridge.groups.as_deref());
-    Ok(read_rules(Some(flows), groups, &config.port_names()).map_err(Faults)?)
+    let meters = args.meters.as_deref().or(config.bridge.meters.as_deref());
+    Ok(read_rules(Some(flows), groups, meters, &config.port_names()).map_err(Faults)?)
 }
 
 fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Pipeline> {
@@ -144,6 +145,7 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Pipe
     let bridge = Bridge {
         rules: rules.flows,
         groups: rules.groups,
+        meters: rules.meters,
         guests: guests.collect(),
         tunnels: config.tunnel_specs(),
         endpoints: underlay::endpoints(config)?,

@@ -13,7 +13,7 @@ use super::suggest::did_you_mean;
 use super::value::{read_number, read_port};
 use super::words;
 use datapath::flow::Field;
-use datapath::pipeline::{GroupId, Part, RuleAction};
+use datapath::pipeline::{GroupId, METER_ID_MAX, MeterId, Part, RuleAction};
 use std::collections::BTreeSet;
 
 /// How many actions a flow may have.
@@ -26,8 +26,16 @@ const NESTED_MAX: usize = 16;
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub(super) ports: &'a dyn PortNames,
-    /// The groups that there are; None when that is not known.
-    pub(super) groups: Option<&'a BTreeSet<GroupId>>,
+    pub(super) there: There<'a>,
+}
+
+/// What flows may lead to. None: that is not known, and nothing is refused for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct There<'a> {
+    /// The groups that there are.
+    pub groups: Option<&'a BTreeSet<GroupId>>,
+    /// The meters that there are.
+    pub meters: Option<&'a BTreeSet<MeterId>>,
 }
 
 /// Where actions stand.
@@ -141,6 +149,9 @@ impl<'a> Reading<'a> {
             "strip_vlan" | "pop_vlan" => self.pop_vlan(word),
             "push_vlan" => self.push_vlan(word.argument()?),
             "set_tunnel" | "set_tunnel64" => self.modify(word, "tun_id"),
+            "meter" => {
+                Err(word.key.fault("meter stands first of all that a flow does, and not inside of anything"))
+            }
             instruction if words::INSTRUCTIONS.contains(&instruction) => {
                 Err(word.key.fault(format!("{instruction} stands in a flow, and not inside of anything")))
             }
@@ -176,7 +187,7 @@ impl<'a> Reading<'a> {
 
     fn group(&mut self, text: Span<'_>) -> Result<(), Fault> {
         let group = read_group_id(text)?;
-        check_group(group, text, self.known.groups)?;
+        check_group(group, text, self.known.there.groups)?;
         self.push_action(RuleAction::Group(group));
         Ok(())
     }
@@ -271,6 +282,34 @@ pub(super) const GROUP_ID_MAX: u32 = 0xffff_ff00;
 pub(super) fn read_group_id(text: Span<'_>) -> Result<GroupId, Fault> {
     let number = read_number(text.text, GROUP_ID_MAX.into()).map_err(|message| text.fault(message))?;
     Ok(GroupId(number as u32))
+}
+
+/// The number of a meter. Those that OpenFlow reserves (OpenFlow 1.3 section A.3.4.4, `OFPM_*`) are refused by name.
+pub(super) fn read_meter_id(text: Span<'_>) -> Result<MeterId, Fault> {
+    let lower = text.text.to_ascii_lowercase();
+    if ["slowpath", "controller", "all"].contains(&lower.as_str()) {
+        return Err(text.fault(format!("the meter {lower} is not supported yet: a meter is a number")));
+    }
+    match read_number(text.text, u32::MAX.into()) {
+        Ok(number @ 1..) if number <= METER_ID_MAX.into() => Ok(MeterId(number as u32)),
+        Ok(_) => Err(text.fault(format!("a meter is a number from 1 to {METER_ID_MAX}"))),
+        Err(message) => Err(text.fault(message)),
+    }
+}
+
+/// Refuses a meter that is known not to be there.
+pub(super) fn check_meter(
+    meter: MeterId,
+    place: Span<'_>,
+    meters: Option<&BTreeSet<MeterId>>,
+) -> Result<(), Fault> {
+    match meters {
+        Some(meters) if !meters.contains(&meter) => {
+            Err(place
+                .fault(format!("there is no meter {}: meters are listed in a file of their own", meter.0)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a group that is known not to be there.

@@ -46,8 +46,9 @@ pub fn format_flow(table: TableId, rule: &Rule, ports: &dyn PortNames) -> String
 /// All that a rule does as text.
 pub fn format_instructions(instructions: &Instructions, matching: &Match, ports: &dyn PortNames) -> String {
     let context = Context::of(matching);
-    let Instructions { apply, clear, write, metadata, goto } = instructions;
-    let mut words: Vec<_> = apply.iter().map(|action| write_action(action, &context, ports)).collect();
+    let Instructions { meter, apply, clear, write, metadata, goto } = instructions;
+    let mut words: Vec<_> = meter.iter().map(|meter| format!("meter:{}", meter.0)).collect();
+    words.extend(apply.iter().map(|action| write_action(action, &context, ports)));
     if *clear {
         words.push("clear_actions".into());
     }

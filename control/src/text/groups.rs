@@ -2,7 +2,7 @@
 //!
 //! A group is checked with all others: what it leads to must be there, and no way may lead back to where it began.
 
-use super::actions::{Known, Place, Reading, check_group, read_group_id};
+use super::actions::{Known, Place, Reading, There, check_group, read_group_id};
 use super::context::Context;
 use super::diagnostic::Diagnostic;
 use super::format::write_actions;
@@ -34,11 +34,12 @@ pub fn parse_groups(
     text: &str,
     ports: &dyn PortNames,
 ) -> Result<Vec<(GroupId, Group)>, Vec<Diagnostic>> {
-    let first = Known { ports, groups: None };
+    let first = Known { ports, there: There::default() };
     let groups = read_lines(source_name, text, first)?;
     // Groups may name groups that come later: only now they are all known.
     let ids: BTreeSet<GroupId> = groups.iter().map(|(id, ..)| *id).collect();
-    read_lines(source_name, text, Known { ports, groups: Some(&ids) })?;
+    let there = There { groups: Some(&ids), ..There::default() };
+    read_lines(source_name, text, Known { ports, there })?;
     let leads: BTreeMap<GroupId, Vec<GroupId>> =
         groups.iter().map(|(id, group, ..)| (*id, leads_to(group))).collect();
     let returns = groups.iter().filter(|(id, ..)| reaches_itself(*id, &leads));
@@ -175,7 +176,7 @@ fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), 
 }
 
 /// What stands behind the sign that follows a word: words of their own.
-fn behind<'a>(text: Span<'a>, word: &Word<'a>) -> Result<Words<'a>, Fault> {
+pub(super) fn behind<'a>(text: Span<'a>, word: &Word<'a>) -> Result<Words<'a>, Fault> {
     let from = word.key.at - text.at + word.key.text.len();
     match text.text.as_bytes().get(from) {
         Some(b'=' | b':') => Ok(Words::of(text.cut(from + 1, text.text.len()))),
@@ -226,7 +227,7 @@ impl<'a> Draft<'a> {
             }
             "watch_group" => {
                 let group = read_group_id(word.argument()?)?;
-                check_group(group, word.argument()?, known.groups)?;
+                check_group(group, word.argument()?, known.there.groups)?;
                 self.bucket.watch_group = Some(group);
                 self.watched = true;
             }

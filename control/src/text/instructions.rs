@@ -1,7 +1,7 @@
-//! All that stands behind `actions=`: actions that are done at once, and then the other instructions (OpenFlow 1.3 section
+//! All that stands behind `actions=`: a meter, actions that are done at once, and then the other instructions (OpenFlow 1.3 section
 //! 5.9), each at most once and in the order in which they are done, as ovs-ofctl wants it.
 
-use super::actions::{Known, Place, Reading};
+use super::actions::{Known, Place, Reading, check_meter, read_meter_id};
 use super::conditions::read_table;
 use super::context::Context;
 use super::scan::{Fault, Span, Word, Words};
@@ -21,6 +21,16 @@ pub(super) fn read_instructions(
     let mut last: Option<usize> = None;
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
+        if word.key.text == "meter" {
+            if out.meter.is_some() || !apply.is_empty() || last.is_some() {
+                return Err(word.key.fault("meter stands once, and in front of everything else"));
+            }
+            let text = word.argument()?;
+            let meter = read_meter_id(text)?;
+            check_meter(meter, text, known.there.meters)?;
+            out.meter = Some(meter);
+            continue;
+        }
         let place = INSTRUCTIONS.iter().position(|name| *name == word.key.text);
         in_order(last, place, &word)?;
         match place {
@@ -34,6 +44,10 @@ pub(super) fn read_instructions(
         }
     }
     apply.conjunction_alone(text)?;
+    if out.meter.is_some() {
+        apply.drop_alone()?;
+        apply.no_conjunction(text)?;
+    }
     out.apply = apply.finish()?;
     Ok(out)
 }

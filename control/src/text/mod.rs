@@ -16,6 +16,7 @@ mod flags;
 mod format;
 mod groups;
 mod instructions;
+mod meters;
 mod parts;
 mod ports;
 mod scan;
@@ -25,18 +26,19 @@ mod value;
 mod vocabulary;
 mod words;
 
-pub use actions::ACTIONS_MAX;
+pub use actions::{ACTIONS_MAX, There};
 pub use conditions::PRIORITY_DEFAULT;
 pub use diagnostic::Diagnostic;
 pub use format::{format_actions, format_flow, format_instructions, format_match, format_rule};
 pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_groups};
+pub use meters::{METERS_MAX, format_meter, parse_meters};
 pub use ports::{NoNames, OFPORT_MAX, PortNames};
 pub use vocabulary::{Vocabulary, vocabulary};
 
 use actions::Known;
-use datapath::pipeline::{GroupId, Rule, TableId};
+use datapath::pipeline::{Rule, TableId};
 use scan::{Fault, Span};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// How many flows a text may have.
 pub const FLOWS_MAX: usize = 100_000;
@@ -62,18 +64,18 @@ pub fn parse_flows(
     text: &str,
     ports: &dyn PortNames,
 ) -> Result<Vec<(TableId, Rule)>, Vec<Diagnostic>> {
-    let lines = parse_flow_lines(source_name, text, ports, None)?;
+    let lines = parse_flow_lines(source_name, text, ports, There::default())?;
     Ok(lines.into_iter().map(|line| (line.table, line.rule)).collect())
 }
 
-/// As [`parse_flows`], with the line of each rule. A flow may name only these groups, if they are given.
+/// As [`parse_flows`], with the line of each rule. A flow may lead only to what is there, as far as that is known.
 pub fn parse_flow_lines(
     source_name: &str,
     text: &str,
     ports: &dyn PortNames,
-    groups: Option<&BTreeSet<GroupId>>,
+    there: There<'_>,
 ) -> Result<Vec<FlowLine>, Vec<Diagnostic>> {
-    let known = Known { ports, groups };
+    let known = Known { ports, there };
     let mut flows: Vec<FlowLine> = Vec::new();
     let mut faults = Vec::new();
     let mut seen = HashMap::new();
@@ -120,7 +122,7 @@ pub fn parse_table_flow(
     text: &str,
     ports: &dyn PortNames,
 ) -> Result<(TableId, Rule), Diagnostic> {
-    read_flow(text, Known { ports, groups: None })
+    read_flow(text, Known { ports, there: There::default() })
         .map_err(|fault| Diagnostic::on_line(source_name, 1, text, fault.at, fault.len, fault.message))
 }
 

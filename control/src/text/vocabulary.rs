@@ -16,6 +16,8 @@ pub struct Vocabulary {
     pub actions: Vec<&'static str>,
     /// What a group has, and its buckets.
     pub groups: Vec<&'static str>,
+    /// What a meter has, and its bands.
+    pub meters: Vec<&'static str>,
     /// What Open vSwitch has and this version refuses by name. A name that ends with `*` stands for many.
     pub refused: Vec<&'static str>,
 }
@@ -35,6 +37,7 @@ pub fn vocabulary() -> Vocabulary {
         fields: NAMES.iter().flat_map(|name| name.names).copied().collect(),
         actions: words::ACTIONS.to_vec(),
         groups: words::GROUP_WORDS.to_vec(),
+        meters: words::METER_WORDS.to_vec(),
         refused: refused.concat(),
     }
 }

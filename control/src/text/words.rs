@@ -115,6 +115,7 @@ pub(super) const ACTIONS: &[&str] = &[
     "clone",
     "conjunction",
     "note",
+    "meter",
     "clear_actions",
     "write_actions",
     "write_metadata",
@@ -146,7 +147,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "flood_vlans",
     "learn",
     "local",
-    "meter",
     "multipath",
     "nat",
     "normal",
@@ -168,6 +168,10 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
 /// Properties of groups and of their buckets.
 pub(super) const GROUP_WORDS: &[&str] =
     &["group_id", "type", "bucket", "bucket_id", "weight", "watch_port", "watch_group", "actions"];
+
+/// Properties of meters and of their bands.
+pub(super) const METER_WORDS: &[&str] =
+    &["meter", "kbps", "pktps", "burst", "stats", "bands", "type", "rate", "burst_size", "prec_level"];
 
 /// Properties of groups that Open vSwitch knows and this version does not have.
 pub(super) const GROUP_WORDS_NOT_YET: &[&str] =

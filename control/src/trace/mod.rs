@@ -50,6 +50,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub groups: Option<PathBuf>,
 
+    /// The meters [default: those that the configuration names]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub meters: Option<PathBuf>,
+
     /// Without a configuration: the ports, numbered from 1 in this order
     #[arg(long = "port", value_name = "NAME", conflicts_with = "config")]
     pub ports: Vec<String>,
@@ -100,6 +104,7 @@ pub fn trace(args: &Args) -> Result<Report> {
     let plan = replay::Plan::new(&replay::Args {
         flows: args.flows.clone(),
         groups: args.groups.clone(),
+        meters: args.meters.clone(),
         config: args.config.clone(),
         ports: args.ports.iter().map(|name| PortArg { name: name.clone(), input: None }).collect(),
         ..replay::Args::default()

@@ -72,7 +72,11 @@ impl Way {
             Action::Output(port) => Some(Way::Sent(name_of(*port, pipeline, names))),
             Action::Encap { .. } => Some(Way::Sent(words(action, pipeline, names))),
             Action::Drop(reason) => Some(Way::Dropped((*reason).into())),
-            Action::Edit(..) | Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) => None,
+            Action::Edit(..)
+            | Action::PushVlan { .. }
+            | Action::PopVlan
+            | Action::Clone(_)
+            | Action::Meter(_) => None,
         }
     }
 }
@@ -91,6 +95,7 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
         }
         Action::PopVlan => "pop the VLAN tag".into(),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
+        Action::Meter(meter) => format!("hold against meter {}", meter.0),
         Action::Drop(reason) => format!("drop: {}", reason.name()),
     }
 }

@@ -1,7 +1,7 @@
 //! Writing down what a translation does.
 
 use crate::text::{PortNames, format_actions, format_rule};
-use datapath::pipeline::{Match, Observer, Rule, RuleAction, TableId};
+use datapath::pipeline::{Match, MeterId, Observer, Rule, RuleAction, TableId};
 use datapath::stats::DropReason;
 use serde::Serialize;
 
@@ -43,6 +43,10 @@ impl Observer for Walk<'_> {
             None => "no rule matches".into(),
         };
         self.note("table", Some(table.0), text);
+    }
+
+    fn meter(&mut self, meter: MeterId) {
+        self.note("action", None, format!("meter:{}", meter.0));
     }
 
     fn action(&mut self, action: &RuleAction) {

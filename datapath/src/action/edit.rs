@@ -3,6 +3,7 @@
 //! A checksum that the sender left unfilled holds the sum of the pseudo-header, not complemented; it is kept right as
 //! that: addresses move it, ports do not, since whoever fills it in will sum them.
 
+use super::meter::remarked;
 use crate::flow::Field;
 use crate::mem::Frame;
 use crate::wire::checksum::{Sum, update};
@@ -147,6 +148,22 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
         (Field::TpSrc, _) => transport_field(bytes, layers, false, edit, unfilled),
         (Field::TpDst, _) => transport_field(bytes, layers, true, edit, unfilled),
         _ => {}
+    }
+}
+
+/// Raises the drop precedence of an IP packet by so many levels, if it is of a class that has any. What it says of congestion
+/// stays.
+pub fn remark(frame: &mut Frame<'_>, levels: u8) {
+    let Some(Layers { network, ether_type, .. }) = layers(frame.bytes()) else { return };
+    let bytes = frame.bytes();
+    let tos = match ether_type {
+        ethertype::IPV4 => bytes[network + ipv4::at::TOS],
+        ethertype::IPV6 => bytes[network] << 4 | bytes[network + 1] >> 4,
+        _ => return,
+    };
+    let new = remarked(tos >> 2, levels) << 2 | tos & 3;
+    if new != tos {
+        Edit::of(Field::NwTos, new.into(), Field::IpDscp.max() << 2).for_each(|step| edit(frame, &step));
     }
 }
 

@@ -3,13 +3,13 @@
 //! The loop over actions is outside and the loop over frames inside: what an action is, is decided once a run. The last
 //! action that sends takes the frame itself; those before it send copies.
 
-use super::{Action, edit};
+use super::meter::{BandKind, Meter};
+use super::{Action, Means, edit};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Slot};
 use crate::stats::{DropReason, Drops};
-use crate::tunnel::{Encap, EncapId};
 
 /// What a run needs to be executed.
 #[derive(Debug)]
@@ -24,17 +24,19 @@ pub struct Executor<'a, 'u> {
     pub in_port: PortId,
     /// The secret of this worker.
     pub seed: &'a Seed,
+    /// The turn's time, in nanoseconds.
+    pub now_ns: u64,
 }
 
 impl<'u> Executor<'_, 'u> {
     /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames. `keys` are the frames' keys.
     #[inline]
-    pub fn execute<'e>(
+    pub fn execute(
         &mut self,
         run: &mut [Option<Frame<'u>>],
         keys: &[FlowKey],
         actions: &[Action],
-        encap: &impl Fn(EncapId) -> &'e Encap,
+        means: &impl Means,
     ) {
         let mut skip = 0;
         for (i, action) in actions.iter().enumerate() {
@@ -53,7 +55,7 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::Encap { encap: id, key: tunnel_key } => {
-                    let encap = encap(id);
+                    let encap = means.encap(id);
                     for (place, key) in run.iter_mut().zip(keys) {
                         let Some(mut frame) = self.take(place, last) else { continue };
                         match encap.push(&mut frame, tunnel_key, entropy(key, self.seed)) {
@@ -81,13 +83,40 @@ impl<'u> Executor<'_, 'u> {
                     for (place, copy) in run.iter_mut().zip(&mut copies) {
                         *copy = self.take(place, last);
                     }
-                    self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], encap);
+                    self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], means);
+                }
+                Action::Meter(id) => {
+                    if let Some(meter) = means.meter(id) {
+                        self.meter(run, meter);
+                    }
                 }
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
         for frame in run.iter_mut().filter_map(Option::take) {
             self.pool.give(frame);
+        }
+    }
+
+    /// Each frame at the turn's time: those above a rate are dropped or marked.
+    #[inline(never)]
+    fn meter(&mut self, run: &mut [Option<Frame<'u>>], meter: &Meter) {
+        let (packets, bytes) = run
+            .iter()
+            .flatten()
+            .fold((0, 0), |(packets, bytes), frame| (packets + 1, bytes + frame.len() as u64));
+        meter.count(packets, bytes);
+        for place in run.iter_mut() {
+            let Some(mut frame) = place.take() else { continue };
+            match meter.judge(frame.len(), self.now_ns) {
+                Some(BandKind::Drop) => {
+                    self.drop(frame, DropReason::MeterDrop);
+                    continue;
+                }
+                Some(BandKind::DscpRemark { prec_level }) => edit::remark(&mut frame, prec_level),
+                None => {}
+            }
+            *place = Some(frame);
         }
     }
 

@@ -5,12 +5,16 @@
 
 pub mod edit;
 pub mod execute;
+pub mod meter;
+mod rate;
 
 pub use edit::Edit;
 
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::EncapId;
+use crate::tunnel::{Encap, EncapId};
+use meter::{Meter, MeterId};
+pub use rate::Rate;
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +41,8 @@ pub enum Action {
     PopVlan,
     /// Do the next so many steps on a copy of the frame, and go on behind them with the frame as it is now.
     Clone(u16),
+    /// Hold the frame against the rates of a meter: it may be dropped, or marked.
+    Meter(MeterId),
     /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.
     Drop(DropReason),
 }
@@ -46,6 +52,15 @@ impl Action {
     pub fn sends(&self) -> bool {
         matches!(self, Action::Output(_) | Action::Encap { .. })
     }
+}
+
+/// What actions name by number.
+pub trait Means {
+    /// The headers to put in front.
+    fn encap(&self, id: EncapId) -> &Encap;
+
+    /// A meter; None when it is gone.
+    fn meter(&self, id: MeterId) -> Option<&Meter>;
 }
 
 const _: () = assert!(size_of::<Action>() <= 20, "programs stay dense");

@@ -17,6 +17,9 @@ pub mod table;
 mod translate;
 mod translation;
 
+pub use crate::action::meter::{
+    BANDS_MAX, Band, BandKind, METER_ID_MAX, Meter, MeterId, MeterSpec, MeterUnit, Metered,
+};
 pub use crate::stats::{Counted, Credit};
 pub use changes::Changes;
 pub use conjunction::CLAUSES_MAX;
@@ -28,6 +31,7 @@ pub use table::{Installed, Table};
 pub use translate::{observe, translate};
 pub use translation::{ACTIONS_MAX, Translation};
 
+use crate::action::Means;
 use crate::flow::OfPort;
 use crate::port::PortId;
 use crate::stats::{DropReason, Ledger};
@@ -102,6 +106,8 @@ pub struct Pipeline {
     /// As many as are in use, from table 0 on.
     tables: Vec<Arc<Table>>,
     groups: rpds::HashTrieMapSync<u32, Arc<InstalledGroup>>,
+    /// Shared with every snapshot that knows them, and so with all workers.
+    meters: rpds::HashTrieMapSync<u32, Arc<Meter>>,
     changes: Changes,
     credits: Credits,
 }
@@ -120,6 +126,7 @@ impl Pipeline {
             base: Arc::new(base),
             tables: Vec::new(),
             groups: rpds::HashTrieMapSync::new_sync(),
+            meters: rpds::HashTrieMapSync::new_sync(),
             changes: Changes::default(),
             credits: Credits::default(),
         }
@@ -224,6 +231,17 @@ impl Pipeline {
         self.credits.ledger()
     }
 
+    /// Adds a meter, or another in the place of one. No answer changes by it: rules name meters by number, and a frame meets the one
+    /// that is there.
+    pub fn set_meter(&mut self, id: MeterId, meter: impl Into<Arc<Meter>>) {
+        self.meters.insert_mut(id.0, meter.into());
+    }
+
+    /// Removes a meter. Frames of rules that still name it pass, as in Open vSwitch (`lib/dpif-netdev.c`).
+    pub fn remove_meter(&mut self, id: MeterId) -> bool {
+        self.meters.remove_mut(&id.0)
+    }
+
     /// This state, to go back to.
     pub fn mark(&self) -> Mark {
         Mark { pipeline: self.clone(), credits: self.credits.mark() }
@@ -232,11 +250,12 @@ impl Pipeline {
     /// Goes back to a state that was marked since the last snapshot: what was changed since was never there, and cost no place
     /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
     pub fn roll_back(&mut self, mark: Mark) {
-        let Mark { pipeline: Pipeline { base, tables, groups, changes, credits: _ }, credits } = mark;
+        let Mark { pipeline: Pipeline { base, tables, groups, meters, changes, credits: _ }, credits } = mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
-        (self.base, self.tables, self.groups, self.changes) = (base, tables, groups, changes);
+        (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
+        self.changes = changes;
         self.credits.roll_back(credits);
     }
 
@@ -282,6 +301,17 @@ impl Pipeline {
     /// A group and the places where it and its buckets are counted.
     pub fn installed_group(&self, id: GroupId) -> Option<&InstalledGroup> {
         self.groups.get(&id.0).map(|installed| &**installed)
+    }
+
+    /// A meter.
+    #[inline]
+    pub fn meter(&self, id: MeterId) -> Option<&Arc<Meter>> {
+        self.meters.get(&id.0)
+    }
+
+    /// All meters, in no order.
+    pub fn meters(&self) -> impl Iterator<Item = (MeterId, &Arc<Meter>)> {
+        self.meters.iter().map(|(id, meter)| (MeterId(*id), meter))
     }
 
     /// The tunnel ports.
@@ -341,5 +371,17 @@ impl Pipeline {
                 Reach::NoRoute | Reach::Via(_) => DropReason::NoRoute,
             }),
         }
+    }
+}
+
+impl Means for Pipeline {
+    #[inline]
+    fn encap(&self, id: EncapId) -> &Encap {
+        Pipeline::encap(self, id)
+    }
+
+    #[inline]
+    fn meter(&self, id: MeterId) -> Option<&Meter> {
+        Pipeline::meter(self, id).map(|meter| &**meter)
     }
 }

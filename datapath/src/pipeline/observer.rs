@@ -1,5 +1,6 @@
 //! Who watches a translation. Tracing is translating with somebody who writes down, never a second implementation.
 
+use super::MeterId;
 use super::rule::{Rule, RuleAction, TableId};
 use crate::stats::DropReason;
 
@@ -8,6 +9,11 @@ pub trait Observer {
     /// A table was asked, and this rule decides; none does.
     fn table(&mut self, table: TableId, rule: Option<&Rule>) {
         let _ = (table, rule);
+    }
+
+    /// The frame is held against this meter now.
+    fn meter(&mut self, meter: MeterId) {
+        let _ = meter;
     }
 
     /// This action is done now.

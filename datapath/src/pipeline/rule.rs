@@ -3,6 +3,7 @@
 //! These are the words that flow text and controllers are compiled into. They are checked when they are made (control does
 //! that); translation relies on it and still never panics.
 
+use crate::action::meter::MeterId;
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 
 /// The bits of one word that matter, and what they must be.
@@ -210,6 +211,8 @@ pub struct Clause {
 /// What a rule does with its frames (OpenFlow 1.3 section 5.9), in the order in which it is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Instructions {
+    /// Hold the frame against this meter first.
+    pub meter: Option<MeterId>,
     /// Do these now.
     pub apply: Vec<RuleAction>,
     /// Empty the action set.

@@ -13,7 +13,7 @@ use super::rule::{Instructions, RuleAction, TableId};
 use super::state::State;
 use super::table::{Installed, Table};
 use super::translation::Translation;
-use super::{GroupId, Pipeline, Target};
+use super::{GroupId, MeterId, Pipeline, Target};
 use crate::action::Action;
 use crate::flow::hash::entropy;
 use crate::flow::{Field, FlowKey, OfPort, Seed};
@@ -128,6 +128,9 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// OpenFlow 1.3 section 5.9: in this order. False when the frame must go no further.
     fn instructions(&mut self, instructions: &'a Instructions, table: TableId) -> bool {
+        if let Some(meter) = instructions.meter {
+            self.meter(meter);
+        }
         if !self.actions(&instructions.apply, table) {
             return false;
         }
@@ -139,6 +142,13 @@ impl<'a, O: Observer> Walk<'a, O> {
             self.state.set(Field::Metadata, value.into(), mask.into(), self.out);
         }
         true
+    }
+
+    /// What rules have written so far is written out before: what is measured and marked is the frame as it is then.
+    fn meter(&mut self, meter: MeterId) {
+        self.observer.meter(meter);
+        self.state.commit(self.out);
+        self.out.push(Action::Meter(meter));
     }
 
     /// False when the frame must go no further.

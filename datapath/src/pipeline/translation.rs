@@ -116,8 +116,7 @@ impl Translation {
     pub(super) fn close_clone(&mut self, at: usize) {
         let Some(opened) = self.actions.get(at) else { return };
         debug_assert!(matches!(opened, Action::Clone(_)));
-        let useful = |action: &Action| action.sends() || matches!(action, Action::Drop(_));
-        match self.actions[at + 1..].iter().rposition(useful) {
+        match self.actions[at + 1..].iter().rposition(counts) {
             None => self.actions.truncate(at),
             Some(last) => {
                 self.actions.truncate(at + last + 2);
@@ -133,11 +132,23 @@ impl Translation {
             self.actions.push(Action::Drop(DropReason::TooManyActions));
             return;
         }
-        let useful = |action: &Action| action.sends() || matches!(action, Action::Drop(_));
-        let end = self.actions.iter().rposition(useful).map_or(0, |last| last + 1);
+        let end = self.actions.iter().rposition(counts).map_or(0, |last| last + 1);
         self.actions.truncate(end);
-        if self.actions.is_empty() {
-            self.actions.push(Action::Drop(otherwise));
+        if self.actions.iter().all(|action| !ends(action)) {
+            self.push(Action::Drop(otherwise));
+            if self.overflow {
+                self.finish(otherwise);
+            }
         }
     }
+}
+
+/// Whether a frame has gone somewhere with this step, or it is known why it has not.
+fn ends(action: &Action) -> bool {
+    action.sends() || matches!(action, Action::Drop(_))
+}
+
+/// Whether the step can be seen from outside, now or later: meters remember what went through.
+fn counts(action: &Action) -> bool {
+    ends(action) || matches!(action, Action::Meter(_))
 }

@@ -200,15 +200,15 @@ impl<'u> Worker<'u> {
 
     #[inline]
     fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
-        let Worker { slots, pool, drops, seed, batch, programs, pipeline, .. } = self;
-        let mut executor = Executor { slots, pool, drops, in_port, seed };
+        let Worker { slots, pool, drops, seed, batch, programs, pipeline, now_ns, .. } = self;
+        let mut executor = Executor { slots, pool, drops, in_port, seed, now_ns: *now_ns };
         let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
-        executor.execute(frames, keys, programs.actions(program), &|id| pipeline.encap(id));
+        executor.execute(frames, keys, programs.actions(program), &**pipeline);
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
-        let Worker { slots, pool, drops, seed, .. } = self;
-        Executor { slots, pool, drops, in_port, seed }
+        let Worker { slots, pool, drops, seed, now_ns, .. } = self;
+        Executor { slots, pool, drops, in_port, seed, now_ns: *now_ns }
     }
 }
 

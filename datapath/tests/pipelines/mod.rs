@@ -3,7 +3,8 @@
 
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+    Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
+    MeterUnit, Part, Rule, RuleAction, TableId,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -23,6 +24,8 @@ pub(crate) enum Change {
     Remove(prop::sample::Index),
     Group(u32, Group),
     RemoveGroup(u32),
+    Meter(u32, MeterSpec),
+    RemoveMeter(u32),
 }
 
 /// Whole frames, with up to two tags.
@@ -213,8 +216,16 @@ fn instructions(table: u8) -> impl Strategy<Value = Instructions> {
         LAST => Just(None).boxed(),
         _ => option::weighted(0.5, (table + 1..=LAST).prop_map(TableId)).boxed(),
     };
-    (vec(action(table), 0..5), prop::bool::weighted(0.1), write, metadata, goto).prop_map(
-        |(apply, clear, write, metadata, goto)| Instructions { apply, clear, write, metadata, goto },
+    let meter = option::weighted(0.25, (1..=METERS).prop_map(MeterId));
+    (meter, vec(action(table), 0..5), prop::bool::weighted(0.1), write, metadata, goto).prop_map(
+        |(meter, apply, clear, write, metadata, goto)| Instructions {
+            meter,
+            apply,
+            clear,
+            write,
+            metadata,
+            goto,
+        },
     )
 }
 
@@ -283,6 +294,27 @@ pub(crate) fn group(id: u32) -> impl Strategy<Value = Group> {
     })
 }
 
+/// A meter that now and then has enough. Rates that divide a second, so that no implementation has to round.
+fn meter() -> impl Strategy<Value = MeterSpec> {
+    let unit = prop_oneof![Just(MeterUnit::Pktps), Just(MeterUnit::Kbps)];
+    let remark = (1..4u8).prop_map(|prec_level| BandKind::DscpRemark { prec_level });
+    let kind = prop_oneof![1 => Just(BandKind::Drop), 2 => remark];
+    let band = (kind, select(vec![1u32, 10, 100, 1000, 100_000_000]), 0..4u32);
+    (unit, vec(band, 1..4)).prop_map(|(unit, bands)| MeterSpec {
+        unit,
+        burst: true,
+        stats: true,
+        bands: bands.into_iter().map(|(kind, rate, burst_size)| Band { kind, rate, burst_size }).collect(),
+    })
+}
+
+/// Meters that rules name; one of them may be absent.
+const METERS: u32 = 3;
+
+pub(crate) fn meters() -> impl Strategy<Value = Vec<(u32, MeterSpec)>> {
+    vec(meter(), 0..=METERS as usize).prop_map(|meters| (1..).zip(meters).collect())
+}
+
 pub(crate) fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
     let some = |id: u32| option::weighted(0.7, group(id)).prop_map(move |group| group.map(|g| (id, g)));
     (some(0), some(1), some(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
@@ -295,5 +327,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
         5 => any::<prop::sample::Index>().prop_map(Change::Remove),
         1 => (0..4u32).prop_flat_map(|id| group(id).prop_map(move |group| Change::Group(id, group))),
         1 => (0..4u32).prop_map(Change::RemoveGroup),
+        1 => (1..=METERS, meter()).prop_map(|(id, meter)| Change::Meter(id, meter)),
+        1 => (1..=METERS).prop_map(Change::RemoveMeter),
     ]
 }

@@ -3,10 +3,16 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod meters;
+
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
-use datapath::pipeline::{Bucket, Clause, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId};
-use std::collections::BTreeMap;
+use datapath::pipeline::{
+    BandKind, Bucket, Clause, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId,
+};
+use meters::Meter;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PRESENT: u128 = 0x1000;
 
@@ -16,6 +22,8 @@ pub(crate) struct Reference {
     /// In the order in which they were added.
     pub(crate) rules: Vec<(TableId, Rule)>,
     pub(crate) groups: BTreeMap<u32, Group>,
+    /// They remember what went through.
+    pub(crate) meters: RefCell<BTreeMap<u32, Meter>>,
     /// All bridge ports, in order.
     pub(crate) ports: Vec<u32>,
     /// Those of them that are tunnels which take their key from the flow.
@@ -68,7 +76,8 @@ impl Reference {
     /// Priority by priority: a rule of its own first, and then conjunctions.
     fn find(&self, table: TableId, key: &FlowKey) -> Option<&Rule> {
         let fitting = self.fitting(table, key);
-        for priority in (0..=u16::MAX).rev().filter(|p| fitting.iter().any(|rule| rule.priority == *p)) {
+        let priorities: BTreeSet<u16> = fitting.iter().map(|rule| rule.priority).collect();
+        for priority in priorities.into_iter().rev() {
             let here: Vec<&Rule> = fitting.iter().copied().filter(|r| r.priority == priority).collect();
             if let Some(rule) = here.iter().find(|rule| clauses(rule).is_empty()) {
                 return Some(rule);
@@ -108,17 +117,19 @@ impl Reference {
         seen.rev().max_by_key(|rule| rule.priority)
     }
 
-    /// What is sent of a frame with this key.
-    pub(crate) fn run(&self, key: &FlowKey) -> Vec<Sent> {
-        self.run_through(key).0
+    /// What is sent of a frame with this key and length, at this time.
+    pub(crate) fn run(&self, key: &FlowKey, len: usize, now_ns: u64) -> Vec<Sent> {
+        self.run_through(key, len, now_ns).0
     }
 
-    /// What is sent of a frame with this key, and who counts it, each as often as it does.
-    pub(crate) fn run_through(&self, key: &FlowKey) -> (Vec<Sent>, Vec<Who>) {
+    /// The same, and who counts it, each as often as it does.
+    pub(crate) fn run_through(&self, key: &FlowKey, len: usize, now_ns: u64) -> (Vec<Sent>, Vec<Who>) {
         let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
-        let tags = tags.into_iter().filter(|tag| *tag != 0).collect();
-        let frame = Frame { says: key.clone(), holds: key.clone(), tags };
-        let mut run = Run { of: self, frame, set: Set::default(), sent: Vec::new(), counting: Vec::new() };
+        let tags: Vec<u16> = tags.into_iter().filter(|tag| *tag != 0).collect();
+        let untagged = len - 4 * tags.len();
+        let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false };
+        let (set, sent, counting) = (Set::default(), Vec::new(), Vec::new());
+        let mut run = Run { of: self, now_ns, frame, set, sent, counting };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
         run.action_set(&set);
@@ -152,6 +163,10 @@ struct Frame {
     /// What is in the bytes. Tags are in `tags`.
     holds: FlowKey,
     tags: Vec<u16>,
+    /// Bytes without the tags.
+    untagged: usize,
+    /// A meter has dropped it.
+    dead: bool,
 }
 
 impl Frame {
@@ -165,7 +180,23 @@ impl Frame {
             Field::TpSrc | Field::TpDst if matches!(self.holds.get(Field::NwProto), 1 | 58) => {
                 self.holds.set(field, all & 0xff);
             }
-            _ => self.holds.set(field, all),
+            // A meter may have marked the bits beside them.
+            _ => self.holds.set_masked(field, value, mask),
+        }
+    }
+
+    /// Only in the bytes: what rules see is what came in, or what they have set.
+    fn remark(&mut self, levels: u8) {
+        if !self.has(Field::NwTos) {
+            return;
+        }
+        let classes = [[10, 12, 14], [18, 20, 22], [26, 28, 30], [34, 36, 38]];
+        let tos = self.holds.get(Field::NwTos) as u8;
+        for class in classes {
+            if let Some(at) = class.iter().position(|dscp| *dscp == tos >> 2) {
+                let dscp = class[(at + usize::from(levels)).min(2)];
+                self.holds.set(Field::NwTos, (dscp << 2 | tos & 3).into());
+            }
         }
     }
 
@@ -234,6 +265,7 @@ impl Set {
 
 struct Run<'a> {
     of: &'a Reference,
+    now_ns: u64,
     frame: Frame,
     set: Set,
     sent: Vec<Sent>,
@@ -255,6 +287,9 @@ impl Run<'_> {
             };
             self.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
             let instructions = &rule.instructions;
+            if let Some(meter) = instructions.meter {
+                self.meter(meter.0);
+            }
             if !self.actions(&instructions.apply, table) {
                 return;
             }
@@ -267,6 +302,19 @@ impl Run<'_> {
             }
             let Some(next) = instructions.goto else { return };
             (table, port) = (next, self.in_port());
+        }
+    }
+
+    fn meter(&mut self, id: u32) {
+        if self.frame.dead {
+            return;
+        }
+        let len = self.frame.untagged + 4 * self.frame.tags.len();
+        let mut meters = self.of.meters.borrow_mut();
+        match meters.get_mut(&id).and_then(|meter| meter.apply(len, self.now_ns)) {
+            None => {}
+            Some(BandKind::Drop) => self.frame.dead = true,
+            Some(BandKind::DscpRemark { prec_level }) => self.frame.remark(prec_level),
         }
     }
 
@@ -326,7 +374,7 @@ impl Run<'_> {
     }
 
     fn send(&mut self, port: u32) {
-        if !self.of.ports.contains(&port) {
+        if self.frame.dead || !self.of.ports.contains(&port) {
             return;
         }
         let key = self.frame.says.get(Field::TunId) as u32;
