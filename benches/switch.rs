@@ -81,16 +81,7 @@ fn ofport(port: PortId) -> OfPort {
 /// The headers of the tunnel, and all that leads there.
 pub fn pipeline(scenario: Scenario) -> Pipeline {
     let (here, there) = (IpAddr::from(frames::HERE), IpAddr::from(frames::THERE));
-    let tunnel = TunnelSpec {
-        ofport: TUNNEL,
-        kind: Kind::Vxlan,
-        local: None,
-        remote: Remote::Fixed(there),
-        key: Key::Flow,
-        dst_port: 4789,
-        tos: 0,
-        ttl: 64,
-    };
+    let tunnel = TunnelSpec::new(TUNNEL, Kind::Vxlan, Remote::Fixed(there), Key::Flow);
     let path = Path {
         uplink: UPLINK,
         local: here,

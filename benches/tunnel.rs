@@ -4,7 +4,7 @@
 use benches::{Scenario, frames, switch};
 use criterion::{Criterion, criterion_group, criterion_main};
 use datapath::mem::Frame;
-use datapath::tunnel::{EncapId, decap};
+use datapath::tunnel::{EncapId, Marks, decap};
 use std::hint::black_box;
 
 fn tunnel(c: &mut Criterion) {
@@ -19,7 +19,8 @@ fn tunnel(c: &mut Criterion) {
     c.bench_function("tunnel/copy and push", |b| {
         b.iter(|| {
             fresh(&mut frame, black_box(&plain));
-            encap.push(&mut frame, black_box(frames::VNI), black_box(12345)).expect("room for the headers");
+            let marks = Marks { key: black_box(frames::VNI), policy: 0, tos: 0, ttl: 64, control: false };
+            encap.push(&mut frame, marks, black_box(12345)).expect("room for the headers");
         });
     });
     c.bench_function("tunnel/copy and decap", |b| {

@@ -21,7 +21,8 @@ import struct
 import sys
 from fractions import Fraction
 
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, conf  # noqa: F401 (for the cases)
+from scapy.all import ARP, GRE, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, conf  # noqa: F401 (for the cases)
+from scapy.contrib.geneve import GENEVE, GeneveOptions  # noqa: F401
 from scapy.layers.inet6 import (  # noqa: F401
     ICMPv6EchoRequest,
     ICMPv6ND_NS,
@@ -76,6 +77,50 @@ def from_there(inner, vni, src=THERE, dst=HERE, sport=50_000, dport=4789, header
     header = VXLAN(flags=8, vni=vni) if header is None else Raw(header)
     outer = Ether(src=THERE_MAC, dst=HERE_MAC) / IP(src=src, dst=dst, **ip)
     return outer / UDP(sport=sport, dport=dport) / header / Raw(bytes(inner))
+
+
+def outer(version=4, src=None, dst=None, ttl=64, tos=0, id=0, flags="DF"):
+    """Ethernet and IP of a tunnel packet that leaves by the uplink, in either version of IP."""
+    link = Ether(src=HERE_MAC, dst=THERE_MAC)
+    if version == 4:
+        return link / IP(src=src or HERE, dst=dst or THERE, ttl=ttl, tos=tos, id=id, flags=flags)
+    return link / IPv6(src=src or HERE6, dst=dst or THERE6, hlim=ttl, tc=tos)
+
+
+def inbound(version=4, **more):
+    """The same of one that comes in by it."""
+    here, there = (HERE, THERE) if version == 4 else (HERE6, THERE6)
+    packet = outer(version, **{"src": there, "dst": here, "flags": 0, "id": 1, **more})
+    packet[Ether].src, packet[Ether].dst = THERE_MAC, HERE_MAC
+    return packet
+
+
+def gre(inner, key=None, seq=None, csum=False, proto=0x6558):
+    """GRE with what is given (RFC 2784, RFC 2890); scapy computes the checksum."""
+    present = {"key_present": int(key is not None), "seqnum_present": int(seq is not None), "chksum_present": int(csum)}
+    return GRE(proto=proto, key=key or 0, seqence_number=seq or 0, **present) / Raw(bytes(inner))
+
+
+def nvgre(inner, vsid, flow_id=1):
+    """RFC 7637 section 3.2: GRE whose key is 24 bits of network and 8 of flow, and nothing else. `flow_id` stands in for the
+    latter on the way out: see Case.flow_id."""
+    return gre(inner, key=vsid << 8 | flow_id)
+
+
+def udp_tunnel(header, inner, dport, conversation=0, csum=False):
+    """A tunnel header and a frame inside UDP, without checksum unless asked for."""
+    udp = UDP(sport=49152 + conversation, dport=dport) if csum else UDP(sport=49152 + conversation, dport=dport, chksum=0)
+    return udp / header / Raw(bytes(inner))
+
+
+def geneve(inner, vni, conversation=0, csum=False, dport=6081, **more):
+    """RFC 8926."""
+    return udp_tunnel(GENEVE(vni=vni, proto=0x6558, **more), inner, dport, conversation, csum)
+
+
+def vxlan(inner, vni, conversation=0, csum=False, dport=4789, **more):
+    """RFC 7348."""
+    return udp_tunnel(VXLAN(**{"flags": 8, "vni": vni, **more}), inner, dport, conversation, csum)
 
 
 def edited(frame, at, value):
@@ -179,6 +224,10 @@ class Case:
         """The outer UDP source port at byte `at` of what leaves by the port is known only as far as RFC 7348 goes: see
         "The one field that is compared by a rule" in README.md."""
         self.rules.append(" ".join(str(word) for word in [port, "entropy", at, checksum or ""]).strip())
+
+    def flow_id(self, port, at):
+        """The same of the FlowID of NVGRE (RFC 7637 section 3.2)."""
+        self.rules.append(f"{port} flow_id {at}")
 
     def write(self):
         """Writes the files of the case."""

@@ -103,16 +103,12 @@ mod tests {
         let bridge = Bridge {
             rules: parse_flows("flows", flows, &NoNames).unwrap(),
             groups: parse_groups("groups", groups, &NoNames).unwrap(),
-            tunnels: vec![TunnelSpec {
-                ofport: OfPort(10),
-                kind: Kind::Vxlan,
-                local: None,
-                remote: Remote::Fixed("192.0.2.2".parse().unwrap()),
-                key: Key::Flow,
-                dst_port: 4789,
-                tos: 0,
-                ttl: 64,
-            }],
+            tunnels: vec![TunnelSpec::new(
+                OfPort(10),
+                Kind::Vxlan,
+                Remote::Fixed("192.0.2.2".parse().unwrap()),
+                Key::Flow,
+            )],
             ..Bridge::default()
         };
         let remotes: Vec<String> = bridge.remotes().iter().map(|(remote, _)| remote.to_string()).collect();

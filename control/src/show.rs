@@ -135,10 +135,11 @@ fn tunnels(out: &mut String, status: &Status) {
             tunnel.remote_ip.clone(),
             tunnel.local_ip.clone().unwrap_or("any".into()),
             tunnel.key.clone(),
-            tunnel.dst_port.to_string(),
+            tunnel.dst_port.map_or("-".into(), |port| port.to_string()),
+            tunnel.options.clone(),
         ]
     };
-    let head = ["tunnel", "ofport", "type", "remote_ip", "local_ip", "key", "dst_port"];
+    let head = ["tunnel", "ofport", "type", "remote_ip", "local_ip", "key", "dst_port", "options"];
     rows(out, &head, &status.tunnels.iter().map(row).collect::<Vec<_>>());
     for remote in &status.underlay {
         let style = if remote.reachable { GOOD } else { BAD };

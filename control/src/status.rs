@@ -92,17 +92,20 @@ pub struct TunnelStatus {
     pub name: String,
     /// OpenFlow number.
     pub ofport: u32,
-    /// `vxlan`.
+    /// `vxlan`, `gre`, `nvgre` or `geneve`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Address or `flow`.
     pub remote_ip: String,
     /// Address, or none for any of ours.
     pub local_ip: Option<String>,
-    /// Number or `flow`.
+    /// Number, `flow` or `none`.
     pub key: String,
-    /// UDP port.
-    pub dst_port: u16,
+    /// UDP port; none for kinds that are no UDP.
+    pub dst_port: Option<u16>,
+    /// What else was configured, by the names of the configuration.
+    #[serde(default)]
+    pub options: String,
 }
 
 /// A remote endpoint.

@@ -3,7 +3,7 @@
 use control::config::{Config, Mode, PORTS_MAX, Port, parse};
 use control::text::PortNames;
 use datapath::flow::OfPort;
-use datapath::tunnel::{Key, Kind, Remote, TunnelSpec};
+use datapath::tunnel::{Counter, Key, Kind, Outer, Remote, TunnelSpec};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -81,26 +81,15 @@ fn every_key_is_understood() {
     let g2 = Port { name: "g2".into(), device: "g2".into(), ofport: OfPort(2), mode: Mode::Auto };
     assert_eq!(config.ports[1], g2);
     assert_eq!((config.ports[0].device.as_str(), config.ports[0].mode), ("veth-g1", Mode::Generic));
+    let fixed = Remote::Fixed("192.0.2.2".parse().unwrap());
     let vx0 = TunnelSpec {
-        ofport: OfPort(10),
-        kind: Kind::Vxlan,
         local: Some(endpoints[0]),
-        remote: Remote::Fixed("192.0.2.2".parse().unwrap()),
-        key: Key::Fixed(100),
         dst_port: 8472,
-        tos: 8,
-        ttl: 32,
+        tos: Outer::Fixed(8),
+        ttl: Outer::Fixed(32),
+        ..TunnelSpec::new(OfPort(10), Kind::Vxlan, fixed, Key::Fixed(100))
     };
-    let vx1 = TunnelSpec {
-        ofport: OfPort(11),
-        local: None,
-        remote: Remote::Flow,
-        key: Key::Flow,
-        dst_port: 4789,
-        tos: 0,
-        ttl: 64,
-        ..vx0.clone()
-    };
+    let vx1 = TunnelSpec::new(OfPort(11), Kind::Vxlan, Remote::Flow, Key::Flow);
     assert_eq!(config.tunnel_specs(), [vx0, vx1]);
     assert_eq!(config.port_names().number("vx1"), Some(OfPort(11)));
     assert_eq!(config.port_names().name(OfPort(1)), Some("g1"));
@@ -121,7 +110,7 @@ fn keys_of_tunnels_are_numbers_in_either_writing_or_the_flows() {
         let text = format!("[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"e\"\n{}", tunnel(value));
         parse("adit.toml", Path::new(""), &text).map(|config| config.tunnels[0].spec.key)
     };
-    assert_eq!(key(""), Ok(Key::Fixed(0)));
+    assert_eq!(key(""), Ok(Key::Absent));
     assert_eq!(key("key = 16777215"), Ok(Key::Fixed(0xff_ffff)));
     assert_eq!(key("key = 0xabcdef"), Ok(Key::Fixed(0xab_cdef)));
     assert_eq!(key("key = \"0xabc\""), Ok(Key::Fixed(0xabc)));
@@ -155,7 +144,7 @@ ofport = 0xff00
 [[tunnel]]
 name = "vx0"
 ofport = 10
-type = "gre"
+type = "stt"
 remote_ip = "192.0.2.300"
 in_key = 5
 [colours]
@@ -168,7 +157,7 @@ in_key = 5
         (12, "ofport is a number from 1 to 65279"),
         (14, "the name \"g1\" is already used in line 11"),
         (16, "ofport is a number from 1 to 65279"),
-        (20, "tunnels of type gre are not supported yet, only vxlan"),
+        (20, "tunnels of type stt are not supported yet, only vxlan, gre, nvgre, geneve"),
         (21, "remote_ip is an IP address, not \"192.0.2.300\""),
         (22, "in_key is not supported yet"),
         (23, "there is no section \"colours\""),
@@ -208,7 +197,13 @@ fn tunnels_make_sense() {
         ("local_ip = \"flow\"", "not supported yet"),
         ("tos = 3", "congestion"),
         ("ttl = 0", "1 to 255"),
-        ("ttl = \"inherit\"", "1 to 255"),
+        ("ttl = \"inherited\"", "1 to 255, or \"inherit\""),
+        ("csum = \"yes\"", "csum is true or false"),
+        ("seq = true", "seq is an option of gre, and this tunnel is of type vxlan"),
+        ("oam = \"flow\"", "oam is an option of geneve"),
+        ("exts = \"gpe\"", "exts is gbp, not \"gpe\""),
+        ("peers = \"strikt\"", "peers is any or strict, not \"strikt\"; did you mean strict?"),
+        ("egress_pkt_mark = 1", "not supported yet"),
         ("dst_port = 0", "1 to 65535"),
         ("dst_prot = 1", "did you mean dst_port?"),
     ] {
@@ -221,6 +216,69 @@ fn tunnels_make_sense() {
     assert!(faults(&alone)[0].1.contains("add [[uplink]]"));
     let elsewhere = WHOLE.replace("local_ip = \"192.0.2.1\"", "local_ip = \"192.0.2.9\"");
     assert_eq!(faults(&elsewhere)[0].1, "local_ip 192.0.2.9 is not among the endpoints of an uplink");
+}
+
+#[test]
+fn every_kind_of_tunnel_has_its_options() {
+    let spec = |options: &str, kind: &str| {
+        let tunnel = tunnel(options).replace("\"vxlan\"", &format!("\"{kind}\""));
+        let text = format!("[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"e\"\n{tunnel}");
+        let config = parse("adit.toml", Path::new(""), &text).map_err(|faults| faults[0].message.clone());
+        config.map(|mut config| config.tunnels.remove(0).spec)
+    };
+    let plain = |kind, key| {
+        let remote = Remote::Fixed("192.0.2.2".parse().unwrap());
+        TunnelSpec::new(OfPort(10), kind, remote, key)
+    };
+    let gre = TunnelSpec {
+        checksum: Some(true),
+        sequence: Some(Counter::default()),
+        tos: Outer::Inherit,
+        ttl: Outer::Inherit,
+        ..plain(Kind::Gre, Key::Fixed(0xffff_ffff))
+    };
+    let options = "key = 0xffffffff\ncsum = true\nseq = true\ntos = \"inherit\"\nttl = \"inherit\"";
+    assert_eq!(spec(options, "gre"), Ok(gre));
+    assert_eq!(spec("", "gre"), Ok(plain(Kind::Gre, Key::Absent)));
+    let nvgre = TunnelSpec { strict: true, ..plain(Kind::Nvgre, Key::Flow) };
+    assert_eq!(spec("key = \"flow\"\npeers = \"strict\"", "nvgre"), Ok(nvgre));
+    let geneve = TunnelSpec {
+        dst_port: 6082,
+        checksum: Some(false),
+        zero_checksum_rx: true,
+        dont_fragment: false,
+        control: true,
+        ..plain(Kind::Geneve, Key::Absent)
+    };
+    let options =
+        "dst_port = 6082\ncsum = false\nudp6_zero_csum_rx = true\ndf_default = false\noam = \"flow\"";
+    assert_eq!(spec(options, "geneve"), Ok(geneve));
+    let vxlan = TunnelSpec { group_policy: true, ..plain(Kind::Vxlan, Key::Fixed(1)) };
+    assert_eq!(
+        spec("key = 1\nexts = \"gbp\"\noam = \"drop\"", "vxlan").unwrap_err(),
+        "oam is an option of geneve, and this tunnel is of type vxlan"
+    );
+    assert_eq!(spec("key = 1\nexts = \"gbp\"", "vxlan"), Ok(vxlan));
+
+    assert!(spec("", "nvgre").unwrap_err().contains("NVGRE always carries one"));
+    assert!(spec("key = 0x1000000", "nvgre").unwrap_err().contains("24 bits, at most 16777215"));
+    assert!(spec("dst_port = 4789", "gre").unwrap_err().contains("dst_port is an option of vxlan, geneve"));
+    assert!(
+        spec("key = 1\ncsum = true", "nvgre")
+            .unwrap_err()
+            .contains("csum is an option of vxlan, geneve, gre")
+    );
+    assert!(spec("", "ip6gre").unwrap_err().contains("\"gre\" with an IPv6 remote_ip is the same"));
+}
+
+#[test]
+fn a_udp_port_is_for_one_kind_of_tunnel() {
+    let both = tunnel("dst_port = 5000")
+        + &tunnel("dst_port = 5000").replace("vx0", "gnv0").replace("10", "11").replace("vxlan", "geneve");
+    assert_eq!(
+        faults_of(&both),
+        ["dst_port 5000 is that of a vxlan tunnel in line 6 already: geneve needs another"]
+    );
 }
 
 #[test]

@@ -196,7 +196,8 @@ fn every_field_for_programs_is_told_of() {
         remote_ip: String::new(),
         local_ip: None,
         key: String::new(),
-        dst_port: 0,
+        dst_port: None,
+        options: String::new(),
     };
     let remote = RemoteStatus { remote_ip: String::new(), reachable: true, explanation: String::new() };
     let worker = WorkerStatus {

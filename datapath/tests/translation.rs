@@ -51,9 +51,9 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
     for action in translation.actions() {
         match *action {
             Action::Output(port) => sent.push((port.0.into(), now.clone(), None)),
-            Action::Encap { encap, key } => {
+            Action::Encap { encap, marks } => {
                 assert_eq!(pipeline.encap(encap).uplink(), UPLINK);
-                sent.push((TUNNEL, now.clone(), Some(key)));
+                sent.push((TUNNEL, now.clone(), Some(marks.key)));
             }
             Action::Edit(edit) => now.set_masked(edit.field(), edit.value(), edit.mask()),
             Action::Drop(reason) => dropped.push(reason),

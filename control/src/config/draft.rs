@@ -2,10 +2,11 @@
 
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
-use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections};
+use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections, tunnels};
 use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
+use datapath::tunnel::Counter;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -105,11 +106,13 @@ impl Draft {
                 self.config.ports.push(port);
             }
         }
+        // Packets that may be fragmented are counted for the whole switch.
+        let identification = Counter::default();
         for section in many("[[tunnel]]", "tunnel", root, faults) {
             if !laws.room(&section, faults) {
                 return;
             }
-            let tunnel = sections::tunnel(section, faults);
+            let tunnel = tunnels::tunnel(section, &identification, faults);
             self.number(tunnel.name, tunnel.ofport, &mut laws, faults);
             if let Some(At { value: tunnel, span }) = tunnel.item {
                 laws.tunnel(&tunnel, &span, &self.config.uplinks, root.contains_key("uplink"), faults);

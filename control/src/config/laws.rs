@@ -22,6 +22,7 @@ pub(super) struct Laws {
     devices: HashMap<String, Range<usize>>,
     endpoints: HashMap<IpAddr, Range<usize>>,
     tunnels: HashMap<Identity, Range<usize>>,
+    udp_ports: HashMap<u16, (Kind, Range<usize>)>,
     neighbours: HashMap<IpAddr, Range<usize>>,
 }
 
@@ -69,9 +70,12 @@ impl Laws {
         faults: &mut Faults<'_>,
     ) {
         let spec = &tunnel.spec;
-        let identity = (spec.kind, spec.local, spec.remote, spec.key, spec.dst_port);
+        // Packets without a key are found as those with the key 0.
+        let key = if spec.key == Key::Absent { Key::Fixed(0) } else { spec.key };
+        let identity = (spec.kind, spec.local, spec.remote, key, spec.dst_port);
         let what = "a tunnel with this type, local_ip, remote_ip, key and dst_port";
         once(&mut self.tunnels, identity, span, what, faults);
+        self.udp_port(spec.kind, spec.dst_port, span, faults);
         if !uplink_given {
             faults.at(span, "a tunnel needs an uplink to leave by: add [[uplink]] with device = \"...\"");
         }
@@ -82,6 +86,21 @@ impl Laws {
             uplinks.iter().filter_map(|uplink| uplink.endpoints.as_ref()).flatten().any(|ip| *ip == local);
         if faults.none() && !uplinks.is_empty() && every && !ours {
             faults.at(span, format!("local_ip {local} is not among the endpoints of an uplink"));
+        }
+    }
+
+    /// What a datagram is, its port says.
+    fn udp_port(&mut self, kind: Kind, port: u16, span: &Range<usize>, faults: &mut Faults<'_>) {
+        if kind.port().is_none() {
+            return;
+        }
+        let (first, at) = self.udp_ports.entry(port).or_insert_with(|| (kind, span.clone()));
+        if *first != kind {
+            let message = format!(
+                "dst_port {port} is that of a {first} tunnel in line {} already: {kind} needs another",
+                faults.line(at)
+            );
+            faults.at(span, message);
         }
     }
 

@@ -12,6 +12,7 @@ mod replay;
 mod rules;
 mod section;
 mod sections;
+mod tunnels;
 
 pub use draft::Draft;
 pub use replay::{Answer, Neighbour, Way};

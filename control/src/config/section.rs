@@ -102,6 +102,16 @@ impl<'a> Section<'a> {
         number(key, value, range, faults).map(|number| At { value: number, span: value.span() })
     }
 
+    /// True or false.
+    pub(super) fn flag(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<At<bool>> {
+        let value = self.value(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            faults.at(&value.span(), format!("{key} is true or false"));
+        }
+        flag.map(|flag| At { value: flag, span: value.span() })
+    }
+
     /// The elements of an array.
     pub(super) fn array(
         &mut self,

@@ -1,15 +1,12 @@
-//! The tables of a configuration, one function each.
+//! The tables of a configuration, one function each; that of tunnels is in `tunnels`.
 
 use super::section::{At, Faults, Section, number};
-use super::{CORES_MAX, Mode, Port, Tunnel, UPLINKS_MAX, Uplink, Worker};
+use super::{CORES_MAX, Mode, Port, UPLINKS_MAX, Uplink, Worker};
 use crate::text::suggest::did_you_mean;
 use crate::text::{OFPORT_MAX, is_word};
 use datapath::flow::OfPort;
-use datapath::tunnel::spec::{TTL_DEFAULT, VXLAN_PORT};
-use datapath::tunnel::{Key, Kind, Remote, TunnelSpec};
 use std::net::IpAddr;
 use std::ops::Range;
-use toml::de::DeValue;
 
 /// The longest name of a device: the kernel's IFNAMSIZ without the terminating zero (`include/uapi/linux/if.h`).
 const NAME_BYTES_MAX: usize = 15;
@@ -17,41 +14,8 @@ const NAME_BYTES_MAX: usize = 15;
 const ENDPOINTS_MAX: usize = 256;
 /// The largest number of a core.
 const CORE_MAX: u64 = 4095;
-/// The largest network identifier (RFC 7348 section 5).
-const VNI_MAX: u64 = 0xff_ffff;
 
 const MODES: &str = "auto, native, generic or packet";
-/// Types of tunnels that Open vSwitch has and this version does not.
-const TYPES_NOT_YET: &[&str] = &[
-    "gre",
-    "ip6gre",
-    "nvgre",
-    "geneve",
-    "erspan",
-    "ip6erspan",
-    "gtpu",
-    "bareudp",
-    "srv6",
-    "stt",
-    "lisp",
-    "ipsec",
-];
-/// Options of tunnels that Open vSwitch has and this version does not.
-const OPTIONS_NOT_YET: &[&str] = &[
-    "csum",
-    "df_default",
-    "egress_pkt_mark",
-    "exts",
-    "in_key",
-    "local_key",
-    "out_key",
-    "packet_type",
-    "psk",
-    "remote_cert",
-    "remote_name",
-    "seq",
-];
-
 /// A port or a tunnel. What must be unique on the bridge is known even when the rest is wrong.
 pub(super) struct Numbered<T> {
     pub(super) name: Option<At<String>>,
@@ -116,114 +80,7 @@ pub(super) fn port(mut section: Section<'_>, faults: &mut Faults<'_>) -> Numbere
     Numbered { name, ofport, item }
 }
 
-/// A tunnel, with the place of its name.
-pub(super) fn tunnel(mut section: Section<'_>, faults: &mut Faults<'_>) -> Numbered<Tunnel> {
-    let name = port_name(&mut section, "\"vx0\"", faults);
-    let ofport = ofport(&mut section, faults);
-    let kind = kind(&mut section, faults);
-    let ends = ends(&mut section, faults);
-    let key = key(&mut section, faults);
-    let dst_port = section.number("dst_port", 1..=u16::MAX.into(), faults);
-    let ttl = section.number("ttl", 1..=u8::MAX.into(), faults);
-    let tos = section.number("tos", 0..=u8::MAX.into(), faults);
-    if let Some(tos) = tos.as_ref().filter(|tos| tos.value & 3 != 0) {
-        faults.at(&tos.span, "the two lower bits of tos belong to congestion notification: leave them zero");
-    }
-    section.finish(OPTIONS_NOT_YET, faults);
-    let item = || {
-        let (remote, local) = ends?;
-        let spec = TunnelSpec {
-            ofport: ofport.as_ref()?.value,
-            kind: kind?,
-            local,
-            remote,
-            key: key?,
-            dst_port: dst_port.map_or(VXLAN_PORT, |port| port.value as u16),
-            tos: tos.map_or(0, |tos| tos.value as u8),
-            ttl: ttl.map_or(TTL_DEFAULT, |ttl| ttl.value as u8),
-        };
-        let At { value: name, span } = name.clone()?;
-        Some(At { value: Tunnel { name, spec }, span })
-    };
-    let item = item();
-    Numbered { name, ofport, item }
-}
-
-/// The far end and the near one.
-fn ends(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<(Remote, Option<IpAddr>)> {
-    let remote = section.string("remote_ip", faults);
-    let remote = section.needed("remote_ip", remote, "\"192.0.2.2\" or \"flow\"", faults);
-    let remote = remote.and_then(|remote| match remote.value {
-        "flow" => Some(Remote::Flow),
-        _ => address("remote_ip", remote, faults).map(Remote::Fixed),
-    });
-    if !section.has("local_ip") {
-        return Some((remote?, None));
-    }
-    let given = section.string("local_ip", faults)?;
-    if given.value == "flow" {
-        faults.at(&given.span, "local_ip = \"flow\" is not supported yet");
-        return None;
-    }
-    let local = address("local_ip", given.clone(), faults)?;
-    match remote? {
-        Remote::Fixed(remote) if remote.is_ipv4() != local.is_ipv4() => {
-            faults.at(
-                &given.span,
-                format!("local_ip {local} and remote_ip {remote} are of different families"),
-            );
-            None
-        }
-        remote => Some((remote, Some(local))),
-    }
-}
-
-fn kind(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Kind> {
-    let kind = section.string("type", faults);
-    let At { value, span } = section.needed("type", kind, "\"vxlan\"", faults)?;
-    if value == "vxlan" {
-        return Some(Kind::Vxlan);
-    }
-    if TYPES_NOT_YET.contains(&value) {
-        faults.at(&span, format!("tunnels of type {value} are not supported yet, only vxlan"));
-    } else {
-        faults.at(&span, format!("{value:?} is no type of tunnel: vxlan{}", did_you_mean(value, ["vxlan"])));
-    }
-    None
-}
-
-/// A number, a number in a string, or "flow"; 0 when absent, as in Open vSwitch.
-fn key(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Key> {
-    let Some(value) = section.value("key") else { return Some(Key::Fixed(0)) };
-    let read = match value.get_ref() {
-        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
-        DeValue::String(text) if text == "flow" => return Some(Key::Flow),
-        DeValue::String(text) => match text.strip_prefix("0x") {
-            Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    match read {
-        Some(key) if key <= VNI_MAX => return Some(Key::Fixed(key)),
-        Some(key) => {
-            faults.at(
-                &value.span(),
-                format!("key {key} is too large: a VXLAN network identifier has 24 bits, at most {VNI_MAX}"),
-            );
-        }
-        None => {
-            faults.at(
-                &value.span(),
-                format!("key is a number from 0 to {VNI_MAX}, or \"flow\" for the one in tun_id"),
-            );
-        }
-    }
-    None
-}
-
-fn ofport(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<At<OfPort>> {
+pub(super) fn ofport(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<At<OfPort>> {
     let ofport = section.number("ofport", 1..=OFPORT_MAX.into(), faults);
     let At { value, span } = section.needed("ofport", ofport, "1", faults)?;
     Some(At { value: OfPort(value as u32), span })
@@ -251,7 +108,11 @@ fn device<'a>(section: &mut Section<'a>, faults: &mut Faults<'_>) -> Option<At<&
 }
 
 /// The name of something on the bridge: it must be possible to write it in a flow.
-fn port_name(section: &mut Section<'_>, example: &str, faults: &mut Faults<'_>) -> Option<At<String>> {
+pub(super) fn port_name(
+    section: &mut Section<'_>,
+    example: &str,
+    faults: &mut Faults<'_>,
+) -> Option<At<String>> {
     let name = section.string("name", faults);
     let name = section.needed("name", name, example, faults)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

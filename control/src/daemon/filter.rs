@@ -2,9 +2,12 @@
 //! host's own traffic.
 //!
 //! A classic BPF program, which the kernel runs before it copies a frame
-//! (<https://docs.kernel.org/networking/filter.html>). Only the ports are compared: a packet to another address of ours is
-//! let through, and counted by the worker as what it is. Of a fragmented packet the first fragment is let through.
+//! (<https://docs.kernel.org/networking/filter.html>). Only the ports are compared, and of GRE the protocol inside: a packet to
+//! another address of ours is let through, and counted by the worker as what it is. Of a fragmented packet the first fragment
+//! is let through.
 
+use super::ports::Listening;
+use datapath::wire::gre;
 use socket2::SockFilter;
 
 /// A load beyond the end of the frame ends the program as this does.
@@ -23,20 +26,30 @@ const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 const GO_ON: u32 = libc::BPF_JMP | libc::BPF_JA;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// The program for these UDP ports.
-pub(super) fn tunnel_packets(ports: &[u16]) -> Vec<SockFilter> {
+/// The program for what tunnels listen for.
+pub(super) fn tunnel_packets(listening: &Listening) -> Vec<SockFilter> {
     let udp = libc::IPPROTO_UDP as u32;
+    // GRE that carries Ethernet frames; any other is of a tunnel of the host's own. Where none is listened for, the type is one
+    // that no packet has.
+    let wanted = if listening.gre { gre::ETHERNET.into() } else { u32::MAX };
+    let unless_gre = |ether_type: Op| {
+        let protocol = jump(IF_EQUAL, libc::IPPROTO_GRE as u32, 0, 4);
+        vec![protocol, ether_type, jump(IF_EQUAL, wanted, 0, 1), op(RETURN, ACCEPT), op(RETURN, REFUSE)]
+    };
     let ipv6 = [
         vec![op(BYTE, 20)],
+        unless_gre(op(HALF, 54 + 2)),
         only_if_equal(udp),
         vec![op(HALF, 56)], // the destination port
     ]
     .concat();
     let ipv4 = [
+        // Loads leave X alone.
+        vec![op(HALF, 20), jump(IF_ANY_BIT, 0x1fff, 0, 1), op(RETURN, REFUSE), op(HEADER_LEN_TO_X, 14)],
         vec![op(BYTE, 23)],
+        unless_gre(op(HALF_BEHIND_X, 14 + 2)),
         only_if_equal(udp),
-        vec![op(HALF, 20), jump(IF_ANY_BIT, 0x1fff, 0, 1), op(RETURN, REFUSE)],
-        vec![op(HEADER_LEN_TO_X, 14), op(HALF_BEHIND_X, 14 + 2), op(GO_ON, ipv6.len() as u32)],
+        vec![op(HALF_BEHIND_X, 14 + 2), op(GO_ON, ipv6.len() as u32)],
     ]
     .concat();
     let program = [
@@ -53,7 +66,11 @@ pub(super) fn tunnel_packets(ports: &[u16]) -> Vec<SockFilter> {
         vec![jump(IF_EQUAL, libc::ETH_P_IPV6 as u32, ipv4.len() as u8 + 1, 0), op(RETURN, REFUSE)],
         ipv4,
         ipv6,
-        ports.iter().flat_map(|port| [jump(IF_EQUAL, (*port).into(), 0, 1), op(RETURN, ACCEPT)]).collect(),
+        listening
+            .ports
+            .iter()
+            .flat_map(|port| [jump(IF_EQUAL, (*port).into(), 0, 1), op(RETURN, ACCEPT)])
+            .collect(),
         vec![op(RETURN, REFUSE)],
     ];
     finish(&program.concat())
@@ -97,8 +114,14 @@ mod tests {
 
     /// Sockets of every family have filters, and those between two processes need no root.
     fn passes(ports: &[u16], frame: &[u8]) -> bool {
+        let listening = Listening { ports: ports.to_vec(), gre: false };
+        assert!(!passes_to(&Listening { ports: vec![], gre: true }, frame), "that is no GRE");
+        passes_to(&listening, frame)
+    }
+
+    fn passes_to(listening: &Listening, frame: &[u8]) -> bool {
         let (here, there) = UnixDatagram::pair().unwrap();
-        SockRef::from(&there).attach_filter(&tunnel_packets(ports)).unwrap();
+        SockRef::from(&there).attach_filter(&tunnel_packets(listening)).unwrap();
         there.set_nonblocking(true).unwrap();
         here.send(frame).unwrap();
         there.recv(&mut [0; 256]).is_ok_and(|len| len == frame.len())
@@ -144,6 +167,25 @@ mod tests {
         for frame in [ipv4(0, 0, 6), ipv4(0, 1, 17), ipv4(0, 0x2001, 17), ipv6(6), ipv6(44), arp, tagged] {
             assert!(!passes(&[4789], &frame), "{frame:02x?}");
         }
+    }
+
+    #[test]
+    fn gre_passes_when_it_carries_frames_and_somebody_listens() {
+        let (gre, none) =
+            (Listening { ports: vec![4789], gre: true }, Listening { ports: vec![4789], gre: false });
+        // What the tests above have for ports are flags and protocol of GRE here.
+        let of = |mut frame: Vec<u8>, ethertype: [u8; 2]| {
+            let at = frame.len() - UDP.len();
+            frame[at..at + 4].copy_from_slice(&[0x20, 0, ethertype[0], ethertype[1]]);
+            frame
+        };
+        for frame in [ipv4(0, 0, 47), ipv4(40, 0x4000, 47), ipv4(0, 0x2000, 47), ipv6(47)] {
+            let (frames, packets) = (of(frame.clone(), [0x65, 0x58]), of(frame, [0x08, 0x00]));
+            assert!(passes_to(&gre, &frames) && !passes_to(&none, &frames), "{frames:02x?}");
+            assert!(!passes_to(&gre, &packets) && !passes_to(&none, &packets), "{packets:02x?}");
+        }
+        assert!(!passes_to(&gre, &of(ipv4(0, 1, 47), [0x65, 0x58])), "a later fragment");
+        assert!(passes_to(&gre, &ipv4(0, 0, 17)) && passes_to(&gre, &ipv6(17)), "UDP as ever");
     }
 
     #[test]

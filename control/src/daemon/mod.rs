@@ -178,7 +178,7 @@ impl Daemon {
     fn warn_of_mtu(&mut self) {
         let guests = self.ports.list.iter().filter(|port| port.role != Role::Uplink);
         let guests = guests.map(|port| (port.name.as_str(), port.mtu));
-        let shortage = mtu::shortage(guests, self.watcher.current());
+        let shortage = mtu::shortage(guests, &self.bridge.tunnels, self.watcher.current());
         if let Some(short) = &shortage
             && self.shortage != shortage
         {

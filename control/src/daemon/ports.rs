@@ -11,7 +11,7 @@ use datapath::port::PortId;
 use datapath::worker::Role;
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// A device and what was made of it.
 pub(super) struct PortState {
@@ -46,8 +46,34 @@ impl PortState {
 pub(super) struct Ports {
     pub(super) list: Vec<PortState>,
     pub(super) endpoints: Vec<IpAddr>,
-    /// The UDP ports that tunnels listen on.
-    pub(super) tunnel_ports: Vec<u16>,
+    /// What tunnels listen for.
+    pub(super) listening: Listening,
+}
+
+/// What tunnels listen for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listening {
+    /// UDP to these ports.
+    pub(super) ports: Vec<u16>,
+    /// GRE, NVGRE included.
+    pub(super) gre: bool,
+}
+
+impl Listening {
+    fn of(config: &Config) -> Listening {
+        let specs = config.tunnels.iter().map(|tunnel| &tunnel.spec);
+        let (udp, gre): (Vec<_>, Vec<_>) = specs.partition(|spec| spec.kind.port().is_some());
+        let mut ports: Vec<u16> = udp.iter().map(|spec| spec.dst_port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        Listening { ports, gre: !gre.is_empty() }
+    }
+
+    /// What the XDP program shall look for at an endpoint of ours.
+    fn at(&self, ip: IpAddr) -> impl Iterator<Item = EndpointKey> {
+        let udp = self.ports.iter().map(move |port| EndpointKey::udp(ip, *port));
+        udp.chain(self.gre.then(|| EndpointKey::gre(ip)))
+    }
 }
 
 /// What one port asks for.
@@ -78,7 +104,7 @@ impl Ports {
             }
             endpoints.extend(here);
         }
-        let mut ports = Ports { list: Vec::new(), endpoints, tunnel_ports: tunnel_ports(config) };
+        let mut ports = Ports { list: Vec::new(), endpoints, listening: Listening::of(config) };
         for wish in wishes(config) {
             let device = devices
                 .named(wish.device)
@@ -109,12 +135,9 @@ impl Ports {
         Ok(())
     }
 
-    /// What the XDP program shall look for: every endpoint of ours with every port that a tunnel listens on.
+    /// What the XDP program shall look for: every endpoint of ours with all that tunnels listen for.
     fn endpoint_keys(&self) -> Vec<EndpointKey> {
-        let all = |ip: &IpAddr| {
-            self.tunnel_ports.iter().map(|port| EndpointKey::udp(*ip, *port)).collect::<Vec<_>>()
-        };
-        self.endpoints.iter().flat_map(all).collect()
+        self.endpoints.iter().flat_map(|ip| self.listening.at(*ip)).collect()
     }
 
     /// The smallest buffer that takes the longest frame of every device.
@@ -134,7 +157,7 @@ impl Ports {
                 Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
                 None => None,
             },
-            tunnel_ports: self.tunnel_ports.clone(),
+            listening: self.listening.clone(),
         };
         self.list.iter().map(of).collect()
     }
@@ -155,15 +178,12 @@ impl Ports {
     }
 
     /// Where the kernel would answer tunnel packets because nobody listens: on uplinks without XDP it sees them too.
-    pub(super) fn exposed(&self) -> BTreeSet<SocketAddr> {
+    pub(super) fn exposed(&self) -> BTreeSet<EndpointKey> {
         let sees = |port: &PortState| port.role == Role::Uplink && port.attachment.is_none() && !port.gone;
         if !self.list.iter().any(sees) {
             return BTreeSet::new();
         }
-        let all = |ip: &IpAddr| {
-            self.tunnel_ports.iter().map(|port| SocketAddr::new(*ip, *port)).collect::<Vec<_>>()
-        };
-        self.endpoints.iter().flat_map(all).collect()
+        self.endpoint_keys().into_iter().collect()
     }
 
     /// The guests' numbers.
@@ -190,13 +210,6 @@ fn wishes(config: &Config) -> impl Iterator<Item = Wish<'_>> {
         role: Role::Guest(port.ofport),
     });
     uplinks.chain(guests)
-}
-
-fn tunnel_ports(config: &Config) -> Vec<u16> {
-    let mut ports: Vec<u16> = config.tunnels.iter().map(|tunnel| tunnel.spec.dst_port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
 }
 
 fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers: u32) -> Result<PortState> {

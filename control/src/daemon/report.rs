@@ -6,7 +6,7 @@ use crate::status::{
     BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
 };
 use datapath::stats::{DropReason, PortCounters};
-use datapath::tunnel::{Key, Reach, Remote};
+use datapath::tunnel::{Key, Outer, Reach, Remote, TunnelSpec};
 use datapath::worker::Role;
 
 impl Daemon {
@@ -95,10 +95,35 @@ fn tunnels(config: &Config) -> Vec<TunnelStatus> {
         },
         local_ip: tunnel.spec.local.map(|local| local.to_string()),
         key: match tunnel.spec.key {
+            Key::Absent => "none".into(),
             Key::Fixed(key) => key.to_string(),
             Key::Flow => "flow".into(),
         },
-        dst_port: tunnel.spec.dst_port,
+        dst_port: tunnel.spec.kind.port().map(|_| tunnel.spec.dst_port),
+        options: options(&tunnel.spec),
     };
     config.tunnels.iter().map(status).collect()
+}
+
+/// What differs from the defaults, as it is written in a configuration.
+fn options(spec: &TunnelSpec) -> String {
+    let default = TunnelSpec::new(spec.ofport, spec.kind, spec.remote, spec.key);
+    let outer = |name: &str, value: Outer, default: Outer| match value {
+        _ if value == default => None,
+        Outer::Fixed(value) => Some(format!("{name}={value}")),
+        Outer::Inherit => Some(format!("{name}=inherit")),
+    };
+    let when = |said: bool, what: &str| said.then(|| what.to_string());
+    let options = [
+        spec.checksum.map(|checksum| format!("csum={checksum}")),
+        when(spec.zero_checksum_rx, "udp6_zero_csum_rx=true"),
+        when(spec.sequence.is_some(), "seq=true"),
+        when(spec.group_policy, "exts=gbp"),
+        when(spec.control, "oam=flow"),
+        when(spec.strict, "peers=strict"),
+        when(!spec.dont_fragment, "df_default=false"),
+        outer("tos", spec.tos, default.tos),
+        outer("ttl", spec.ttl, default.ttl),
+    ];
+    options.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

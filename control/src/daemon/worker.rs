@@ -3,6 +3,7 @@
 //! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
 
 use super::filter;
+use super::ports::Listening;
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::flow::Seed;
@@ -41,8 +42,8 @@ pub(super) struct Device {
     pub(super) software: bool,
     /// The receive queues that are this worker's, of a device that is gone an empty list; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
-    /// The UDP ports of tunnels, by which an uplink without XDP tells its frames from the host's.
-    pub(super) tunnel_ports: Vec<u16>,
+    /// What tunnels listen for, by which an uplink without XDP tells its frames from the host's.
+    pub(super) listening: Listening,
 }
 
 /// What a worker is started with.
@@ -116,7 +117,7 @@ fn open<'u>(umem: &'u Umem, devices: &[Device]) -> Result<(Vec<Slot<'u>>, Vec<Bo
 fn open_packet<'u>(device: &Device) -> Result<Port<'u>> {
     let port = Port::Packet(Packet::open(device.ifindex)?);
     if device.role == Role::Uplink {
-        let filter = filter::tunnel_packets(&device.tunnel_ports);
+        let filter = filter::tunnel_packets(&device.listening);
         for fd in port.fds() {
             SockRef::from(&fd).attach_filter(&filter)?;
         }

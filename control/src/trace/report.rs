@@ -85,9 +85,13 @@ impl Way {
 pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> String {
     match *action {
         Action::Output(port) => format!("output to {}", name_of(port, pipeline, names)),
-        Action::Encap { encap, key } => {
+        Action::Encap { encap, marks } => {
             let encap = pipeline.encap(encap);
-            format!("encapsulate to {} with key {key}", encap.remote())
+            let (kind, remote, key) = (encap.kind(), encap.remote(), marks.key);
+            format!(
+                "encapsulate ({kind}) to {remote} with key {key}, tos {:#04x}, ttl {}",
+                marks.tos, marks.ttl
+            )
         }
         Action::Edit(edit) => written(&edit),
         Action::PushVlan { tpid, tci } => {

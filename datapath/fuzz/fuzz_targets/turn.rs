@@ -133,16 +133,7 @@ fn pipeline() -> Pipeline {
             vec![output(2), set(Field::TunIpv6Dst, ip_bits("2001:db8::2")), RuleAction::InPort],
         ),
     ];
-    let tunnel = |ofport, remote, key| TunnelSpec {
-        ofport: OfPort(ofport),
-        kind: Kind::Vxlan,
-        local: None,
-        remote,
-        key,
-        dst_port: 4789,
-        tos: 0,
-        ttl: 64,
-    };
+    let tunnel = |ofport, remote, key| TunnelSpec::new(OfPort(ofport), Kind::Vxlan, remote, key);
     let tunnels = vec![
         tunnel(10, Remote::Fixed(ip("192.0.2.2")), Key::Flow),
         tunnel(20, Remote::Fixed(ip("2001:db8::2")), Key::Flow),

@@ -54,11 +54,11 @@ impl<'u> Executor<'_, 'u> {
                         }
                     }
                 }
-                Action::Encap { encap: id, key: tunnel_key } => {
+                Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
                     for (place, key) in run.iter_mut().zip(keys) {
                         let Some(mut frame) = self.take(place, last) else { continue };
-                        match encap.push(&mut frame, tunnel_key, entropy(key, self.seed)) {
+                        match encap.push(&mut frame, marks, entropy(key, self.seed)) {
                             Ok(()) => self.send(frame, encap.uplink()),
                             Err(reason) => self.drop(frame, reason),
                         }

@@ -12,7 +12,7 @@ pub use edit::Edit;
 
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::{Encap, EncapId};
+use crate::tunnel::{Encap, EncapId, Marks};
 use meter::{Meter, MeterId};
 pub use rate::Rate;
 
@@ -25,8 +25,8 @@ pub enum Action {
     Encap {
         /// Which headers.
         encap: EncapId,
-        /// The tunnel key in them.
-        key: u32,
+        /// What they say of this flow.
+        marks: Marks,
     },
     /// Write bits of a header field.
     Edit(Edit),

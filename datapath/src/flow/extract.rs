@@ -26,6 +26,18 @@ pub struct Tunnelled {
     pub tos: u8,
     /// Outer time to live.
     pub ttl: u8,
+    /// Flags: bit 0 for a control message.
+    pub flags: u16,
+    /// Group policy: identifier in the upper half, flags above the lowest byte, as they lie in the key.
+    pub policy: u32,
+}
+
+impl Tunnelled {
+    /// A group policy as [`Tunnelled::policy`] holds it.
+    #[inline]
+    pub const fn policy_of(id: u16, flags: u8) -> u32 {
+        (id as u32) << 16 | (flags as u32) << 8
+    }
 }
 
 /// A transport checksum that the sender left to the device.
@@ -90,6 +102,9 @@ fn from_tunnel(tunnelled: &Tunnelled, short: &mut Short) {
     short.give(Field::TunId, tunnelled.id);
     short.give(Field::TunTos, tunnelled.tos);
     short.give(Field::TunTtl, tunnelled.ttl);
+    short.give(Field::TunFlags, tunnelled.flags);
+    short.give(Field::TunGbpId, (tunnelled.policy >> 16) as u16);
+    short.give(Field::TunGbpFlags, (tunnelled.policy >> 8) as u8);
     if let (IpAddr::V4(remote), IpAddr::V4(local)) = (tunnelled.remote, tunnelled.local) {
         short.give(Field::TunSrc, remote.to_bits());
         short.give(Field::TunDst, local.to_bits());

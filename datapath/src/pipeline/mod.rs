@@ -69,7 +69,7 @@ impl Base {
     /// `guests` are the bridge ports that are no tunnels; `endpoints` our own tunnel addresses.
     pub fn new(
         guests: impl IntoIterator<Item = (OfPort, PortId)>,
-        tunnels: TunnelTable,
+        mut tunnels: TunnelTable,
         endpoints: HashSet<IpAddr>,
         underlay: Underlay,
     ) -> Base {
@@ -77,6 +77,7 @@ impl Base {
             guests.into_iter().map(|(ofport, port)| (ofport, Target::Port(port))).collect();
         targets.extend(tunnels.iter().map(|(id, spec)| (spec.ofport, Target::Tunnel(id))));
 
+        tunnels.set_peers(underlay.iter().map(|(remote, _)| *remote));
         let mut encaps = Vec::new();
         let mut ways = HashMap::new();
         for (id, spec) in tunnels.iter() {

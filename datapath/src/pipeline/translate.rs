@@ -16,9 +16,10 @@ use super::translation::Translation;
 use super::{GroupId, MeterId, Pipeline, Target};
 use crate::action::Action;
 use crate::flow::hash::entropy;
-use crate::flow::{Field, FlowKey, OfPort, Seed};
+use crate::flow::{Field, FlowKey, OfPort, Seed, Tunnelled};
 use crate::stats::{Credit, DropReason};
-use crate::tunnel::{EncapId, Key, Remote, TunnelId};
+use crate::tunnel::spec::TTL_DEFAULT;
+use crate::tunnel::{EncapId, Key, Kind, Marks, Outer, Remote, TunnelId, TunnelSpec};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How deep resubmits, groups and clones may be nested.
@@ -248,7 +249,9 @@ impl<'a, O: Observer> Walk<'a, O> {
         let step = match self.pipeline.target(port) {
             None => Err(DropReason::NoSuchPort),
             Some(Target::Port(port)) => Ok(Action::Output(port)),
-            Some(Target::Tunnel(tunnel)) => self.way(tunnel).map(|(encap, key)| Action::Encap { encap, key }),
+            Some(Target::Tunnel(tunnel)) => {
+                self.way(tunnel).map(|(encap, marks)| Action::Encap { encap, marks })
+            }
         };
         match step {
             Ok(step) => {
@@ -259,18 +262,45 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
     }
 
-    /// The outer headers and the key for a tunnel port, as its configuration and the flow say.
-    fn way(&mut self, tunnel: TunnelId) -> Result<(EncapId, u32), DropReason> {
+    /// The outer headers for a tunnel port and what they say, as its configuration and the flow have it.
+    fn way(&mut self, tunnel: TunnelId) -> Result<(EncapId, Marks), DropReason> {
         let spec = self.pipeline.tunnels().spec(tunnel);
         let remote = match spec.remote {
             Remote::Fixed(remote) => remote,
             Remote::Flow => self.remote_of_flow().ok_or(DropReason::NoTunnelRemote)?,
         };
+        let marks = self.marks(spec);
+        Ok((self.pipeline.way(tunnel, remote)?, marks))
+    }
+
+    fn marks(&mut self, spec: &TunnelSpec) -> Marks {
         let key = match spec.key {
+            Key::Absent => 0,
             Key::Fixed(key) => key,
             Key::Flow => self.state.get(Field::TunId, self.out) as u64,
         };
-        Ok((self.pipeline.way(tunnel, remote)?, key as u32))
+        let ip = matches!(self.state.get(Field::EthType, self.out), 0x0800 | 0x86dd);
+        let dscp = match spec.tos {
+            Outer::Fixed(tos) => tos & !3,
+            Outer::Inherit if ip => (self.state.get(Field::IpDscp, self.out) as u8) << 2,
+            Outer::Inherit => 0,
+        };
+        // RFC 6040 section 4.1, normal mode: the outer header says what the inner one does.
+        let ecn = if ip { self.state.get(Field::NwEcn, self.out) as u8 } else { 0 };
+        let ttl = match spec.ttl {
+            Outer::Fixed(ttl) => ttl,
+            // RFC 1122 section 3.2.1.7: no host sends a datagram with a time to live of zero.
+            Outer::Inherit if ip => (self.state.get(Field::NwTtl, self.out) as u8).max(1),
+            Outer::Inherit => TTL_DEFAULT,
+        };
+        let policy = if spec.group_policy {
+            let id = self.state.get(Field::TunGbpId, self.out) as u16;
+            Tunnelled::policy_of(id, self.state.get(Field::TunGbpFlags, self.out) as u8)
+        } else {
+            0
+        };
+        let control = spec.kind == Kind::Geneve && self.state.get(Field::TunFlags, self.out) & 1 != 0;
+        Marks { key: key as u32, policy, tos: dscp | ecn, ttl, control }
     }
 
     fn remote_of_flow(&mut self) -> Option<IpAddr> {

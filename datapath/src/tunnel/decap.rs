@@ -1,40 +1,53 @@
 //! Taking a frame out of a tunnel: the outer headers are checked, read, and cut off.
 //!
 //! Whatever comes in by an uplink is a tunnel packet for one of our endpoints, or it is dropped with the reason why not;
-//! the XDP program has left everything else to the kernel before it got here.
+//! the XDP program has left everything else to the kernel before it got here. Every check comes before the first byte is
+//! changed.
 
-use super::spec::Kind;
+use super::spec::{Kind, TunnelSpec};
 use super::table::{TunnelId, TunnelTable};
+use super::{ecn, verify};
 use crate::flow::Tunnelled;
 use crate::mem::Frame;
 use crate::stats::DropReason;
-use crate::wire::{Error, Fragment, ethernet, ethertype, ipv4, ipv6, protocol, udp, vxlan};
+use crate::wire::checksum::{pseudo_v4, pseudo_v6};
+use crate::wire::{Error, Fragment, ethernet, ethertype, ipv4, ipv6, protocol};
+use crate::wire::{geneve, gre, nvgre, udp, vlan, vxlan};
 use std::net::IpAddr;
+
+/// Network numbers below this are reserved (RFC 7637 section 3.2), so a key below it is no NVGRE key first of all.
+const VSID_MIN: u32 = 0x1000;
 
 /// Cuts the outer headers off `frame`. Returns the tunnel port that takes it and what the headers said.
 ///
-/// On an error the frame is as it was.
+/// # Errors
+/// Why it is dropped; the frame is as it was then.
 #[inline]
 pub fn decap(
     frame: &mut Frame<'_>,
     tunnels: &TunnelTable,
     is_endpoint: impl Fn(IpAddr) -> bool,
 ) -> Result<(TunnelId, Tunnelled), DropReason> {
-    let outer = parse(frame.bytes(), tunnels, is_endpoint)?;
-    if outer.inner_len < ethernet::HEADER_LEN {
+    let packet = frame.bytes();
+    let Carried { tunnel, tunnelled, inner } = parse(packet, tunnels, is_endpoint)?;
+    if inner.len() < ethernet::HEADER_LEN {
         return Err(DropReason::InnerTooShort);
     }
-    let Outer { tunnel, tunnelled, inner_start, inner_len } = outer;
-    frame.truncate(inner_start + inner_len);
-    frame.pull(inner_start).ok_or(DropReason::InnerTooShort)?;
+    let (start, len) = (inner.as_ptr().addr() - packet.as_ptr().addr(), inner.len());
+    // Marks that leave the inner header as it is, whatever that says, have this bit unset (RFC 6040 section 4.2).
+    if tunnelled.tos & ecn::ECT_1 != 0 {
+        ecn::decapsulate(&mut frame.bytes_mut()[start..start + len], tunnelled.tos)?;
+    }
+    frame.truncate(start + len);
+    frame.pull(start).ok_or(DropReason::InnerTooShort)?;
     Ok((tunnel, tunnelled))
 }
 
-struct Outer {
+/// What a tunnel packet carries, and to which port.
+struct Carried<'a> {
     tunnel: TunnelId,
     tunnelled: Tunnelled,
-    inner_start: usize,
-    inner_len: usize,
+    inner: &'a [u8],
 }
 
 /// What both versions of IP say.
@@ -48,12 +61,19 @@ struct Network<'a> {
     payload: &'a [u8],
 }
 
+impl Network<'_> {
+    fn tunnelled(&self, id: u32) -> Tunnelled {
+        let (remote, local) = (self.source, self.destination);
+        Tunnelled { remote, local, id: id.into(), tos: self.tos, ttl: self.ttl, flags: 0, policy: 0 }
+    }
+}
+
 #[inline]
-fn parse(
-    packet: &[u8],
+fn parse<'a>(
+    packet: &'a [u8],
     tunnels: &TunnelTable,
     is_endpoint: impl Fn(IpAddr) -> bool,
-) -> Result<Outer, DropReason> {
+) -> Result<Carried<'a>, DropReason> {
     let ethernet = ethernet::View::parse(packet).map_err(|_| DropReason::FrameTooShort)?;
     let ip = network(ethernet.ethertype(), ethernet.payload())?;
     if !is_endpoint(ip.destination) {
@@ -63,26 +83,142 @@ fn parse(
     if ip.fragment != Fragment::Whole {
         return Err(DropReason::OuterFragment);
     }
-    if ip.protocol != protocol::UDP {
-        return Err(DropReason::NotTunnel);
+    match ip.protocol {
+        protocol::UDP => from_udp(&ip, tunnels),
+        protocol::GRE if tunnels.takes_gre() => from_gre(&ip, tunnels),
+        _ => Err(DropReason::NotTunnel),
     }
-    // RFC 7348 section 5: a zero checksum must be accepted, any other may be left unverified.
+}
+
+#[inline]
+fn from_udp<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
     let udp = udp::View::parse(ip.payload).map_err(|_| DropReason::OuterUdp)?;
-    if !tunnels.listens(Kind::Vxlan, udp.destination_port()) {
-        return Err(DropReason::NotTunnel);
+    let port = udp.destination_port();
+    let kind = tunnels.listens(port).ok_or(DropReason::NotTunnel)?;
+    if kind == Kind::Vxlan {
+        let vxlan = vxlan::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
+        let mut carried = Carried {
+            tunnelled: ip.tunnelled(vxlan.vni().number()),
+            tunnel: find(ip, tunnels, kind, port, vxlan.vni().number())?,
+            inner: vxlan.payload(),
+        };
+        let spec = tunnels.spec(carried.tunnel);
+        checksum(ip, &udp, spec, carried.inner)?;
+        if spec.group_policy
+            && let Some(policy) = vxlan.policy()
+        {
+            carried.tunnelled.policy = Tunnelled::policy_of(policy.id, policy.flags);
+        }
+        Ok(carried)
+    } else {
+        from_geneve(ip, &udp, tunnels)
     }
-    let vxlan = vxlan::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
-    let id = u64::from(vxlan.vni().number());
-    let tunnel = tunnels
-        .find(Kind::Vxlan, udp.destination_port(), ip.destination, ip.source, id)
-        .ok_or(DropReason::UnknownTunnel)?;
-    let inner = vxlan.payload();
-    Ok(Outer {
-        tunnel,
-        tunnelled: Tunnelled { remote: ip.source, local: ip.destination, id, tos: ip.tos, ttl: ip.ttl },
-        inner_start: inner.as_ptr().addr() - packet.as_ptr().addr(),
-        inner_len: inner.len(),
-    })
+}
+
+fn from_geneve<'a>(
+    ip: &Network<'a>,
+    udp: &udp::View<'a>,
+    tunnels: &TunnelTable,
+) -> Result<Carried<'a>, DropReason> {
+    let geneve = geneve::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
+    let key = geneve.vni().number();
+    let tunnel = find(ip, tunnels, Kind::Geneve, udp.destination_port(), key)?;
+    let spec = tunnels.spec(tunnel);
+    checksum(ip, udp, spec, geneve.payload())?;
+    // RFC 8926 section 3.4: "Tunnel endpoints MUST NOT forward the payload" of a control message.
+    if geneve.is_control() && !spec.control {
+        return Err(DropReason::TunnelControl);
+    }
+    // RFC 8926 section 3.5: options are invalid unless they add up, and one that is critical and unknown ends the packet. We
+    // know none.
+    let mut critical = false;
+    for option in geneve.options() {
+        critical |= option.map_err(|_| DropReason::TunnelHeader)?.is_critical();
+    }
+    if critical {
+        return Err(DropReason::CriticalOption);
+    }
+    if geneve.protocol() != geneve::ETHERNET {
+        return Err(DropReason::TunnelPayload);
+    }
+    let tunnelled = Tunnelled { flags: geneve.is_control().into(), ..ip.tunnelled(key) };
+    Ok(Carried { tunnel, tunnelled, inner: geneve.payload() })
+}
+
+/// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a
+/// network of NVGRE is looked up as that first, and any other as that of GRE.
+fn from_gre<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
+    let gre = gre::View::parse(ip.payload).map_err(|_| DropReason::TunnelHeader)?;
+    if gre.protocol() != gre::ETHERNET {
+        return Err(DropReason::TunnelPayload);
+    }
+    if gre.summed().is_some_and(|covered| !verify::is_right(covered, gre.payload())) {
+        return Err(DropReason::GreChecksum);
+    }
+    let key = gre.key().unwrap_or(0);
+    let as_gre = || find(ip, tunnels, Kind::Gre, 0, key).map(|tunnel| (tunnel, key));
+    let as_nvgre = || {
+        let vsid = nvgre::View::of(&gre).map_err(|_| DropReason::UnknownTunnel)?.vsid().number();
+        find(ip, tunnels, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
+    };
+    let (tunnel, id) = match key >> 8 {
+        VSID_MIN.. => as_nvgre().or_else(|_| as_gre())?,
+        _ => as_gre().or_else(|_| as_nvgre())?,
+    };
+    let inner = gre.payload();
+    // RFC 7637 section 3.2: "A decapsulating NVE MUST drop the frame if the inner Ethernet frame contains an 802.1Q tag."
+    let tagged = || ethernet::View::parse(inner).is_ok_and(|inner| vlan::is_tag(inner.ethertype()));
+    if tunnels.spec(tunnel).kind == Kind::Nvgre && tagged() {
+        return Err(DropReason::InnerTag);
+    }
+    Ok(Carried { tunnel, tunnelled: ip.tunnelled(id), inner })
+}
+
+/// The port that takes the packet, if it takes packets from there.
+#[inline]
+fn find(
+    ip: &Network<'_>,
+    tunnels: &TunnelTable,
+    kind: Kind,
+    port: u16,
+    key: u32,
+) -> Result<TunnelId, DropReason> {
+    let found = tunnels.find(kind, port, ip.destination, ip.source, key.into());
+    let tunnel = found.ok_or(DropReason::UnknownTunnel)?;
+    if tunnels.spec(tunnel).strict && !tunnels.is_peer(ip.source) {
+        return Err(DropReason::UnknownPeer);
+    }
+    Ok(tunnel)
+}
+
+/// RFC 7348 section 5 and RFC 8926 section 3.3: a checksum of zero must be accepted over IPv4, and one that is there may or
+/// must be verified. RFC 8200 section 8.1: over IPv6 zero is an error, unless the tunnel was told (RFC 6935 section 5).
+#[inline]
+fn checksum(
+    ip: &Network<'_>,
+    udp: &udp::View<'_>,
+    spec: &TunnelSpec,
+    inner: &[u8],
+) -> Result<(), DropReason> {
+    match udp.checksum() {
+        0 if ip.source.is_ipv4() || spec.zero_checksum_rx => Ok(()),
+        0 => Err(DropReason::NoUdpChecksum),
+        _ if is_right(ip, udp, inner) => Ok(()),
+        _ => Err(DropReason::OuterUdpChecksum),
+    }
+}
+
+fn is_right(ip: &Network<'_>, udp: &udp::View<'_>, inner: &[u8]) -> bool {
+    let pseudo = match (ip.source, ip.destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            pseudo_v4(source, destination, protocol::UDP, udp.length())
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            pseudo_v6(source, destination, protocol::UDP, udp.length().into())
+        }
+        _ => return false,
+    };
+    verify::udp_is_right(udp, pseudo, inner)
 }
 
 #[inline]

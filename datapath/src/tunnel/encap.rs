@@ -1,55 +1,81 @@
 //! Putting a frame into a tunnel: the headers are made once per remote endpoint, copied in front of each frame, and the
 //! few fields that differ from frame to frame are written over.
 //!
-//! VXLAN over IPv4 (RFC 7348 section 5): 14 + 20 + 8 + 8 = 50 bytes; over IPv6 70 bytes.
+//! VXLAN and Geneve over IPv4, without checksum, have a way of their own: one copy of 50 bytes and five fields. All others take
+//! the general one.
 
-use super::spec::{Kind, TunnelSpec};
+use super::headers::{self, HEADERS_MAX, IP};
+use super::spec::{Key, Kind, TunnelSpec};
 use super::underlay::Path;
 use crate::mem::Frame;
 use crate::port::{PortId, finish_checksum};
 use crate::stats::DropReason;
-use crate::wire::checksum::{Sum, pseudo_v6, update16};
-use crate::wire::{Vni, ethernet, ethertype, ipv4, ipv6, protocol, udp, vxlan};
+use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6, update16};
+use crate::wire::{Vni, ethernet, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vlan, vxlan};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Index of an encapsulation in its pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EncapId(pub u32);
 
-/// Where the IP header starts.
-const IP: usize = ethernet::HEADER_LEN;
-const UDP4: usize = IP + ipv4::HEADER_LEN;
-const UDP6: usize = IP + ipv6::HEADER_LEN;
-const HEADERS4: usize = UDP4 + udp::HEADER_LEN + vxlan::HEADER_LEN;
-const HEADERS6: usize = UDP6 + udp::HEADER_LEN + vxlan::HEADER_LEN;
-
 /// The largest encapsulation; every frame has at least this headroom.
-pub const ENCAP_MAX: usize = HEADERS6;
+pub const ENCAP_MAX: usize = HEADERS_MAX;
+
+/// UDP over IPv4, and eight bytes more.
+const PLAIN: usize = UDP4 + udp::HEADER_LEN + vxlan::HEADER_LEN;
+const UDP4: usize = IP + ipv4::HEADER_LEN;
+
+/// What the headers say of one flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Marks {
+    /// Tunnel key.
+    pub key: u32,
+    /// Group policy of VXLAN, as in [`Tunnelled::policy`](crate::flow::Tunnelled::policy).
+    pub policy: u32,
+    /// Type of service, or traffic class.
+    pub tos: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// A control message of Geneve.
+    pub control: bool,
+}
 
 /// The headers that lead from one tunnel port to one remote endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Encap {
+    spec: TunnelSpec,
     uplink: PortId,
     remote: IpAddr,
     mtu: usize,
-    headers: Headers,
+    tos: u8,
+    ttl: u8,
+    form: Form,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Headers {
-    V4([u8; HEADERS4]),
-    V6([u8; HEADERS6]),
+#[derive(Clone, Debug)]
+enum Form {
+    Plain([u8; PLAIN]),
+    General { headers: Box<[u8; HEADERS_MAX]>, len: usize, checksum: bool },
 }
 
 impl Encap {
     /// The headers for `spec` to `remote` along `path`. None if the two ends are not of one address family.
     pub fn new(spec: &TunnelSpec, remote: IpAddr, path: &Path) -> Option<Encap> {
-        let headers = match (spec.local.unwrap_or(path.local), remote) {
-            (IpAddr::V4(local), IpAddr::V4(remote)) => Headers::V4(headers_v4(spec, local, remote, path)),
-            (IpAddr::V6(local), IpAddr::V6(remote)) => Headers::V6(headers_v6(spec, local, remote, path)),
-            _ => return None,
+        let headers = headers::template(spec, spec.local.unwrap_or(path.local), remote, path)?;
+        let checksum = spec.sends_checksum(remote.is_ipv6());
+        let plain = remote.is_ipv4()
+            && matches!(spec.kind, Kind::Vxlan | Kind::Geneve)
+            && spec.dont_fragment
+            && !(checksum || spec.group_policy);
+        let form = match headers.first_chunk() {
+            Some(headers) if plain => Form::Plain(*headers),
+            _ => {
+                let len = spec.headers_len(remote.is_ipv6());
+                Form::General { headers: Box::new(headers), len, checksum }
+            }
         };
-        Some(Encap { uplink: path.uplink, remote, mtu: path.mtu.into(), headers })
+        let (tos, ttl) = headers::usual(spec);
+        Some(Encap { spec: spec.clone(), uplink: path.uplink, remote, mtu: path.mtu.into(), tos, ttl, form })
     }
 
     /// The port that the encapsulated frame leaves by.
@@ -63,75 +89,192 @@ impl Encap {
         self.remote
     }
 
+    /// How frames are wrapped.
+    pub fn kind(&self) -> Kind {
+        self.spec.kind
+    }
+
     /// Puts the headers in front of `frame`. `entropy` is a hash of the inner conversation.
+    ///
+    /// # Errors
+    /// When the packet would be longer than the way carries, or there is no room in front of it.
     #[inline]
-    pub fn push(&self, frame: &mut Frame<'_>, key: u32, entropy: u64) -> Result<(), DropReason> {
-        match &self.headers {
-            Headers::V4(headers) => self.push_v4(headers, frame, key, entropy),
-            Headers::V6(headers) => self.push_v6(headers, frame, key, entropy),
+    pub fn push(&self, frame: &mut Frame<'_>, marks: Marks, entropy: u64) -> Result<(), DropReason> {
+        match &self.form {
+            Form::Plain(headers) => self.push_plain(headers, frame, marks, entropy),
+            Form::General { headers, len, checksum } => {
+                self.push_general(&headers[..*len], *checksum, frame, marks, entropy)
+            }
         }
     }
 
     #[inline]
-    fn push_v4(
+    fn push_plain(
         &self,
-        headers: &[u8; HEADERS4],
+        headers: &[u8; PLAIN],
         frame: &mut Frame<'_>,
-        key: u32,
+        marks: Marks,
         entropy: u64,
     ) -> Result<(), DropReason> {
-        let ip_len = frame.len() + HEADERS4 - IP;
+        let ip_len = frame.len() + PLAIN - IP;
         if ip_len > self.mtu {
             return Err(DropReason::ExceedsMtu);
         }
-        let room = frame.push(HEADERS4).and_then(|room| room.first_chunk_mut::<HEADERS4>());
+        let room = frame.push(PLAIN).and_then(|room| room.first_chunk_mut::<PLAIN>());
         let room = room.ok_or(DropReason::NoHeadroom)?;
         *room = *headers;
+        if (marks.tos, marks.ttl, marks.control) != (self.tos, self.ttl, false) {
+            self.mark_plain(room, marks);
+        }
         let ip_len = ip_len as u16;
         let checksum = u16::from_be_bytes([room[IP + 10], room[IP + 11]]);
         put(room, IP + ipv4::at::TOTAL_LEN, ip_len);
         put(room, IP + ipv4::at::CHECKSUM, update16(checksum, 0, ip_len));
         put(room, UDP4 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
         put(room, UDP4 + udp::at::LENGTH, ip_len - ipv4::HEADER_LEN as u16);
-        put_vni(room, UDP4 + udp::HEADER_LEN + vxlan::at::VNI, key);
+        put_vni(room, UDP4 + udp::HEADER_LEN + vxlan::at::VNI, marks.key);
         Ok(())
     }
 
-    fn push_v6(
+    /// What flows seldom ask for.
+    #[cold]
+    fn mark_plain(&self, room: &mut [u8; PLAIN], marks: Marks) {
+        let version = room[IP];
+        let checksum = u16::from_be_bytes([room[IP + 10], room[IP + 11]]);
+        let word = |tos: u8| u16::from_be_bytes([version, tos]);
+        let checksum = update16(checksum, word(self.tos), word(marks.tos));
+        let hops = |ttl: u8| u16::from_be_bytes([ttl, protocol::UDP]);
+        let checksum = update16(checksum, hops(self.ttl), hops(marks.ttl));
+        room[IP + ipv4::at::TOS] = marks.tos;
+        room[IP + ipv4::at::TTL] = marks.ttl;
+        put(room, IP + ipv4::at::CHECKSUM, checksum);
+        if marks.control && self.spec.kind == Kind::Geneve {
+            room[UDP4 + udp::HEADER_LEN + geneve::at::FLAGS] = geneve::FLAG_CONTROL;
+        }
+    }
+
+    fn push_general(
         &self,
-        headers: &[u8; HEADERS6],
+        headers: &[u8],
+        checksum: bool,
         frame: &mut Frame<'_>,
-        key: u32,
+        marks: Marks,
         entropy: u64,
     ) -> Result<(), DropReason> {
-        if frame.len() + HEADERS6 - IP > self.mtu {
+        // RFC 7637 section 3.2: "The encapsulating NVE MUST remove any existing 802.1Q tag".
+        while self.spec.kind == Kind::Nvgre && untag(frame) {}
+        let ip_len = frame.len() + headers.len() - IP;
+        if ip_len > self.mtu {
             return Err(DropReason::ExceedsMtu);
         }
-        // The outer checksum covers the inner one, so that has to be there first.
-        finish_checksum(frame);
-        let udp_len = (frame.len() + HEADERS6 - UDP6) as u16;
-        let room = frame.push(HEADERS6).and_then(|room| room.first_chunk_mut::<HEADERS6>());
-        let room = room.ok_or(DropReason::NoHeadroom)?;
-        *room = *headers;
-        put(room, IP + ipv6::at::PAYLOAD_LEN, udp_len);
-        put(room, UDP6 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
-        put(room, UDP6 + udp::at::LENGTH, udp_len);
-        put_vni(room, UDP6 + udp::HEADER_LEN + vxlan::at::VNI, key);
-        // RFC 8200 section 8.1: over IPv6 the UDP checksum is not optional.
-        let checksum = udp6_checksum(frame.bytes());
-        put(frame.bytes_mut(), UDP6 + udp::at::CHECKSUM, checksum);
+        if checksum {
+            // The outer checksum covers the inner one, so that has to be there first.
+            finish_checksum(frame);
+        }
+        frame.push(headers.len()).ok_or(DropReason::NoHeadroom)?.copy_from_slice(headers);
+        let room = frame.bytes_mut();
+        let transport = match self.remote {
+            IpAddr::V4(_) => self.write_ipv4(room, ip_len as u16, marks),
+            IpAddr::V6(_) => write_ipv6(room, (ip_len - ipv6::HEADER_LEN) as u16, marks),
+        };
+        match self.spec.kind {
+            Kind::Vxlan | Kind::Geneve => self.write_udp(&mut room[transport..], marks, entropy),
+            Kind::Nvgre => {
+                put_vni(room, transport + nvgre::at::VSID, marks.key);
+                room[transport + nvgre::at::FLOW_ID] = nvgre::flow_id(entropy as u32);
+            }
+            Kind::Gre => self.write_gre(&mut room[transport..], marks),
+        }
+        match self.spec.kind.protocol() {
+            protocol::UDP if checksum => fill_udp_checksum(room, transport),
+            protocol::GRE if checksum => gre::fill_checksum(&mut room[transport..]),
+            _ => {}
+        }
         Ok(())
+    }
+
+    /// Returns where the header behind it starts.
+    fn write_ipv4(&self, packet: &mut [u8], len: u16, marks: Marks) -> usize {
+        put(packet, IP + ipv4::at::TOTAL_LEN, len);
+        packet[IP + ipv4::at::TOS] = marks.tos;
+        packet[IP + ipv4::at::TTL] = marks.ttl;
+        if !self.spec.dont_fragment {
+            // RFC 6864 section 4: whatever may be fragmented has an identification that is not used again soon.
+            put(packet, IP + ipv4::at::IDENTIFICATION, self.spec.identification.next() as u16);
+        }
+        put(packet, IP + ipv4::at::CHECKSUM, 0);
+        let checksum = Sum::of(&packet[IP..UDP4]).checksum();
+        put(packet, IP + ipv4::at::CHECKSUM, checksum);
+        UDP4
+    }
+
+    /// `packet` begins with UDP.
+    fn write_udp(&self, packet: &mut [u8], marks: Marks, entropy: u64) {
+        let len = packet.len() as u16;
+        put(packet, udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
+        put(packet, udp::at::LENGTH, len);
+        let tunnel = &mut packet[udp::HEADER_LEN..];
+        put_vni(tunnel, vxlan::at::VNI, marks.key);
+        if self.spec.kind == Kind::Geneve {
+            tunnel[geneve::at::FLAGS] = if marks.control { geneve::FLAG_CONTROL } else { 0 };
+        } else if self.spec.group_policy && marks.policy != 0 {
+            let [id_high, id_low, flags, _] = marks.policy.to_be_bytes();
+            let policy = vxlan::Policy { flags, id: u16::from_be_bytes([id_high, id_low]) };
+            let [flags @ .., _, _, _, _] = vxlan::Repr { vni: Vni::ZERO, policy: Some(policy) }.to_bytes();
+            tunnel[..flags.len()].copy_from_slice(&flags);
+        }
+    }
+
+    /// `packet` begins with GRE.
+    fn write_gre(&self, packet: &mut [u8], marks: Marks) {
+        let header = self.spec.gre();
+        let mut put = |at: usize, value: u32| packet[at..at + 4].copy_from_slice(&value.to_be_bytes());
+        if self.spec.key != Key::Absent {
+            put(header.key_at(), marks.key);
+        }
+        if let Some(sequence) = &self.spec.sequence {
+            put(header.sequence_at(), sequence.next());
+        }
     }
 }
 
-fn udp6_checksum(packet: &[u8]) -> u16 {
-    let address = |at: usize| {
-        packet[at..].first_chunk::<16>().map_or(Ipv6Addr::UNSPECIFIED, |octets| Ipv6Addr::from(*octets))
+/// Returns where the header behind it starts.
+fn write_ipv6(packet: &mut [u8], payload_len: u16, marks: Marks) -> usize {
+    put(packet, IP + ipv6::at::PAYLOAD_LEN, payload_len);
+    packet[IP] = packet[IP] & 0xf0 | marks.tos >> 4;
+    packet[IP + 1] = packet[IP + 1] & 0x0f | marks.tos << 4;
+    packet[IP + ipv6::at::HOP_LIMIT] = marks.ttl;
+    IP + ipv6::HEADER_LEN
+}
+
+/// Takes the outermost tag away, if there is one.
+fn untag(frame: &mut Frame<'_>) -> bool {
+    const ADDRESSES: usize = 12;
+    let tagged = ethernet::View::parse(frame.bytes())
+        .is_ok_and(|view| vlan::is_tag(view.ethertype()) && vlan::View::parse(view.payload()).is_ok());
+    if tagged {
+        frame.bytes_mut().copy_within(0..ADDRESSES, vlan::HEADER_LEN);
+    }
+    tagged && frame.pull(vlan::HEADER_LEN).is_some()
+}
+
+fn fill_udp_checksum(packet: &mut [u8], udp: usize) {
+    let len = (packet.len() - udp) as u16;
+    let pseudo = if udp == UDP4 {
+        let address = |at: usize| Ipv4Addr::from(octets::<4>(packet, IP + at));
+        let (source, destination) = (address(ipv4::at::SOURCE), address(ipv4::at::DESTINATION));
+        pseudo_v4(source, destination, protocol::UDP, len)
+    } else {
+        let address = |at: usize| Ipv6Addr::from(octets::<16>(packet, IP + at));
+        let (source, destination) = (address(ipv6::at::SOURCE), address(ipv6::at::DESTINATION));
+        pseudo_v6(source, destination, protocol::UDP, len.into())
     };
-    let (source, destination) = (address(IP + ipv6::at::SOURCE), address(IP + ipv6::at::DESTINATION));
-    let datagram = &packet[UDP6..];
-    let pseudo = pseudo_v6(source, destination, protocol::UDP, datagram.len() as u32);
-    pseudo.combine(Sum::of(datagram)).udp_checksum()
+    let checksum = pseudo.combine(Sum::of(&packet[udp..])).udp_checksum();
+    put(packet, udp + udp::at::CHECKSUM, checksum);
+}
+
+fn octets<const N: usize>(packet: &[u8], at: usize) -> [u8; N] {
+    packet[at..].first_chunk().copied().unwrap_or([0; N])
 }
 
 #[inline]
@@ -143,61 +286,4 @@ fn put(bytes: &mut [u8], at: usize, value: u16) {
 fn put_vni(bytes: &mut [u8], at: usize, key: u32) {
     let [_, a, b, c] = key.to_be_bytes();
     bytes[at..at + 3].copy_from_slice(&[a, b, c]);
-}
-
-fn headers_v4(spec: &TunnelSpec, source: Ipv4Addr, destination: Ipv4Addr, path: &Path) -> [u8; HEADERS4] {
-    let ip = ipv4::Repr {
-        dscp: spec.tos >> 2,
-        ecn: spec.tos & 3,
-        total_len: 0,
-        identification: 0,
-        // RFC 7348 section 4.3: endpoints must not fragment VXLAN packets.
-        dont_fragment: true,
-        more_fragments: false,
-        fragment_offset: 0,
-        ttl: spec.ttl,
-        protocol: protocol::UDP,
-        source,
-        destination,
-    };
-    let mut headers = [0; HEADERS4];
-    headers[..IP].copy_from_slice(&link(path, ethertype::IPV4));
-    headers[IP..UDP4].copy_from_slice(&ip.to_bytes());
-    headers[UDP4..].copy_from_slice(&transport(spec));
-    headers
-}
-
-fn headers_v6(spec: &TunnelSpec, source: Ipv6Addr, destination: Ipv6Addr, path: &Path) -> [u8; HEADERS6] {
-    let ip = ipv6::Repr {
-        dscp: spec.tos >> 2,
-        ecn: spec.tos & 3,
-        flow_label: 0,
-        payload_len: 0,
-        next_header: protocol::UDP,
-        hop_limit: spec.ttl,
-        source,
-        destination,
-    };
-    let mut headers = [0; HEADERS6];
-    headers[..IP].copy_from_slice(&link(path, ethertype::IPV6));
-    headers[IP..UDP6].copy_from_slice(&ip.to_bytes());
-    headers[UDP6..].copy_from_slice(&transport(spec));
-    headers
-}
-
-fn link(path: &Path, ethertype: u16) -> [u8; ethernet::HEADER_LEN] {
-    ethernet::Repr { destination: path.dst_mac, source: path.src_mac, ethertype }.to_bytes()
-}
-
-/// UDP and what follows it. The lengths are written frame by frame.
-fn transport(spec: &TunnelSpec) -> [u8; udp::HEADER_LEN + vxlan::HEADER_LEN] {
-    let mut bytes = [0; udp::HEADER_LEN + vxlan::HEADER_LEN];
-    // RFC 7348 section 5: the UDP checksum should be transmitted as zero (IPv6 fills it in, see above).
-    let udp = udp::Repr { source_port: 0, destination_port: spec.dst_port, length: 0, checksum: 0 };
-    bytes[..udp::HEADER_LEN].copy_from_slice(&udp.to_bytes());
-    let header = match spec.kind {
-        Kind::Vxlan => vxlan::Repr { vni: Vni::ZERO }.to_bytes(),
-    };
-    bytes[udp::HEADER_LEN..].copy_from_slice(&header);
-    bytes
 }

@@ -4,9 +4,12 @@
 //! order of Open vSwitch (`lib/netdev-vport.rst`, "tunnel matching"): a fixed key before an open one, then a fixed remote
 //! end, then a fixed local end. Which of the eight combinations exist at all is known when the table is built, and only
 //! those are looked up: usually one.
+//!
+//! A key that is absent is the key 0, in a port and in a packet, as in Open vSwitch.
 
 use super::spec::{Key, Kind, Remote, TunnelSpec};
 use crate::flow::{OfPort, Seed};
+use crate::wire::protocol;
 use hashbrown::HashTable;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -14,7 +17,8 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TunnelId(pub u16);
 
-/// The address as 128 bits: IPv4 as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2).
+/// The address as 128 bits: IPv4 as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). A packet of IPv6 may claim to come
+/// from such an address, so who compares these compares the version too.
 #[inline]
 pub(super) fn bits(address: IpAddr) -> u128 {
     match address {
@@ -30,6 +34,8 @@ struct Wanted {
     dst_port: u16,
     local: u128,
     remote: u128,
+    /// Of the two ends; false where both are open.
+    ipv6: bool,
     key: u64,
     shape: u8,
 }
@@ -37,6 +43,7 @@ struct Wanted {
 const KEY_OPEN: u8 = 4;
 const REMOTE_OPEN: u8 = 2;
 const LOCAL_OPEN: u8 = 1;
+const ENDS_OPEN: u8 = REMOTE_OPEN | LOCAL_OPEN;
 const SHAPES: u8 = 8;
 
 impl Wanted {
@@ -51,6 +58,9 @@ impl Wanted {
         }
         if shape & LOCAL_OPEN != 0 {
             self.local = 0;
+        }
+        if shape & ENDS_OPEN == ENDS_OPEN {
+            self.ipv6 = false;
         }
         self.shape = shape;
         self
@@ -68,7 +78,10 @@ impl Wanted {
 
 /// Two ports that would take the same packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tunnel ports {first} and {second} have the same type, local_ip, remote_ip, key and dst_port")]
+#[error(
+    "tunnel ports {first} and {second} have the same type, local_ip, remote_ip, key and dst_port, or the same dst_port and \
+     different types"
+)]
 pub struct Conflict {
     /// The one that was there.
     pub first: OfPort,
@@ -83,14 +96,41 @@ pub struct TunnelTable {
     index: HashTable<(Wanted, TunnelId)>,
     /// The shapes that exist, most specific first.
     shapes: Vec<u8>,
+    /// The UDP ports that some port listens on, and for what.
+    listening: Vec<(u16, Kind)>,
+    /// Whether some port takes GRE, NVGRE included.
+    takes_gre: bool,
+    /// Known remote ends, in order.
+    peers: Box<[IpAddr]>,
     seed: Seed,
 }
 
 impl TunnelTable {
     /// A table of these ports.
     pub fn new(specs: Vec<TunnelSpec>, seed: Seed) -> Result<TunnelTable, Conflict> {
-        let mut table = TunnelTable { specs, index: HashTable::new(), shapes: Vec::new(), seed };
+        let takes_gre = specs.iter().any(|spec| spec.kind.protocol() == protocol::GRE);
+        let mut table = TunnelTable {
+            specs,
+            index: HashTable::new(),
+            shapes: Vec::new(),
+            listening: Vec::new(),
+            takes_gre,
+            peers: Box::default(),
+            seed,
+        };
         for (i, spec) in table.specs.iter().enumerate() {
+            if spec.kind.port().is_some() {
+                let same =
+                    |other: &&TunnelSpec| other.kind.port().is_some() && other.dst_port == spec.dst_port;
+                if let Some(first) =
+                    table.specs[..i].iter().filter(same).find(|other| other.kind != spec.kind)
+                {
+                    return Err(Conflict { first: first.ofport, second: spec.ofport });
+                }
+                if !table.listening.contains(&(spec.dst_port, spec.kind)) {
+                    table.listening.push((spec.dst_port, spec.kind));
+                }
+            }
             let wanted = ports_wish(spec);
             let hash = wanted.hash(&table.seed);
             if let Some((_, first)) = table.index.find(hash, |(have, _)| *have == wanted) {
@@ -116,7 +156,8 @@ impl TunnelTable {
         remote: IpAddr,
         key: u64,
     ) -> Option<TunnelId> {
-        let packet = Wanted { kind, dst_port, local: bits(local), remote: bits(remote), key, shape: 0 };
+        let (local, remote, ipv6) = (bits(local), bits(remote), remote.is_ipv6());
+        let packet = Wanted { kind, dst_port, local, remote, ipv6, key, shape: 0 };
         self.shapes.iter().find_map(|shape| {
             let wanted = packet.opened(*shape);
             self.index.find(wanted.hash(&self.seed), |(have, _)| *have == wanted).map(|(_, id)| *id)
@@ -134,15 +175,34 @@ impl TunnelTable {
         self.specs.iter().enumerate().map(|(i, spec)| (TunnelId(i as u16), spec))
     }
 
-    /// Whether some port listens for this kind on this UDP port.
+    /// For what some port listens on this UDP port.
     #[inline]
-    pub fn listens(&self, kind: Kind, dst_port: u16) -> bool {
-        self.specs.iter().any(|spec| spec.kind == kind && spec.dst_port == dst_port)
+    pub fn listens(&self, dst_port: u16) -> Option<Kind> {
+        self.listening.iter().find(|(port, _)| *port == dst_port).map(|(_, kind)| *kind)
+    }
+
+    /// Whether some port takes GRE, NVGRE included.
+    #[inline]
+    pub fn takes_gre(&self) -> bool {
+        self.takes_gre
+    }
+
+    /// From now on these are the known remote ends.
+    pub fn set_peers(&mut self, peers: impl IntoIterator<Item = IpAddr>) {
+        self.peers = peers.into_iter().collect();
+        self.peers.sort_unstable();
+    }
+
+    /// Whether a remote end is known.
+    #[inline]
+    pub fn is_peer(&self, remote: IpAddr) -> bool {
+        self.peers.binary_search(&remote).is_ok()
     }
 }
 
 fn ports_wish(spec: &TunnelSpec) -> Wanted {
     let (key, key_open) = match spec.key {
+        Key::Absent => (0, 0),
         Key::Fixed(key) => (key, 0),
         Key::Flow => (0, KEY_OPEN),
     };
@@ -159,6 +219,10 @@ fn ports_wish(spec: &TunnelSpec) -> Wanted {
         dst_port: spec.dst_port,
         local: bits(local),
         remote: bits(remote),
+        ipv6: match (spec.remote, spec.local) {
+            (Remote::Fixed(end), _) | (Remote::Flow, Some(end)) => end.is_ipv6(),
+            (Remote::Flow, None) => false,
+        },
         key,
         shape: key_open | remote_open | local_open,
     }
@@ -167,19 +231,12 @@ fn ports_wish(spec: &TunnelSpec) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tunnel::spec::{TTL_DEFAULT, VXLAN_PORT};
+    use crate::wire::vxlan;
 
     fn spec(ofport: u32, local: Option<&str>, remote: Option<&str>, key: Option<u64>) -> TunnelSpec {
-        TunnelSpec {
-            ofport: OfPort(ofport),
-            kind: Kind::Vxlan,
-            local: local.map(ip),
-            remote: remote.map_or(Remote::Flow, |r| Remote::Fixed(ip(r))),
-            key: key.map_or(Key::Flow, Key::Fixed),
-            dst_port: VXLAN_PORT,
-            tos: 0,
-            ttl: TTL_DEFAULT,
-        }
+        let remote = remote.map_or(Remote::Flow, |r| Remote::Fixed(ip(r)));
+        let spec = TunnelSpec::new(OfPort(ofport), Kind::Vxlan, remote, key.map_or(Key::Flow, Key::Fixed));
+        TunnelSpec { local: local.map(ip), ..spec }
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -187,7 +244,7 @@ mod tests {
     }
 
     fn found(table: &TunnelTable, local: &str, remote: &str, key: u64) -> Option<u32> {
-        let id = table.find(Kind::Vxlan, VXLAN_PORT, ip(local), ip(remote), key)?;
+        let id = table.find(Kind::Vxlan, vxlan::PORT, ip(local), ip(remote), key)?;
         Some(table.spec(id).ofport.0)
     }
 
@@ -221,6 +278,39 @@ mod tests {
         let table =
             TunnelTable::new(vec![spec(1, None, Some("2001:db8::2"), Some(7))], Seed::new(1)).unwrap();
         assert_eq!(found(&table, "2001:db8::1", "2001:db8::2", 7), Some(1));
+    }
+
+    #[test]
+    fn an_ipv6_packet_from_an_ipv4_mapped_address_is_not_from_that_ipv4_address() {
+        let fixed =
+            vec![spec(1, None, Some("192.0.2.2"), Some(7)), spec(2, Some("192.0.2.1"), None, Some(7))];
+        let table = TunnelTable::new(fixed, Seed::new(1)).unwrap();
+        assert_eq!(found(&table, "192.0.2.1", "192.0.2.2", 7), Some(1));
+        for local in ["::ffff:192.0.2.1", "2001:db8::1"] {
+            assert_eq!(found(&table, local, "::ffff:192.0.2.2", 7), None);
+        }
+        let open = TunnelTable::new(vec![spec(3, None, None, Some(7))], Seed::new(1)).unwrap();
+        assert_eq!(found(&open, "2001:db8::1", "2001:db8::2", 7), Some(3));
+        assert_eq!(found(&open, "192.0.2.1", "192.0.2.2", 7), Some(3));
+    }
+
+    #[test]
+    fn two_kinds_cannot_listen_on_one_udp_port() {
+        let geneve = TunnelSpec { kind: Kind::Geneve, ..spec(2, None, None, Some(7)) };
+        let conflict = TunnelTable::new(vec![spec(1, None, None, Some(7)), geneve.clone()], Seed::new(1));
+        assert_eq!(conflict.unwrap_err(), Conflict { first: OfPort(1), second: OfPort(2) });
+        let gre = TunnelSpec { kind: Kind::Gre, dst_port: 0, ..geneve };
+        let table = TunnelTable::new(vec![spec(1, None, None, Some(7)), gre], Seed::new(1)).unwrap();
+        assert_eq!((table.listens(vxlan::PORT), table.listens(0)), (Some(Kind::Vxlan), None));
+        assert!(table.takes_gre());
+    }
+
+    #[test]
+    fn peers_are_known_by_address_and_version() {
+        let mut table = TunnelTable::new(vec![], Seed::new(1)).unwrap();
+        table.set_peers([ip("2001:db8::2"), ip("192.0.2.2")]);
+        assert!(table.is_peer(ip("192.0.2.2")) && table.is_peer(ip("2001:db8::2")));
+        assert!(!table.is_peer(ip("192.0.2.3")) && !table.is_peer(ip("::ffff:192.0.2.2")));
     }
 
     #[test]

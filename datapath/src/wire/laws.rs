@@ -52,7 +52,34 @@ const SYN: [u8; 62] = [
     0x02, 0x20, 0x00, 0xc2, 0xfb, 0x00, 0x00, 0x02, 0x04, 0x05, 0xb4,
 ];
 
-const FRAMES: [&[u8]; 4] = [&TUNNELLED, &SOLICITATION, &QUESTION, &SYN];
+// scapy: Ether(dst='02:00:00:00:00:02', src='02:00:00:00:00:01')
+//        /IPv6(src='2001:db8::1', dst='2001:db8::2', nh=47)
+//        /GRE(chksum_present=1, key_present=1, seqnum_present=1, proto=0x6558, key=0x6400, seqence_number=7)
+//        /Ether(dst='52:54:00:00:00:02', src='52:54:00:00:00:01')/ARP(hwsrc='52:54:00:00:00:01', psrc='10.0.0.1', pdst='10.0.0.2')
+const ROUTED: [u8; 112] = [
+    0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x86, 0xdd, 0x60, 0x00, 0x00,
+    0x00, 0x00, 0x3a, 0x2f, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x01, 0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x02, 0xb0, 0x00, 0x65, 0x58, 0x65, 0x8f, 0x00, 0x00, 0x00, 0x00, 0x64, 0x00, 0x00, 0x00,
+    0x00, 0x07, 0x52, 0x54, 0x00, 0x00, 0x00, 0x02, 0x52, 0x54, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00,
+    0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, 0x52, 0x54, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x00, 0x00, 0x01,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0a, 0x00, 0x00, 0x02,
+];
+
+// scapy: Ether(dst='02:00:00:00:00:02', src='02:00:00:00:00:01')
+//        /IP(src='192.0.2.1', dst='192.0.2.2', id=0, flags='DF')/UDP(sport=50000, dport=6081)
+//        /GENEVE(vni=100, critical=1, options=GeneveOptions(classid=0x102, type=0x80, data=bytes(4)))
+//        /Ether(dst='52:54:00:00:00:02', src='52:54:00:00:00:01')/ARP(hwsrc='52:54:00:00:00:01', psrc='10.0.0.1', pdst='10.0.0.2')
+const OPTIONED: [u8; 100] = [
+    0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x45, 0x00, 0x00,
+    0x56, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xb6, 0x93, 0xc0, 0x00, 0x02, 0x01, 0xc0, 0x00, 0x02, 0x02,
+    0xc3, 0x50, 0x17, 0xc1, 0x00, 0x42, 0x32, 0xa8, 0x02, 0x40, 0x65, 0x58, 0x00, 0x00, 0x64, 0x00, 0x01,
+    0x02, 0x80, 0x01, 0x00, 0x00, 0x00, 0x00, 0x52, 0x54, 0x00, 0x00, 0x00, 0x02, 0x52, 0x54, 0x00, 0x00,
+    0x00, 0x01, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, 0x52, 0x54, 0x00, 0x00, 0x00,
+    0x01, 0x0a, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0a, 0x00, 0x00, 0x02,
+];
+
+const FRAMES: [&[u8]; 6] = [&TUNNELLED, &SOLICITATION, &QUESTION, &SYN, &ROUTED, &OPTIONED];
 
 /// Takes a frame apart as deep as it goes, tunnels included, and returns the names of its layers.
 fn dissect(frame: &[u8]) -> Result<Vec<Layer>, Error> {
@@ -114,6 +141,23 @@ fn transport(protocol: u8, bytes: &[u8], pseudo: Sum) -> Result<Vec<Layer>, Erro
                 let _ = vxlan::Repr::parse(&vxlan).to_bytes();
                 layers.extend(dissect(vxlan.payload())?);
             }
+            if udp.destination_port() == geneve::PORT {
+                layers.push(Layer::Geneve);
+                let geneve = geneve::View::parse(udp.payload())?;
+                let _ = (geneve::Repr::parse(&geneve).to_bytes(), geneve.has_critical());
+                let _ = geneve.options().collect::<Result<Vec<_>, _>>()?;
+                layers.extend(dissect(geneve.payload())?);
+            }
+        }
+        protocol::GRE => {
+            layers.push(Layer::Gre);
+            let gre = gre::View::parse(bytes)?;
+            let repr = gre::Repr::parse(&gre);
+            assert_eq!(repr.header_len() + gre.payload().len(), bytes.len());
+            let _ = (nvgre::View::of(&gre).map(|nvgre| nvgre::Repr::parse(&nvgre).to_bytes()), gre.summed());
+            if gre.protocol() == gre::ETHERNET {
+                layers.extend(dissect(gre.payload())?);
+            }
         }
         protocol::TCP => {
             layers.push(Layer::Tcp);
@@ -150,6 +194,8 @@ fn whole_frames_are_taken_apart_to_the_end() {
         vec![Ethernet, Vlan, Ipv6, Icmp, Nd],
         vec![Ethernet, Vlan, Vlan, Arp],
         vec![Ethernet, Ipv4, Tcp],
+        vec![Ethernet, Ipv6, Gre, Ethernet, Arp],
+        vec![Ethernet, Ipv4, Udp, Geneve, Ethernet, Arp],
     ];
     for (frame, layers) in FRAMES.iter().zip(layers) {
         assert_eq!(dissect(frame), Ok(layers));
@@ -195,7 +241,7 @@ fn the_tunnelled_frame_is_built_from_its_headers() {
         destination: [192, 0, 2, 2].into(),
     };
     let udp = udp::Repr { source_port: 50000, destination_port: vxlan::PORT, length: 58, checksum: 0 };
-    let vxlan = vxlan::Repr { vni: Vni::new(100).unwrap() };
+    let vxlan = vxlan::Repr { vni: Vni::new(100).unwrap(), policy: None };
 
     let mut frame = TUNNELLED;
     frame[..50].fill(0xaa);
@@ -213,7 +259,7 @@ proptest! {
         let _ = ipv4::View::parse(&bytes).map(|view| ipv4::Repr::parse(&view));
         let _ = ipv6::View::parse(&bytes).map(|view| ipv6::Repr::parse(&view));
         let _ = nd::View::parse(&bytes).map(|view| nd::Repr::parse(&view));
-        for protocol in [protocol::UDP, protocol::TCP, protocol::ICMP, protocol::ICMPV6] {
+        for protocol in [protocol::UDP, protocol::TCP, protocol::ICMP, protocol::ICMPV6, protocol::GRE] {
             let _ = transport(protocol, &bytes, Sum::ZERO);
         }
     }

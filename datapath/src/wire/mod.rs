@@ -19,6 +19,8 @@ pub mod checksum;
 pub mod ethernet;
 pub mod extension;
 pub mod exthdr;
+pub mod geneve;
+pub mod gre;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
@@ -26,6 +28,7 @@ pub mod ipv6;
 mod laws;
 mod mac;
 pub mod nd;
+pub mod nvgre;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
@@ -58,6 +61,12 @@ pub enum Layer {
     Nd,
     /// VXLAN.
     Vxlan,
+    /// GRE.
+    Gre,
+    /// NVGRE.
+    Nvgre,
+    /// Geneve and its options.
+    Geneve,
 }
 
 impl Layer {
@@ -75,6 +84,9 @@ impl Layer {
             Layer::Icmp => "icmp",
             Layer::Nd => "nd",
             Layer::Vxlan => "vxlan",
+            Layer::Gre => "gre",
+            Layer::Nvgre => "nvgre",
+            Layer::Geneve => "geneve",
         }
     }
 }
@@ -163,6 +175,8 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// GRE.
+    pub const GRE: u8 = 47;
     /// IPv6 routing header.
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.

@@ -94,6 +94,13 @@ impl<'a> View<'a> {
         self.checksum() == 0 || pseudo.combine(Sum::of(self.datagram)).is_valid()
     }
 
+    /// The sum over header and payload.
+    #[inline]
+    #[must_use]
+    pub fn summed(&self) -> Sum {
+        Sum::of(self.datagram)
+    }
+
     /// What the datagram carries.
     #[inline]
     #[must_use]

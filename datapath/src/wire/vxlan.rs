@@ -1,10 +1,10 @@
 //! VXLAN: an Ethernet frame inside UDP, with the number of the network it belongs to.
-//! Follows RFC 7348, section 5.
+//! Follows RFC 7348, section 5; the group policy extension draft-smith-vxlan-group-policy, section 2.
 //!
 //! Reserved bits are ignored when read and zero when written. A header without the I flag names no network
 //! and is refused.
 
-use super::{Error, Layer, Vni, put, read, split, write};
+use super::{Error, Layer, Vni, be16, put, read, split, write};
 
 /// Length of the header.
 pub const HEADER_LEN: usize = 8;
@@ -15,13 +15,19 @@ pub const PORT: u16 = 4789;
 /// The I flag: the network number is valid.
 pub const FLAG_I: u8 = 0x08;
 
-/// Offsets of the fields.
+/// The G flag of the group policy extension: flags and identifier of a policy are valid.
+pub const FLAG_G: u8 = 0x80;
+/// The flags of a policy: D, the receiver shall not learn; and A, the policy has been applied.
+pub const POLICY_FLAGS: u8 = 0x48;
+
+/// Offsets of the fields. What the group policy extension has taken out of the reserved bits is in the second figure.
 ///
 /// ```text
 ///  0                   1                   2                   3
 ///  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// |R|R|R|R|I|R|R|R|            Reserved                           |
+/// |G|R|R|R|I|R|R|R|R|D|R|R|A|R|R|R|        Group Policy ID        |
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 /// |                VXLAN Network Identifier (VNI) |   Reserved    |
 /// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -29,6 +35,10 @@ pub const FLAG_I: u8 = 0x08;
 pub mod at {
     /// Flags, 1 byte, followed by 3 reserved ones.
     pub const FLAGS: usize = 0;
+    /// Flags of a policy, 1 byte.
+    pub const POLICY_FLAGS: usize = 1;
+    /// Identifier of a policy, 2 bytes.
+    pub const POLICY_ID: usize = 2;
     /// Network identifier, 3 bytes, followed by a reserved one.
     pub const VNI: usize = 4;
 }
@@ -61,6 +71,15 @@ impl<'a> View<'a> {
         Vni::from_bytes(read::<{ at::VNI }, 3, _>(self.header))
     }
 
+    /// The group policy, where the header has one: for those who speak the extension; for all others the bits are reserved.
+    #[inline]
+    #[must_use]
+    pub fn policy(&self) -> Option<Policy> {
+        let [flags, policy] = read::<{ at::FLAGS }, 2, _>(self.header);
+        let id = be16::<{ at::POLICY_ID }, _>(self.header);
+        (flags & FLAG_G != 0).then_some(Policy { flags: policy & POLICY_FLAGS, id })
+    }
+
     /// The Ethernet frame.
     #[inline]
     #[must_use]
@@ -69,19 +88,30 @@ impl<'a> View<'a> {
     }
 }
 
+/// What the group policy extension says of the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Flags, at their place in the second byte of the header: see [`POLICY_FLAGS`].
+    pub flags: u8,
+    /// The sender's group.
+    pub id: u16,
+}
+
 /// A VXLAN header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repr {
     /// The network the frame belongs to.
     pub vni: Vni,
+    /// The group policy, for those who speak the extension.
+    pub policy: Option<Policy>,
 }
 
 impl Repr {
-    /// The header that a view shows.
+    /// The header that a view shows, without the extension; see [`View::policy`].
     #[inline]
     #[must_use]
     pub fn parse(view: &View<'_>) -> Repr {
-        Repr { vni: view.vni() }
+        Repr { vni: view.vni(), policy: None }
     }
 
     /// The header as bytes.
@@ -92,6 +122,10 @@ impl Repr {
         let mut header = [0; HEADER_LEN];
         write::<{ at::FLAGS }, _, _>(&mut header, [FLAG_I]);
         write::<{ at::VNI }, _, _>(&mut header, self.vni.to_bytes());
+        if let Some(Policy { flags, id }) = self.policy {
+            write::<{ at::FLAGS }, _, _>(&mut header, [FLAG_I | FLAG_G, flags & POLICY_FLAGS]);
+            write::<{ at::POLICY_ID }, _, _>(&mut header, id.to_be_bytes());
+        }
         header
     }
 
@@ -122,7 +156,7 @@ mod tests {
     const DATAGRAM: [u8; 15] =
         [0x08, 0x00, 0x00, 0x00, 0x12, 0x34, 0x56, 0x00, 0x70, 0x61, 0x79, 0x6c, 0x6f, 0x61, 0x64];
 
-    const REPR: Repr = Repr { vni: Vni::from_bytes([0x12, 0x34, 0x56]) };
+    const REPR: Repr = Repr { vni: Vni::from_bytes([0x12, 0x34, 0x56]), policy: None };
 
     #[test]
     fn take_apart() {
@@ -173,8 +207,20 @@ mod tests {
 
     #[test]
     fn rfc7348_s5_reserved_bits_must_be_zero_on_transmission() {
-        let header = Repr { vni: Vni::MAX }.to_bytes();
+        let header = Repr { vni: Vni::MAX, policy: None }.to_bytes();
         assert_eq!(header, [0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0]);
+    }
+
+    #[test]
+    fn the_group_policy_extension_is_there_when_its_flag_is() {
+        // scapy: VXLAN(flags=0x88, gpflags=0x48, gpid=0x1234, vni=100)
+        let header = [0x88, 0x48, 0x12, 0x34, 0x00, 0x00, 0x64, 0x00];
+        let policy = Some(Policy { flags: 0x48, id: 0x1234 });
+        let view = View::parse(&header).unwrap();
+        assert_eq!((view.vni().number(), view.policy()), (100, policy));
+        assert_eq!(Repr { vni: view.vni(), policy }.to_bytes(), header);
+        let without = [0x08, 0x48, 0x12, 0x34, 0x00, 0x00, 0x64, 0x00];
+        assert_eq!(View::parse(&without).unwrap().policy(), None);
     }
 
     proptest! {

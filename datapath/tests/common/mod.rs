@@ -39,16 +39,7 @@ pub(crate) fn umem() -> Umem {
 
 /// A tunnel that takes its key from the flow, to one remote endpoint.
 pub(crate) fn tunnel(remote: &str) -> TunnelSpec {
-    TunnelSpec {
-        ofport: OfPort(TUNNEL),
-        kind: Kind::Vxlan,
-        local: None,
-        remote: Remote::Fixed(ip(remote)),
-        key: Key::Flow,
-        dst_port: 4789,
-        tos: 0,
-        ttl: 64,
-    }
+    TunnelSpec::new(OfPort(TUNNEL), Kind::Vxlan, Remote::Fixed(ip(remote)), Key::Flow)
 }
 
 pub(crate) fn reach() -> Reach {

@@ -1,5 +1,5 @@
 """Over IPv6 the outer UDP checksum must be there (RFC 8200 section 8.1); scapy computes it. What comes in with a checksum of
-zero is accepted, as RFC 6935 allows for tunnels.
+zero is accepted when the tunnel says so (RFC 6935).
 """
 
 import pathlib
