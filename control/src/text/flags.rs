@@ -48,6 +48,9 @@ pub(super) const EXTENSION_HEADERS: Flags = Flags {
     all: 0x1ff,
 };
 
+/// ovs-fields(7), `tun_flags`.
+pub(super) const TUNNEL: Flags = Flags { what: "flag of tunnels", names: &[("oam", 1)], all: 1 };
+
 impl Flags {
     /// The flags of a text and which of them matter.
     pub(super) fn read(&self, text: &str) -> Result<(u128, u128), String> {
@@ -89,13 +92,17 @@ impl Flags {
         })
     }
 
+    /// The flags under a mask, each with its sign.
+    pub(super) fn write_signed(&self, value: u128, mask: u128) -> String {
+        let named = self.names.iter().filter(|(_, bit)| mask & bit != 0);
+        named.map(|(name, bit)| format!("{}{name}", if value & bit != 0 { '+' } else { '-' })).collect()
+    }
+
     /// The flags under a mask, in the shorter of the two ways.
     pub(super) fn write(&self, value: u128, mask: u128) -> String {
         let of = |bits: u128| self.names.iter().filter(move |(_, bit)| bits & bit != 0);
-        if mask != self.all {
-            return of(mask)
-                .map(|(name, bit)| format!("{}{name}", if value & bit != 0 { '+' } else { '-' }))
-                .collect();
+        if mask & self.all != self.all {
+            return self.write_signed(value, mask);
         }
         match value {
             0 => "0".into(),
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_set_of_flags_is_read_as_it_was_written() {
-        for flags in [TCP, EXTENSION_HEADERS] {
+        for flags in [TCP, EXTENSION_HEADERS, TUNNEL] {
             for mask in 1..=flags.all {
                 let value = 0xa5a & mask;
                 assert_eq!(flags.read(&flags.write(value, mask)), Ok((value, mask)));

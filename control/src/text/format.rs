@@ -176,6 +176,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
             Field::IpDscp => out.push(format!("nw_tos={}", value << 2)),
             Field::NwFrag => out.push(format!("nw_frag={}", write_fragment(value, mask))),
             Field::TcpFlags => out.push(format!("tcp_flags={}", flags::TCP.write(value, mask))),
+            Field::TunFlags => out.push(format!("tun_flags={}", flags::TUNNEL.write_signed(value, mask))),
             Field::Ipv6Exthdr => {
                 out.push(format!("ipv6_exthdr={}", flags::EXTENSION_HEADERS.write(value, mask)));
             }
@@ -261,6 +262,7 @@ fn write_value(form: Form, field: Field, value: u128, mask: u128) -> String {
         Form::Hexadecimal(_) | Form::VlanTci if exact => hexadecimal(value),
         Form::Hexadecimal(_) | Form::VlanTci => format!("{}/{}", hexadecimal(value), hexadecimal(mask)),
         Form::Tos => value.to_string(),
+        Form::Flags(flags) => flags.write(value, mask),
         _ if exact => value.to_string(),
         _ => format!("{value}/{mask:#x}"),
     }

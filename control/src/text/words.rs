@@ -73,8 +73,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "recirc_id",
     "skb_priority",
     "tun_erspan_*",
-    "tun_flags",
-    "tun_gbp_*",
     "tun_gtpu_*",
     "tun_metadata*",
     "tun_tos",
