@@ -1,8 +1,9 @@
 //! From what the operator wants to what the datapath uses: the only place that knows both. Pure.
 
+use datapath::action::report::{Place, Station};
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::{
-    Base, Group, GroupId, Meter, MeterId, MeterSpec, Pipeline, Rule, RuleAction, TableId,
+    Base, Group, GroupId, Meter, MeterId, MeterSpec, Pipeline, Rule, RuleAction, Switching, TableId,
 };
 use datapath::port::PortId;
 use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
@@ -23,6 +24,10 @@ pub struct Bridge {
     pub tunnels: Vec<TunnelSpec>,
     /// The addresses of ours at which tunnels end.
     pub endpoints: Vec<IpAddr>,
+    /// What its ports are to NORMAL.
+    pub switching: Switching,
+    /// Where stations are that need not be learned.
+    pub stations: Vec<(Station, Place)>,
 }
 
 impl Bridge {
@@ -48,6 +53,21 @@ impl Bridge {
         remotes.into_iter()
     }
 
+    /// Whether something in it learns where stations are.
+    pub fn learns(&self) -> bool {
+        fn learns(actions: &[RuleAction]) -> bool {
+            actions.iter().any(|action| match action {
+                RuleAction::Normal => true,
+                RuleAction::Clone(actions) => learns(actions),
+                _ => false,
+            })
+        }
+        let rules = self.rules.iter().map(|(_, rule)| &rule.instructions);
+        let buckets = self.groups.iter().flat_map(|(_, group)| &group.buckets);
+        rules.into_iter().any(|instructions| learns(&instructions.apply) || learns(&instructions.write))
+            || buckets.into_iter().any(|bucket| learns(&bucket.actions))
+    }
+
     /// Its ports, over the underlay as it is.
     ///
     /// # Errors
@@ -55,7 +75,8 @@ impl Bridge {
     pub fn base(&self, underlay: Underlay, seed: Seed) -> Result<Base, Conflict> {
         let tunnels = TunnelTable::new(self.tunnels.clone(), seed)?;
         let (guests, endpoints) = (self.guests.iter().copied(), self.endpoints.iter().copied());
-        Ok(Base::new(guests, tunnels, endpoints.collect(), underlay))
+        let base = Base::new(guests, tunnels, endpoints.collect(), underlay);
+        Ok(base.with_switching(self.switching.clone()))
     }
 
     /// What workers begin with.
@@ -67,6 +88,7 @@ impl Bridge {
         self.rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
         self.groups.iter().for_each(|(id, group)| pipeline.set_group(*id, group.clone()));
         self.meters.iter().for_each(|(id, meter)| pipeline.set_meter(*id, Meter::new(meter.clone())));
+        self.stations.iter().for_each(|(station, place)| pipeline.learn(*station, *place, true));
         Ok(pipeline)
     }
 }

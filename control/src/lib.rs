@@ -9,6 +9,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod lab;
+pub mod learning;
 pub mod netlink;
 pub mod ofproto;
 pub mod replay;

@@ -2,7 +2,9 @@
 
 use control::config::{Config, Mode, PORTS_MAX, Port, parse};
 use control::text::PortNames;
+use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
+use datapath::pipeline::{Domain, PortSetup, PriorityTags, VlanMode};
 use datapath::tunnel::{Counter, Key, Kind, Outer, Remote, TunnelSpec};
 use std::net::IpAddr;
 use std::path::Path;
@@ -78,7 +80,13 @@ fn every_key_is_understood() {
     let endpoints: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
     assert_eq!(config.uplinks[0].endpoints.as_deref(), Some(&endpoints[..]));
     assert_eq!((config.uplinks[0].device.as_str(), config.uplinks[0].mode), ("eth1", Mode::Native));
-    let g2 = Port { name: "g2".into(), device: "g2".into(), ofport: OfPort(2), mode: Mode::Auto };
+    let g2 = Port {
+        name: "g2".into(),
+        device: "g2".into(),
+        ofport: OfPort(2),
+        mode: Mode::Auto,
+        setup: PortSetup::default(),
+    };
     assert_eq!(config.ports[1], g2);
     assert_eq!((config.ports[0].device.as_str(), config.ports[0].mode), ("veth-g1", Mode::Generic));
     let fixed = Remote::Fixed("192.0.2.2".parse().unwrap());
@@ -336,4 +344,93 @@ fn the_number_of_ports_is_bounded() {
     };
     assert_eq!(faults_of(&ports(PORTS_MAX)), [""; 0]);
     assert!(faults_of(&ports(PORTS_MAX + 5))[0].contains("too many ports"));
+}
+
+#[test]
+fn ports_say_what_they_are_to_normal() {
+    let text = r#"
+[bridge]
+name = "br0"
+mac_aging_time = 60
+mac_table_size = 100
+forward_bpdu = true
+[[uplink]]
+device = "eth1"
+[[port]]
+name = "g1"
+ofport = 1
+tag = 10
+tenant = 7
+[[port]]
+name = "g2"
+ofport = 2
+vlan_mode = "native-untagged"
+tag = 5
+trunks = [20, 10, 20]
+priority_tags = "always"
+no_flood = true
+protected = true
+[[tunnel]]
+name = "vx1"
+ofport = 10
+type = "vxlan"
+remote_ip = "192.0.2.2"
+key = 7
+[[tunnel]]
+name = "vx2"
+ofport = 11
+type = "vxlan"
+remote_ip = "192.0.2.3"
+key = "flow"
+[[mac]]
+address = "02:00:00:00:00:09"
+port = "vx1"
+tenant = 7
+vlan = 10
+"#;
+    let config = parse("adit.toml", Path::new(""), text).unwrap();
+    assert_eq!((config.bridge.learning.aging_s, config.bridge.learning.entries), (60, 100));
+    let switching = config.switching();
+    assert!(switching.forward_bpdu);
+    let port = |number| &switching.ports[&OfPort(number)];
+    let g1 = PortSetup { domain: Domain::Tenant(7), mode: VlanMode::Access, tag: 10, ..PortSetup::default() };
+    assert_eq!(*port(1), g1);
+    let g2 = PortSetup {
+        mode: VlanMode::NativeUntagged,
+        tag: 5,
+        trunks: vec![10, 20],
+        priority_tags: PriorityTags::Always,
+        no_flood: true,
+        protected: true,
+        ..PortSetup::default()
+    };
+    assert_eq!(*port(2), g2);
+    assert_eq!((port(10).domain, port(11).domain), (Domain::Tenant(7), Domain::TunnelKey));
+    let station = Station { tenant: 7, vlan: 10, mac: 0x0200_0000_0009 };
+    assert_eq!(config.stations(), [(station, Place { port: OfPort(10), remote: None })]);
+    // Without tenants a tunnel with a key of its own is a port like another.
+    let without = parse("adit.toml", Path::new(""), &text.replace("tenant = 7", "")).unwrap();
+    assert_eq!(without.switching().ports[&OfPort(10)].domain, Domain::Tenant(0));
+}
+
+#[test]
+fn what_makes_no_sense_to_normal_is_a_fault() {
+    let port = |more: &str| format!("[[port]]\nname = \"g1\"\nofport = 1\n{more}");
+    for (more, fault) in [
+        ("tag = 4096", "from 0 to 4095"),
+        ("trunks = []", "leave it out for all"),
+        ("tag = 1\ntrunks = [1]", "trunks means nothing where vlan_mode is access"),
+        ("vlan_mode = \"trunk\"\ntag = 1", "tag means nothing where vlan_mode is trunk"),
+        ("cvlans = [1]", "cvlans means nothing"),
+        ("vlan_mode = \"acces\"", "did you mean access?"),
+        ("priority_tags = true", "priority_tags is a string"),
+        ("no_flood = 1", "true or false"),
+        ("tenant = 0", "from 1"),
+        ("[[mac]]\nport = \"g1\"", "needs address"),
+        ("[[mac]]\nport = \"g2\"\naddress = \"02:00:00:00:00:01\"", "did you mean g1?"),
+        ("[[mac]]\nport = \"g1\"\naddress = \"01:00:00:00:00:01\"", "address of a group"),
+    ] {
+        let found = faults_of(&port(more));
+        assert!(found.len() == 1 && found[0].contains(fault), "{more}: {found:?}");
+    }
 }

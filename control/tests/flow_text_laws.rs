@@ -122,7 +122,8 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let port = OfPort(1 + value as u32 % 0xfeff);
     match prefix % 10 {
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
-        1 => RuleAction::All,
+        1 if whole => RuleAction::All,
+        1 => RuleAction::Normal,
         2 => RuleAction::Flood,
         3 => RuleAction::Group(GroupId(value as u32 % 0xffff_ff01)),
         4 => {

@@ -7,15 +7,19 @@ mod reference;
 
 use common::*;
 use datapath::action::Action;
+use datapath::action::report::{Place, Station};
 use datapath::flow::key::PACKET_WORDS;
 use datapath::flow::{FlowKey, OfPort};
-use datapath::pipeline::{GroupId, Meter, MeterId, Pipeline, TableId, Translation, translate};
+use datapath::pipeline::{
+    GroupId, Meter, MeterId, Pipeline, PortSetup, Switching, TableId, Translation, translate,
+};
 use datapath::stats::DropReason;
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{Reference, Sent, meters, seen};
+use reference::{Ran, Reference, Sent, meters, seen};
+use std::collections::BTreeMap;
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
 type Meters = Vec<(u32, datapath::pipeline::MeterSpec)>;
@@ -33,11 +37,18 @@ fn key_of(port: u16, frame: &[u8]) -> FlowKey {
 }
 
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
-fn both(rules: Rules, groups: Groups, meters: Meters) -> (Pipeline, Reference) {
+fn both(
+    rules: Rules,
+    groups: Groups,
+    meters: Meters,
+    setups: BTreeMap<OfPort, PortSetup>,
+) -> (Pipeline, Reference) {
     let mut pipeline = pipeline(1, vec![], GUESTS);
+    pipeline.set_switching(Switching { ports: setups.clone(), ..Switching::default() });
     let mut reference = Reference {
         ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
         tunnels: vec![TUNNEL],
+        setups: setups.into_iter().map(|(port, setup)| (port.0, setup)).collect(),
         ..Reference::default()
     };
     for (table, rule) in rules {
@@ -116,10 +127,32 @@ fn too_much(pipeline: &Pipeline, key: &FlowKey) -> bool {
     translation.actions() == [Action::Drop(DropReason::TooManyActions)]
 }
 
+/// What the frame shows about stations is the same; and is known from now on, to those who come later too.
+fn learn(
+    warm: &mut Switch<'_>,
+    pipeline: &mut Pipeline,
+    reference: &mut Reference,
+    met: BTreeMap<(u64, u16, u64), u32>,
+) -> Result<(), TestCaseError> {
+    let told: BTreeMap<_, _> = std::iter::from_fn(|| warm.reports.sighting())
+        .map(|seen| ((seen.station.tenant, seen.station.vlan, seen.station.mac), seen.place.port.0))
+        .collect();
+    prop_assert_eq!(&told, &met, "learned");
+    for ((tenant, vlan, mac), port) in &told {
+        let place = Place { port: OfPort(*port), remote: None };
+        pipeline.learn(Station { tenant: *tenant, vlan: *vlan, mac: *mac }, place, false);
+    }
+    if !told.is_empty() {
+        warm.publisher.publish(pipeline.snapshot());
+    }
+    reference.stations.extend(met);
+    Ok(())
+}
+
 fn check(
     warm: &mut Switch<'_>,
-    pipeline: &Pipeline,
-    reference: &Reference,
+    pipeline: &mut Pipeline,
+    reference: &mut Reference,
     (port, frame): &(u16, Vec<u8>),
 ) -> Result<(), TestCaseError> {
     // A switch that knows no flow, and whose meters are used up as far as those of the other one.
@@ -133,14 +166,13 @@ fn check(
     let wanted = through(&mut fresh, *port, frame);
     prop_assert_eq!(&out, &wanted, "warm and fresh");
     let key = key_of(*port, frame);
-    if !too_much(pipeline, &key) {
-        prop_assert_eq!(
-            told(&out),
-            by_port(reference.run(&key, frame.len(), warm.now_ns)),
-            "switch and interpreter"
-        );
+    if too_much(pipeline, &key) {
+        while warm.reports.sighting().is_some() {}
+        return Ok(());
     }
-    Ok(())
+    let Ran { sent, met, .. } = reference.run(&key, frame.len(), warm.now_ns);
+    prop_assert_eq!(told(&out), by_port(sent), "switch and interpreter");
+    learn(warm, pipeline, reference, met)
 }
 
 proptest! {
@@ -151,14 +183,15 @@ proptest! {
         rules in rules(14),
         groups in groups(),
         meters in meters(),
+        setups in setups(),
         frames in vec(frames(), 1..40),
     ) {
-        let (mut pipeline, reference) = both(rules, groups, meters);
+        let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
         pipeline.snapshot();
         let umem = umem();
         let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS);
         for frame in &frames {
-            check(&mut warm, &pipeline, &reference, frame)?;
+            check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }
     }
 
@@ -167,15 +200,16 @@ proptest! {
         rules in rules(12),
         groups in groups(),
         meters in meters(),
+        setups in setups(),
         frames in vec(frames(), 4..10),
         changes in vec((vec(change(), 0..3), prop::bool::weighted(0.7)), 1..8),
         seen in vec(any::<prop::sample::Index>(), 6),
     ) {
-        let (mut pipeline, mut reference) = both(rules, groups, meters);
+        let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
         let umem = umem();
         let mut warm = Switch::new(&umem, (*pipeline.snapshot()).clone(), GUESTS);
         for frame in &frames {
-            check(&mut warm, &pipeline, &reference, frame)?;
+            check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }
         for (change, looked) in changes {
             change.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
@@ -186,11 +220,11 @@ proptest! {
             }
             // Not all of them each time: some answers are several generations behind when they are needed next.
             for at in &seen {
-                check(&mut warm, &pipeline, &reference, at.get(&frames))?;
+                check(&mut warm, &mut pipeline, &mut reference, at.get(&frames))?;
             }
         }
         for frame in &frames {
-            check(&mut warm, &pipeline, &reference, frame)?;
+            check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }
     }
 
@@ -199,11 +233,12 @@ proptest! {
     fn keys_that_agree_in_the_mask_get_the_same_actions(
         rules in rules(14),
         groups in groups(),
+        setups in setups(),
         frame in frames(),
         others in vec(frames(), 1..20),
         noise in any::<[u64; PACKET_WORDS]>(),
     ) {
-        let (pipeline, _) = both(rules, groups, Vec::new());
+        let (pipeline, _) = both(rules, groups, Vec::new(), setups);
         let key = key_of(frame.0, &frame.1);
         let mut translation = Translation::default();
         translate(&pipeline, &key, &mut translation);
@@ -218,6 +253,7 @@ proptest! {
             let mut again = Translation::default();
             translate(&pipeline, &other, &mut again);
             prop_assert_eq!(again.actions(), translation.actions(), "{:?}", other);
+            prop_assert_eq!(again.learnings(), translation.learnings());
             prop_assert_eq!(again.mask().words(), translation.mask().words());
         }
     }

@@ -57,7 +57,11 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
             }
             Action::Edit(edit) => now.set_masked(edit.field(), edit.value(), edit.mask()),
             Action::Drop(reason) => dropped.push(reason),
-            Action::PushVlan { .. } | Action::PopVlan | Action::Clone(_) | Action::Meter(_) => {
+            Action::PushVlan { .. }
+            | Action::PopVlan
+            | Action::Clone(_)
+            | Action::Meter(_)
+            | Action::Learn(_) => {
                 panic!("no rule asks for this")
             }
         }

@@ -2,17 +2,19 @@
 
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
-use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections, tunnels};
+use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections, switching, tunnels};
 use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
 use datapath::tunnel::Counter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const SECTIONS: [&str; 6] = ["bridge", "worker", "uplink", "port", "tunnel", "replay"];
+const SECTIONS: [&str; 7] = ["bridge", "worker", "uplink", "port", "tunnel", "mac", "replay"];
+/// How many addresses may be told.
+const MACS_MAX: usize = 65_536;
 
 /// A configuration that may have faults. It knows the names of its ports in any case, so that flows can be looked at too.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +121,27 @@ impl Draft {
                 self.config.tunnels.push(tunnel);
             }
         }
+        self.macs(root, faults);
         self.replay(root, &mut laws, faults);
+    }
+
+    fn macs(&mut self, root: &DeTable<'_>, faults: &mut Faults<'_>) {
+        let mut seen = HashSet::new();
+        for section in many("[[mac]]", "mac", root, faults) {
+            let place = section.span.clone();
+            if self.config.macs.len() == MACS_MAX {
+                return faults.at(&place, format!("too many addresses: at most {MACS_MAX}"));
+            }
+            let Some((mac, span)) = switching::mac(section, faults) else { continue };
+            if !self.names.contains_key(&mac.port) {
+                let near = did_you_mean(&mac.port, self.names.keys().map(String::as_str));
+                faults.at(&span, format!("there is no port and no tunnel {:?}{near}", mac.port));
+            }
+            if !seen.insert(mac.station) {
+                faults.at(&place, "this address is told twice, of the same tenant and VLAN");
+            }
+            self.config.macs.push(mac);
+        }
     }
 
     fn replay(&mut self, root: &DeTable<'_>, laws: &mut Laws, faults: &mut Faults<'_>) {
@@ -146,6 +168,8 @@ impl Draft {
         bridge.flows = file("flows", &mut section, directory, faults);
         bridge.groups = file("groups", &mut section, directory, faults);
         bridge.meters = file("meters", &mut section, directory, faults);
+        bridge.learning = sections::learning(&mut section, faults);
+        bridge.forward_bpdu = section.flag("forward_bpdu", faults).is_some_and(|flag| flag.value);
         section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
     }
 

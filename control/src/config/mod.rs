@@ -12,15 +12,19 @@ mod replay;
 mod rules;
 mod section;
 mod sections;
+mod switching;
 mod tunnels;
 
 pub use draft::Draft;
 pub use replay::{Answer, Neighbour, Way};
 pub use rules::{Rules, read_rules};
+pub use switching::StaticMac;
 
 use crate::text::Diagnostic;
+use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
-use datapath::tunnel::TunnelSpec;
+use datapath::pipeline::{Domain, PortSetup, Switching};
+use datapath::tunnel::{Key, TunnelSpec};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -53,6 +57,8 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// `[[tunnel]]`.
     pub tunnels: Vec<Tunnel>,
+    /// `[[mac]]`: addresses that need not be learned.
+    pub macs: Vec<StaticMac>,
     /// `[[replay.neighbour]]`: for `adit replay` alone.
     pub neighbours: Vec<Neighbour>,
 }
@@ -68,6 +74,26 @@ pub struct Bridge {
     pub groups: Option<PathBuf>,
     /// The file of its meters.
     pub meters: Option<PathBuf>,
+    /// What NORMAL remembers.
+    pub learning: Learning,
+    /// Whether NORMAL forwards what is addressed to network control.
+    pub forward_bpdu: bool,
+}
+
+/// What NORMAL remembers of the addresses that it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learning {
+    /// Seconds after which one that was not seen any more is forgotten.
+    pub aging_s: u32,
+    /// How many there may be.
+    pub entries: usize,
+}
+
+impl Default for Learning {
+    /// As Open vSwitch has it (`lib/mac-learning.h`).
+    fn default() -> Self {
+        Learning { aging_s: 300, entries: 8192 }
+    }
 }
 
 /// The workers.
@@ -134,6 +160,8 @@ pub struct Port {
     pub ofport: OfPort,
     /// How frames are taken from it.
     pub mode: Mode,
+    /// What it is to NORMAL and FLOOD.
+    pub setup: PortSetup,
 }
 
 /// A port of the bridge that leads into a tunnel.
@@ -143,12 +171,46 @@ pub struct Tunnel {
     pub name: String,
     /// What the datapath needs to know of it.
     pub spec: TunnelSpec,
+    /// What it is to NORMAL and FLOOD, but for the tenant.
+    pub setup: PortSetup,
+    /// The tenant that it says it belongs to.
+    pub tenant: Option<u64>,
 }
 
 impl Config {
     /// The tunnels as the datapath takes them, in the order of the file.
     pub fn tunnel_specs(&self) -> Vec<TunnelSpec> {
         self.tunnels.iter().map(|tunnel| tunnel.spec.clone()).collect()
+    }
+
+    /// What NORMAL and FLOOD know of the ports. A tunnel that leaves its key to the flow carries every tenant's frames; another
+    /// those of the tenant that it names, or else, where ports have tenants, of the one that its key names.
+    pub fn switching(&self) -> Switching {
+        let is_tenant = |port: &Port| port.setup.domain != Domain::Tenant(0);
+        let tenants = self.ports.iter().any(is_tenant) || self.tunnels.iter().any(|t| t.tenant.is_some());
+        let domain = |tunnel: &Tunnel| match (tunnel.spec.key, tunnel.tenant) {
+            (Key::Flow, _) => Domain::TunnelKey,
+            (_, Some(tenant)) => Domain::Tenant(tenant),
+            (Key::Absent, None) => Domain::Tenant(0),
+            (Key::Fixed(key), None) => Domain::Tenant(if tenants { key } else { 0 }),
+        };
+        let tunnel = |tunnel: &Tunnel| {
+            (tunnel.spec.ofport, PortSetup { domain: domain(tunnel), ..tunnel.setup.clone() })
+        };
+        let ports = self.ports.iter().map(|port| (port.ofport, port.setup.clone()));
+        Switching {
+            ports: ports.chain(self.tunnels.iter().map(tunnel)).collect(),
+            forward_bpdu: self.bridge.forward_bpdu,
+            others: PortSetup::default(),
+        }
+    }
+
+    /// The addresses that need not be learned, and where they are.
+    pub fn stations(&self) -> Vec<(Station, Place)> {
+        let names = self.port_names();
+        let place =
+            |mac: &StaticMac| Some((mac.station, Place { port: *names.get(&mac.port)?, remote: None }));
+        self.macs.iter().filter_map(place).collect()
     }
 
     /// The flows, groups and meters in the files that it names.

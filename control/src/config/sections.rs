@@ -1,7 +1,8 @@
 //! The tables of a configuration, one function each; that of tunnels is in `tunnels`.
 
 use super::section::{At, Faults, Section, number};
-use super::{CORES_MAX, Mode, Port, UPLINKS_MAX, Uplink, Worker};
+use super::switching::setup;
+use super::{CORES_MAX, Learning, Mode, Port, UPLINKS_MAX, Uplink, Worker};
 use crate::text::suggest::did_you_mean;
 use crate::text::{OFPORT_MAX, is_word};
 use datapath::flow::OfPort;
@@ -70,10 +71,12 @@ pub(super) fn port(mut section: Section<'_>, faults: &mut Faults<'_>) -> Numbere
         false => name.clone(),
     };
     let mode = mode(&mut section, faults);
-    section.finish(&["type", "tag", "trunks", "vlan_mode"], faults);
+    let (setup, _) = setup(&mut section, faults);
+    section.finish(&["type"], faults);
     let item = || {
         let At { value: device, span } = device?;
-        let value = Port { name: name.as_ref()?.value.clone(), device, ofport: ofport.as_ref()?.value, mode };
+        let value =
+            Port { name: name.as_ref()?.value.clone(), device, ofport: ofport.as_ref()?.value, mode, setup };
         Some(At { value, span })
     };
     let item = item();
@@ -136,6 +139,17 @@ pub(super) fn port_name(
 /// The name of the bridge.
 pub(super) fn bridge_name(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<String> {
     port_name(section, "\"br0\"", faults).map(|name| name.value)
+}
+
+/// What NORMAL remembers: within the limits of ovs-vswitchd.conf.db(5).
+pub(super) fn learning(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Learning {
+    let default = Learning::default();
+    let aging = section.number("mac_aging_time", 15..=3600, faults);
+    let entries = section.number("mac_table_size", 10..=1_000_000, faults);
+    Learning {
+        aging_s: aging.map_or(default.aging_s, |aging| aging.value as u32),
+        entries: entries.map_or(default.entries, |entries| entries.value as usize),
+    }
 }
 
 fn short<'a>(name: At<&'a str>, faults: &mut Faults<'_>) -> Option<At<&'a str>> {

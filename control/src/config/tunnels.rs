@@ -4,6 +4,7 @@
 use super::Tunnel;
 use super::section::{At, Faults, Section, number};
 use super::sections::{Numbered, address, ofport, port_name};
+use super::switching::setup;
 use crate::text::suggest::did_you_mean;
 use datapath::tunnel::{Counter, Key, Kind, Outer, Remote, TunnelSpec};
 use std::net::IpAddr;
@@ -37,13 +38,17 @@ pub(super) fn tunnel(
     let ends = ends(&mut section, faults);
     let key = key(kind, &mut section, faults);
     let options = Options::read(kind, &mut section, faults);
+    let (setup, tenant) = setup(&mut section, faults);
+    if let (Some(Key::Flow), Some(_)) = (&key, tenant) {
+        faults.at(&section.span, "key = \"flow\" carries the frames of every tenant: leave tenant out");
+    }
     section.finish(OPTIONS_NOT_YET, faults);
     let item = || {
         let (remote, local) = ends?;
         let spec = TunnelSpec::new(ofport.as_ref()?.value, kind?, remote, key?);
         let spec = TunnelSpec { local, identification: identification.clone(), ..spec };
         let At { value: name, span } = name.clone()?;
-        Some(At { value: Tunnel { name, spec: options.applied(spec) }, span })
+        Some(At { value: Tunnel { name, spec: options.applied(spec), setup, tenant }, span })
     };
     let item = item();
     Numbered { name, ofport, item }

@@ -101,6 +101,8 @@ impl Daemon {
             guests: ports.guests(),
             tunnels: config.tunnel_specs(),
             endpoints: ports.endpoints.clone(),
+            switching: config.switching(),
+            stations: config.stations(),
         };
         let remotes = bridge.remotes().into_iter().map(|(addr, local)| Remote { addr, local });
         let mut watcher = Watcher::start(&uplinks(&config), remotes).await?;

@@ -12,6 +12,8 @@ pub mod reserved {
     use datapath::flow::OfPort;
     /// `OFPP_IN_PORT`.
     pub const IN_PORT: OfPort = OfPort(0xffff_fff8);
+    /// `OFPP_NORMAL`.
+    pub const NORMAL: OfPort = OfPort(0xffff_fffa);
     /// `OFPP_FLOOD`.
     pub const FLOOD: OfPort = OfPort(0xffff_fffb);
     /// `OFPP_ALL`.
@@ -93,6 +95,7 @@ pub(super) fn sends_to(instructions: &Instructions, port: OfPort) -> bool {
             RuleAction::InPort => port == reserved::IN_PORT,
             RuleAction::All => port == reserved::ALL,
             RuleAction::Flood => port == reserved::FLOOD,
+            RuleAction::Normal => port == reserved::NORMAL,
             RuleAction::Clone(actions) => any(actions, port),
             _ => false,
         })

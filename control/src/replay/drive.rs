@@ -2,14 +2,15 @@
 
 use super::counters::Counters;
 use super::files::{Captures, Paths};
+use super::learn::Learn;
 use super::plan::{Plan, SEED};
 use super::progress::Progress;
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::mem::FramePool;
-use datapath::port::{Port, Slot};
+use datapath::port::{Port, PortId, Slot};
 use datapath::stats::SharedStats;
-use datapath::worker::{Parts, Worker, channel};
+use datapath::worker::{Parts, Worker, channel, reports};
 use std::sync::Arc;
 
 /// Buffers. A turn takes a batch of 64 from one port at a time and needs one more for a copy.
@@ -34,7 +35,8 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
     let (pcaps, paths): (Vec<_>, Vec<Paths>) = captures.ports.into_iter().map(|port| port.split()).unzip();
     let slots = pcaps.into_iter().map(|pcap| Slot::new(Port::Pcap(Box::new(pcap))));
     let shared = Arc::new(SharedStats::new(plan.ports.len()));
-    let (_publisher, inbox) = channel();
+    let (publisher, inbox) = channel();
+    let (reporter, reports) = reports();
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
         ports: slots.zip(plan.ports.iter().map(|port| port.role)).collect(),
@@ -43,9 +45,14 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
         shared: shared.clone(),
         flows: FLOWS,
         seed: SEED,
-    });
-    while let Some(time) = earliest(&worker) {
-        let handled = worker.turn(time);
+    })
+    .reporting(reporter);
+    let mut learn = plan.learning.map(|limits| Learn::new(limits, reports, plan.pipeline.clone(), publisher));
+    while let Some((time, port)) = earliest(&worker) {
+        let handled = match &mut learn {
+            Some(learn) => learn.step(&mut worker, port, time),
+            None => worker.turn(time),
+        };
         if let Some(progress) = &mut progress {
             progress.turn(handled);
         }
@@ -63,10 +70,10 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
     Ok(Outcome { counters: Counters::new(names, &shared.read()), notes })
 }
 
-/// When the next frame comes in, over all ports.
-fn earliest(worker: &Worker<'_>) -> Option<u64> {
-    let times = worker.slots().iter().filter_map(|slot| match &slot.port {
-        Port::Pcap(pcap) => pcap.next_time(),
+/// When the next frame comes in, over all ports, and by which: of several the first.
+fn earliest(worker: &Worker<'_>) -> Option<(u64, PortId)> {
+    let times = worker.slots().iter().zip(0..).filter_map(|(slot, id)| match &slot.port {
+        Port::Pcap(pcap) => Some((pcap.next_time()?, PortId(id))),
         _ => None,
     });
     times.min()

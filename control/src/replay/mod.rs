@@ -13,6 +13,7 @@
 mod counters;
 mod drive;
 mod files;
+mod learn;
 mod plan;
 mod progress;
 mod table;

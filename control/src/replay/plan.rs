@@ -2,12 +2,12 @@
 
 use super::{Args, PortArg, underlay};
 use crate::compile::Bridge;
-use crate::config::{self, Config, Rules, read_rules};
+use crate::config::{self, Config, Learning, Rules, read_rules};
 use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
 use anyhow::{Result, anyhow, bail, ensure};
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::Pipeline;
+use datapath::pipeline::{Pipeline, PortSetup};
 use datapath::port::PortId;
 use datapath::worker::Role;
 use std::collections::BTreeMap;
@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     /// Guests in their order, then uplinks in theirs.
     pub(crate) ports: Vec<PlannedPort>,
     pub(crate) pipeline: Pipeline,
+    /// What NORMAL remembers; none when nothing in the rules learns.
+    pub(super) learning: Option<Learning>,
     /// The names of the bridge's ports.
     pub(crate) names: BTreeMap<String, OfPort>,
 }
@@ -72,7 +74,13 @@ impl Plan {
         };
         let ports = ports(&config, &args.ports)?;
         let rules = rules(args, &config)?;
-        Ok(Plan { pipeline: pipeline(&config, &ports, rules)?, names: config.port_names(), ports })
+        let (pipeline, learns) = pipeline(&config, &ports, rules)?;
+        Ok(Plan {
+            pipeline,
+            learning: learns.then_some(config.bridge.learning),
+            names: config.port_names(),
+            ports,
+        })
     }
 }
 
@@ -85,6 +93,7 @@ fn of_arguments(ports: &[PortArg]) -> Result<Config> {
         device: port.name.clone(),
         ofport: OfPort(number),
         mode: config::Mode::Auto,
+        setup: PortSetup::default(),
     };
     Ok(Config { ports: ports.iter().zip(numbers).map(guest).collect(), ..Config::default() })
 }
@@ -135,7 +144,8 @@ fn rules(args: &Args, config: &Config) -> Result<Rules> {
     Ok(read_rules(Some(flows), groups, meters, &config.port_names()).map_err(Faults)?)
 }
 
-fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Pipeline> {
+/// And whether something in it learns.
+fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<(Pipeline, bool)> {
     let ids = ports.iter().zip(0..).map(|(port, id)| (port, PortId(id)));
     let guests = ids.clone().filter_map(|(port, id)| match port.role {
         Role::Guest(ofport) => Some((ofport, id)),
@@ -149,7 +159,9 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Pipe
         guests: guests.collect(),
         tunnels: config.tunnel_specs(),
         endpoints: underlay::endpoints(config)?,
+        switching: config.switching(),
+        stations: config.stations(),
     };
     let underlay = underlay::underlay(config, &bridge, &uplinks)?;
-    Ok(bridge.compile(underlay, SEED)?)
+    Ok((bridge.compile(underlay, SEED)?, bridge.learns()))
 }

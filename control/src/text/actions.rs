@@ -165,6 +165,7 @@ impl<'a> Reading<'a> {
             "in_port" => Some(RuleAction::InPort),
             "all" => Some(RuleAction::All),
             "flood" => Some(RuleAction::Flood),
+            "normal" => Some(RuleAction::Normal),
             _ => None,
         };
         let is_field =
@@ -263,7 +264,7 @@ impl<'a> Reading<'a> {
             return Err(word.key.fault(format!("the action {name} is not supported yet")));
         }
         let is_port = self.known.ports.number(name.trim_matches('"')).is_some()
-            || matches!(lower.as_str(), "in_port" | "all" | "flood")
+            || matches!(lower.as_str(), "in_port" | "all" | "flood" | "normal")
             || name.bytes().all(|byte| byte.is_ascii_digit());
         if !is_port {
             let known = words::ACTIONS.iter().copied().chain(self.known.ports.names());

@@ -289,6 +289,7 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::OutputReg(part) => format!("output:{}", write_part(part, context)),
         RuleAction::All => "ALL".into(),
         RuleAction::Flood => "FLOOD".into(),
+        RuleAction::Normal => "NORMAL".into(),
         RuleAction::Group(group) => format!("group:{}", group.0),
         RuleAction::Move { from, to } => {
             format!("move:{}->{}", write_part(from, context), write_part(to, context))

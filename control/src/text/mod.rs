@@ -33,6 +33,7 @@ pub use format::{format_actions, format_flow, format_instructions, format_match,
 pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_groups};
 pub use meters::{METERS_MAX, format_meter, parse_meters};
 pub use ports::{NoNames, OFPORT_MAX, PortNames};
+pub(crate) use value::read_mac;
 pub use vocabulary::{Vocabulary, vocabulary};
 
 use actions::Known;

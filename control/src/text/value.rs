@@ -162,7 +162,7 @@ pub(super) fn read_port(text: &str, ports: &dyn PortNames) -> Result<OfPort, Str
 }
 
 /// A MAC address.
-pub(super) fn read_mac(text: &str) -> Result<u64, String> {
+pub(crate) fn read_mac(text: &str) -> Result<u64, String> {
     let wrong =
         || format!("{text:?} is no MAC address: six pairs of hexadecimal digits, as in 02:00:00:00:00:01");
     let mut address = 0;

@@ -76,7 +76,8 @@ impl Way {
             | Action::PushVlan { .. }
             | Action::PopVlan
             | Action::Clone(_)
-            | Action::Meter(_) => None,
+            | Action::Meter(_)
+            | Action::Learn(_) => None,
         }
     }
 }
@@ -100,6 +101,7 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
         Action::PopVlan => "pop the VLAN tag".into(),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
         Action::Meter(meter) => format!("hold against meter {}", meter.0),
+        Action::Learn(_) => "learn where the sender is".into(),
         Action::Drop(reason) => format!("drop: {}", reason.name()),
     }
 }
@@ -157,7 +159,7 @@ impl fmt::Display for Report {
             match (step.what.as_str(), step.table) {
                 (_, Some(table)) => writeln!(f, "{indent}{HEAD}table {table}{HEAD:#}   {}", step.text)?,
                 ("drop", _) => writeln!(f, "{indent}  {BAD}{}{BAD:#}", step.text)?,
-                ("action", _) => writeln!(f, "{indent}  {}", step.text)?,
+                ("action" | "remark", _) => writeln!(f, "{indent}  {}", step.text)?,
                 (nested, _) => writeln!(f, "{indent}  {nested}:")?,
             }
         }

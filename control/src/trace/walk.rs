@@ -4,13 +4,14 @@ use crate::text::{PortNames, format_actions, format_rule};
 use datapath::pipeline::{Match, MeterId, Observer, Rule, RuleAction, TableId};
 use datapath::stats::DropReason;
 use serde::Serialize;
+use std::fmt;
 
 /// A line of the walk.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct Step {
     /// How deep it is nested.
     pub depth: usize,
-    /// What happened: `table`, `action`, `action set`, `drop`, or what is nested.
+    /// What happened: `table`, `action`, `action set`, `remark`, `drop`, or what is nested.
     pub what: String,
     /// The table that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +62,10 @@ impl Observer for Walk<'_> {
 
     fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn remark(&mut self, what: fmt::Arguments<'_>) {
+        self.note("remark", None, what.to_string());
     }
 
     fn fails(&mut self, reason: DropReason) {

@@ -4,6 +4,7 @@
 //! action that sends takes the frame itself; those before it send copies.
 
 use super::meter::{BandKind, Meter};
+use super::report::Reporter;
 use super::{Action, Means, edit};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
@@ -20,6 +21,8 @@ pub struct Executor<'a, 'u> {
     pub pool: &'a mut FramePool<'u>,
     /// The counters of the dead.
     pub drops: &'a mut Drops,
+    /// What is told to control.
+    pub report: &'a mut Reporter,
     /// The port that the run came in by.
     pub in_port: PortId,
     /// The secret of this worker.
@@ -90,6 +93,7 @@ impl<'u> Executor<'_, 'u> {
                         self.meter(run, meter);
                     }
                 }
+                Action::Learn(learning) => self.learn(learning, run, keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
@@ -117,6 +121,14 @@ impl<'u> Executor<'_, 'u> {
                 None => {}
             }
             *place = Some(frame);
+        }
+    }
+
+    /// Off the fast path: flows of stations that are known have no such step.
+    #[cold]
+    fn learn(&mut self, learning: u32, run: &[Option<Frame<'u>>], keys: &[FlowKey]) {
+        for (_, key) in run.iter().zip(keys).filter(|(place, _)| place.is_some()) {
+            self.report.learn(learning, key);
         }
     }
 

@@ -7,6 +7,7 @@ pub mod edit;
 pub mod execute;
 pub mod meter;
 mod rate;
+pub mod report;
 
 pub use edit::Edit;
 
@@ -43,6 +44,8 @@ pub enum Action {
     Clone(u16),
     /// Hold the frame against the rates of a meter: it may be dropped, or marked.
     Meter(MeterId),
+    /// Tell control where the sender is: the number of a [`report::Learning`].
+    Learn(u32),
     /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.
     Drop(DropReason),
 }

@@ -37,6 +37,7 @@ impl Slot {
             | RuleAction::OutputReg(_)
             | RuleAction::InPort
             | RuleAction::All
+            | RuleAction::Normal
             | RuleAction::Flood => Slot::Output,
             RuleAction::Resubmit { .. } => Slot::Resubmit,
             RuleAction::Clone(_) | RuleAction::Conjunction(_) | RuleAction::Note(_) => Slot::Nowhere,

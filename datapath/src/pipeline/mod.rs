@@ -10,12 +10,15 @@ pub mod changes;
 mod conjunction;
 mod credit;
 pub mod group;
+mod normal;
 pub mod observer;
 pub mod rule;
 mod state;
+mod stations;
 pub mod table;
 mod translate;
 mod translation;
+pub mod vlan;
 
 pub use crate::action::meter::{
     BANDS_MAX, Band, BandKind, METER_ID_MAX, Meter, MeterId, MeterSpec, MeterUnit, Metered,
@@ -27,16 +30,20 @@ pub use credit::TableCounted;
 pub use group::{Bucket, Group, GroupKind, InstalledGroup};
 pub use observer::Observer;
 pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
+pub use stations::Located;
 pub use table::{Installed, Table};
 pub use translate::{observe, translate};
 pub use translation::{ACTIONS_MAX, Translation};
+pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
 
 use crate::action::Means;
+use crate::action::report::{Place, Station};
 use crate::flow::OfPort;
 use crate::port::PortId;
 use crate::stats::{DropReason, Ledger};
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
 use credit::Credits;
+use stations::Stations;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -63,6 +70,18 @@ pub struct Base {
     encaps: Vec<Encap>,
     ways: HashMap<(TunnelId, IpAddr), EncapId>,
     underlay: Underlay,
+    switching: Switching,
+}
+
+/// What the operator says about learning and flooding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Switching {
+    /// Ports that are not as [`PortSetup::default`] says.
+    pub ports: BTreeMap<OfPort, PortSetup>,
+    /// NORMAL forwards frames to the addresses of network control too (`forward-bpdu` of ovs-vswitchd.conf.db(5)).
+    pub forward_bpdu: bool,
+    /// What all other ports are.
+    pub others: PortSetup,
 }
 
 impl Base {
@@ -96,7 +115,12 @@ impl Base {
         }
         let mut endpoints: Box<[IpAddr]> = endpoints.into_iter().collect();
         endpoints.sort_unstable();
-        Base { targets, tunnels, endpoints, encaps, ways, underlay }
+        Base { targets, tunnels, endpoints, encaps, ways, underlay, switching: Switching::default() }
+    }
+
+    /// With ports that NORMAL and FLOOD know more about.
+    pub fn with_switching(self, switching: Switching) -> Base {
+        Base { switching, ..self }
     }
 }
 
@@ -109,6 +133,7 @@ pub struct Pipeline {
     groups: rpds::HashTrieMapSync<u32, Arc<InstalledGroup>>,
     /// Shared with every snapshot that knows them, and so with all workers.
     meters: rpds::HashTrieMapSync<u32, Arc<Meter>>,
+    stations: Stations,
     changes: Changes,
     credits: Credits,
 }
@@ -128,6 +153,7 @@ impl Pipeline {
             tables: Vec::new(),
             groups: rpds::HashTrieMapSync::new_sync(),
             meters: rpds::HashTrieMapSync::new_sync(),
+            stations: Stations::default(),
             changes: Changes::default(),
             credits: Credits::default(),
         }
@@ -251,19 +277,42 @@ impl Pipeline {
     /// Goes back to a state that was marked since the last snapshot: what was changed since was never there, and cost no place
     /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
     pub fn roll_back(&mut self, mark: Mark) {
-        let Mark { pipeline: Pipeline { base, tables, groups, meters, changes, credits: _ }, credits } = mark;
+        let Mark { pipeline: Pipeline { base, tables, groups, meters, stations, changes, .. }, credits } =
+            mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
         (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
-        self.changes = changes;
+        (self.stations, self.changes) = (stations, changes);
         self.credits.roll_back(credits);
+    }
+
+    /// From now on the station is there, for NORMAL. `fixed`: also when it is seen elsewhere.
+    pub fn learn(&mut self, station: Station, place: Place, fixed: bool) {
+        let known = self.stations.get(&station).map(|known| known.credit);
+        let credit = known.unwrap_or_else(|| self.credit());
+        self.stations.insert(station, Located { place, fixed, credit }, &mut self.changes);
+    }
+
+    /// Where the station is, is not known any more. True if it was.
+    pub fn unlearn(&mut self, station: &Station) -> bool {
+        let gone = self.stations.remove(station, &mut self.changes);
+        if let Some(Located { credit, .. }) = gone {
+            self.release(credit);
+        }
+        gone.is_some()
     }
 
     /// Puts other ports, tunnels or ways under the same rules.
     pub fn set_base(&mut self, base: Base) {
         self.changes.everything();
         self.base = Arc::new(base);
+    }
+
+    /// What NORMAL and FLOOD know about the ports, from now on.
+    pub fn set_switching(&mut self, switching: Switching) {
+        self.changes.everything();
+        Arc::make_mut(&mut self.base).switching = switching;
     }
 
     /// The snapshot to publish: it has the next generation, and knows what has changed since the last ones.
@@ -335,6 +384,30 @@ impl Pipeline {
     /// The numbers of all bridge ports, in order.
     pub fn ports(&self) -> impl Iterator<Item = OfPort> {
         self.base.targets.keys().copied()
+    }
+
+    /// Where a station is known to be.
+    pub fn station(&self, station: &Station) -> Option<&Located> {
+        self.stations.get(station)
+    }
+
+    /// All stations that are known, in no order.
+    pub fn stations(&self) -> impl Iterator<Item = (&Station, &Located)> {
+        self.stations.iter()
+    }
+
+    /// What a bridge port is to NORMAL.
+    pub fn setup(&self, port: OfPort) -> &PortSetup {
+        self.base.switching.ports.get(&port).unwrap_or(&self.base.switching.others)
+    }
+
+    fn forwards_reserved(&self) -> bool {
+        self.base.switching.forward_bpdu
+    }
+
+    /// Whether it is a tunnel port that leaves its remote end to the flow.
+    fn is_open(&self, port: OfPort) -> bool {
+        matches!(self.target(port), Some(Target::Tunnel(tunnel)) if self.tunnels().spec(tunnel).remote == Remote::Flow)
     }
 
     /// What a bridge port's number stands for.

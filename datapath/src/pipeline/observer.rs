@@ -3,6 +3,7 @@
 use super::MeterId;
 use super::rule::{Rule, RuleAction, TableId};
 use crate::stats::DropReason;
+use std::fmt;
 
 /// Is told of every step of a walk, in order. Does nothing unless told otherwise.
 pub trait Observer {
@@ -31,6 +32,11 @@ pub trait Observer {
 
     /// The end of what was entered last.
     fn leave(&mut self) {}
+
+    /// Something was found out on the way that no rule says.
+    fn remark(&mut self, what: fmt::Arguments<'_>) {
+        let _ = what;
+    }
 
     /// A way that the frame cannot take.
     fn fails(&mut self, reason: DropReason) {

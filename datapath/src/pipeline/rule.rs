@@ -155,6 +155,8 @@ pub enum RuleAction {
     All,
     /// Send to every port but the one that it came in by and those that do not take part in flooding.
     Flood,
+    /// Send to where the destination was seen, or to every port of its tenant and VLAN; learn where the source is.
+    Normal,
     /// Do what a group says.
     Group(GroupId),
     /// Set bits of a field: of the frame, of the tunnel metadata that a later output to a tunnel uses, or of a register.

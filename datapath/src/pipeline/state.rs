@@ -11,6 +11,7 @@ use crate::flow::key::{PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask};
 use crate::wire::ethertype;
 use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
+use std::net::IpAddr;
 
 /// The bit of `vlan_tci` that says a tag is present.
 const VLAN_PRESENT: u16 = 0x1000;
@@ -119,6 +120,28 @@ impl State {
         self.known.unite(&bits);
         self.wish.set(Field::InPort, port.into());
         out.rewrote(&bits);
+    }
+
+    /// Whether rules have written bits of the field.
+    pub(super) fn is_written(&self, field: Field) -> bool {
+        self.known.get(field) != 0
+    }
+
+    /// What an output to a tunnel port that leaves key or remote end to the flow shall take, until this state is forgotten.
+    pub(super) fn address_tunnel(&mut self, key: u64, remote: Option<IpAddr>) {
+        let (v4, v6) = match remote {
+            None => (None, None),
+            Some(IpAddr::V4(v4)) => (Some(v4.to_bits().into()), Some(0)),
+            Some(IpAddr::V6(v6)) => (Some(0), Some(v6.to_bits())),
+        };
+        for (field, value) in [(Field::TunId, Some(key.into())), (Field::TunDst, v4), (Field::TunIpv6Dst, v6)]
+        {
+            let Some(value) = value else { continue };
+            self.wish.set(field, value);
+            let mut bits = FlowMask::default();
+            bits.set(field, field.max());
+            self.known.unite(&bits);
+        }
     }
 
     pub(super) fn push_vlan(&mut self, tpid: u16, out: &mut Translation) {

@@ -43,23 +43,34 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
     let state = State::of(key);
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
-    let mut walk =
-        Walk { observer, pipeline, state, set: ActionSet::default(), depth: 0, lookups: 0, end: None, out };
+    let mut walk = Walk {
+        observer,
+        pipeline,
+        origin: key,
+        state,
+        set: ActionSet::default(),
+        depth: 0,
+        lookups: 0,
+        end: None,
+        out,
+    };
     walk.pipeline_from(TableId(0));
     let end = walk.end.unwrap_or(DropReason::RuleDrop);
     out.finish(end);
 }
 
-struct Walk<'a, O> {
-    observer: &'a mut O,
-    pipeline: &'a Pipeline,
-    state: State,
+pub(super) struct Walk<'a, O> {
+    pub(super) observer: &'a mut O,
+    pub(super) pipeline: &'a Pipeline,
+    /// What the frame says.
+    pub(super) origin: &'a FlowKey,
+    pub(super) state: State,
     set: ActionSet<'a>,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
     end: Option<DropReason>,
-    out: &'a mut Translation,
+    pub(super) out: &'a mut Translation,
 }
 
 impl<'a, O: Observer> Walk<'a, O> {
@@ -105,7 +116,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// Whether one more lookup, group or bucket is allowed; it counts as one.
-    fn may_go_on(&mut self) -> bool {
+    pub(super) fn may_go_on(&mut self) -> bool {
         let may = self.lookups < LOOKUPS_MAX;
         match may {
             true => self.lookups += 1,
@@ -163,7 +174,9 @@ impl<'a, O: Observer> Walk<'a, O> {
                     self.output(OfPort(port as u32));
                 }
                 RuleAction::InPort => self.send(self.in_port()),
-                RuleAction::All | RuleAction::Flood => self.flood(),
+                RuleAction::All => self.flood(true),
+                RuleAction::Flood => self.flood(false),
+                RuleAction::Normal => self.normal(),
                 RuleAction::Group(group) => self.group(*group),
                 RuleAction::SetField { field, value, mask } => {
                     self.state.set(*field, *value, *mask, self.out)
@@ -220,7 +233,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// Where the frame came in by, or where rules say that it did.
-    fn in_port(&self) -> OfPort {
+    pub(super) fn in_port(&self) -> OfPort {
         OfPort(self.state.key().get(Field::InPort) as u32)
     }
 
@@ -238,14 +251,16 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
     }
 
-    fn flood(&mut self) {
+    /// To all ports, or to those of them that take part in flooding.
+    fn flood(&mut self, all: bool) {
         let (pipeline, in_port) = (self.pipeline, self.in_port());
-        for port in pipeline.ports().filter(|port| *port != in_port) {
+        let takes_part = |port: &OfPort| *port != in_port && (all || !pipeline.setup(*port).no_flood);
+        for port in pipeline.ports().filter(takes_part) {
             self.send(port);
         }
     }
 
-    fn send(&mut self, port: OfPort) {
+    pub(super) fn send(&mut self, port: OfPort) {
         let step = match self.pipeline.target(port) {
             None => Err(DropReason::NoSuchPort),
             Some(Target::Port(port)) => Ok(Action::Output(port)),
@@ -368,7 +383,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// On a copy: what `work` does to the frame is undone for what follows.
-    fn cloned(&mut self, what: &str, work: impl FnOnce(&mut Self)) {
+    pub(super) fn cloned(&mut self, what: &str, work: impl FnOnce(&mut Self)) {
         self.nested(what, |walk| {
             walk.state.commit(walk.out);
             let at = walk.out.len();
@@ -394,7 +409,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// Remembers why the frame may go nowhere.
-    fn note(&mut self, reason: DropReason) {
+    pub(super) fn note(&mut self, reason: DropReason) {
         self.observer.fails(reason);
         self.end.get_or_insert(reason);
     }

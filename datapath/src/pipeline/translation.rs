@@ -2,6 +2,7 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
+use crate::action::report::Learning;
 use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
 
@@ -15,6 +16,8 @@ const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
 #[derive(Clone, Debug)]
 pub struct Translation {
     actions: Vec<Action>,
+    /// What `Action::Learn` names by its place here.
+    learnings: Vec<Learning>,
     overflow: bool,
     mask: FlowMask,
     tables: u64,
@@ -28,6 +31,7 @@ impl Default for Translation {
     fn default() -> Self {
         Translation {
             actions: Vec::with_capacity(ACTIONS_MAX),
+            learnings: Vec::with_capacity(ACTIONS_MAX),
             overflow: false,
             mask: FlowMask::default(),
             tables: 0,
@@ -42,6 +46,11 @@ impl Translation {
     /// The steps. If none of them sends, the last counts why.
     pub fn actions(&self) -> &[Action] {
         &self.actions
+    }
+
+    /// What the steps that learn are about, by their numbers.
+    pub fn learnings(&self) -> &[Learning] {
+        &self.learnings
     }
 
     /// Which bits of the key the answer depends on: every frame that agrees in them gets the same steps.
@@ -67,6 +76,7 @@ impl Translation {
 
     pub(super) fn clear(&mut self) {
         self.actions.clear();
+        self.learnings.clear();
         self.overflow = false;
         self.mask = FlowMask::default();
         self.tables = 0;
@@ -93,6 +103,23 @@ impl Translation {
     pub(super) fn rewrote(&mut self, bits: &FlowKey) {
         for (word, bits) in bits.words().iter().enumerate() {
             self.rewritten |= u64::from(*bits != 0) << word;
+        }
+    }
+
+    pub(super) fn learn(&mut self, learning: Learning) {
+        let number = self.learnings.len() as u32;
+        self.push(Action::Learn(number));
+        if !self.overflow {
+            self.learnings.push(learning);
+        }
+    }
+
+    /// Has the steps name learnings by the numbers that somebody keeps them under.
+    pub(crate) fn renumber(&mut self, mut keep: impl FnMut(Learning) -> u32) {
+        for action in &mut self.actions {
+            if let Action::Learn(number) = action {
+                *number = keep(self.learnings[*number as usize]);
+            }
         }
     }
 
@@ -148,7 +175,7 @@ fn ends(action: &Action) -> bool {
     action.sends() || matches!(action, Action::Drop(_))
 }
 
-/// Whether the step can be seen from outside, now or later: meters remember what went through.
+/// Whether the step can be seen from outside, now or later: meters remember what went through, and control where it came from.
 fn counts(action: &Action) -> bool {
-    ends(action) || matches!(action, Action::Meter(_))
+    ends(action) || matches!(action, Action::Meter(_) | Action::Learn(_))
 }

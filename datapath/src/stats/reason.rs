@@ -51,6 +51,10 @@ reasons! {
     RuleDrop = "rule_drop": "The rule that matches has no action that sends it anywhere.";
     OutputToInput = "output_to_input": "The only output is the port that it came in by; use in_port to send it back.";
     NoSuchPort = "no_such_port": "The rule sends it to a port that does not exist.";
+    VlanRefused = "vlan_refused": "NORMAL does not take its VLAN tag from the port that it came in by.";
+    ReservedAddress = "reserved_address": "It is addressed to network control, which NORMAL does not forward.";
+    BehindInput = "behind_input": "NORMAL knows its destination to be behind the port that it came in by.";
+    NoOtherPort = "no_other_port": "NORMAL finds no other port of its tenant and VLAN that it may leave by.";
     NoTunnelRemote = "no_tunnel_remote": "The tunnel port takes its remote_ip from the flow, and the flow does not set tun_dst.";
     NoRoute = "no_route": "The kernel has no route to the remote endpoint by one of our uplinks.";
     NoNeighbour = "no_neighbour": "The kernel has not resolved the next hop's MAC address.";

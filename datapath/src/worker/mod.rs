@@ -9,6 +9,7 @@ mod stage;
 mod sweep;
 mod turn;
 
+pub use crate::action::report::{Reporter, Reports, reports};
 pub use publish::{Inbox, Publisher, channel};
 
 use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
@@ -80,6 +81,7 @@ pub struct Worker<'u> {
     published_ns: u64,
     counters: WorkerCounters,
     drops: Drops,
+    report: Reporter,
     shared: Arc<SharedStats>,
 }
 
@@ -108,8 +110,19 @@ impl<'u> Worker<'u> {
             published_ns: 0,
             counters: WorkerCounters::default(),
             drops: Drops::default(),
+            report: reports().0,
             shared: parts.shared,
         }
+    }
+
+    /// With somebody who listens to what it finds out.
+    pub fn reporting(self, report: Reporter) -> Worker<'u> {
+        Worker { report, ..self }
+    }
+
+    /// Whether the last turn told something to whoever listens.
+    pub fn has_reported(&self) -> bool {
+        self.report.said()
     }
 
     /// The ports, to look at.
@@ -155,6 +168,7 @@ impl<'u> Worker<'u> {
     fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         self.megaflows.set_now(now_ns / 1_000_000);
+        self.report.begin();
         if self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS {
             return;
         }

@@ -5,7 +5,7 @@ use crate::action::execute::Executor;
 use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
 use crate::mem::{BATCH, Frame, prefetch};
 use crate::pipeline::changes::{Known, Recent};
-use crate::pipeline::{Pipeline, translate};
+use crate::pipeline::{ACTIONS_MAX, Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::decap;
@@ -98,7 +98,7 @@ impl<'u> Worker<'u> {
     /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 32 ns, when the megaflows
     /// have to be searched 53, when the rules are asked 590 (`benches/RESULTS.md`).
     pub(super) fn lookup(&mut self) {
-        if !self.programs.fits_a_batch() {
+        if !self.programs.fits_a_batch() || !self.report.fits(BATCH * ACTIONS_MAX) {
             self.forget();
         }
         let n = self.batch.frames.len();
@@ -169,6 +169,7 @@ impl<'u> Worker<'u> {
         }
         let key = &self.batch.keys[i];
         translate(&self.pipeline, key, &mut self.translation);
+        self.translation.renumber(|learning| self.report.keep(learning));
         let answer = Answer {
             generation: self.pipeline.generation(),
             tables: self.translation.tables(),
@@ -183,6 +184,7 @@ impl<'u> Worker<'u> {
         self.programs.clear();
         self.megaflows.clear(self.pipeline.ledger());
         self.signatures.clear();
+        self.report.clear();
     }
 
     /// Runs of frames with the same program -> out.
@@ -200,15 +202,15 @@ impl<'u> Worker<'u> {
 
     #[inline]
     fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
-        let Worker { slots, pool, drops, seed, batch, programs, pipeline, now_ns, .. } = self;
-        let mut executor = Executor { slots, pool, drops, in_port, seed, now_ns: *now_ns };
+        let Worker { slots, pool, drops, report, seed, batch, programs, pipeline, now_ns, .. } = self;
+        let mut executor = Executor { slots, pool, drops, report, in_port, seed, now_ns: *now_ns };
         let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
         executor.execute(frames, keys, programs.actions(program), &**pipeline);
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
-        let Worker { slots, pool, drops, seed, now_ns, .. } = self;
-        Executor { slots, pool, drops, in_port, seed, now_ns: *now_ns }
+        let Worker { slots, pool, drops, report, seed, now_ns, .. } = self;
+        Executor { slots, pool, drops, report, in_port, seed, now_ns: *now_ns }
     }
 }
 

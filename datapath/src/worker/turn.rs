@@ -15,16 +15,35 @@ impl Worker<'_> {
         }
         for port in self.port_ids() {
             self.refill(port); //          pool -> fill ring
-            handled += self.rx(port); //   ring -> batch
-            self.classify(port); //        batch -> keys: outer headers checked and cut off, the tenant in the key
-            self.lookup(); //              keys -> programs
-            self.translate(); //           the misses, on this core
-            self.execute(port); //         runs of one program: edit, encapsulate, output, drop with a reason
+            handled += self.serve(port, BATCH);
         }
         for port in self.port_ids() {
             self.flush(port); //           one wake-up a port
         }
         self.end(handled);
+        handled
+    }
+
+    /// A turn for one frame of one port, if there is one: for whoever must see what each frame changes before the next one
+    /// comes, as a replay of a switch that learns.
+    pub fn step(&mut self, port: PortId, now_ns: u64) -> usize {
+        self.begin(now_ns);
+        self.port_ids().for_each(|port| self.reap(port));
+        self.refill(port);
+        let handled = self.serve(port, 1);
+        self.port_ids().for_each(|port| self.flush(port));
+        self.end(handled);
+        handled
+    }
+
+    /// At most so many frames of a port, all the way.
+    #[inline]
+    fn serve(&mut self, port: PortId, max: usize) -> usize {
+        let handled = self.rx(port, max); // ring -> batch
+        self.classify(port); //              batch -> keys: outer headers checked and cut off, the tenant in the key
+        self.lookup(); //                    keys -> programs
+        self.translate(); //                 the misses, on this core
+        self.execute(port); //               runs of one program: edit, encapsulate, output, drop with a reason
         handled
     }
 
@@ -44,9 +63,9 @@ impl Worker<'_> {
     }
 
     #[inline]
-    fn rx(&mut self, port: PortId) -> usize {
+    fn rx(&mut self, port: PortId, max: usize) -> usize {
         let slot = &mut self.slots[usize::from(port.0)];
-        let refused = slot.rx(&mut self.pool, BATCH, &mut self.batch.arrived);
+        let refused = slot.rx(&mut self.pool, max, &mut self.batch.arrived);
         for _ in 0..refused {
             self.executor(port).count(DropReason::FrameTooLong);
         }

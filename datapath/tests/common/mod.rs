@@ -9,7 +9,7 @@ use datapath::port::{Memory, Port, PortId, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
 use datapath::wire::MacAddr;
-use datapath::worker::{Parts, Publisher, Role, Worker, channel};
+use datapath::worker::{Parts, Publisher, Reports, Role, Worker, channel, reports};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -81,6 +81,8 @@ pub(crate) struct Switch<'u> {
     pub(crate) wires: Vec<Memory>,
     pub(crate) shared: Arc<SharedStats>,
     pub(crate) publisher: Publisher,
+    /// What the worker tells.
+    pub(crate) reports: Reports,
     pub(crate) now_ns: u64,
 }
 
@@ -100,6 +102,7 @@ impl<'u> Switch<'u> {
         }
         let shared = Arc::new(SharedStats::new(ports.len()));
         let (publisher, inbox) = channel();
+        let (reporter, reports) = reports();
         let worker = Worker::new(Parts {
             pool: FramePool::new(umem.take_frames()),
             ports,
@@ -108,8 +111,9 @@ impl<'u> Switch<'u> {
             shared: shared.clone(),
             flows,
             seed: Seed::new(1),
-        });
-        Switch { worker, wires, shared, publisher, now_ns: 0 }
+        })
+        .reporting(reporter);
+        Switch { worker, wires, shared, publisher, reports, now_ns: 0 }
     }
 
     /// Sends a frame into a port and takes a turn.

@@ -129,6 +129,7 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         RuleAction::InPort => "in_port".into(),
         RuleAction::All => "all".into(),
         RuleAction::Flood => "flood".into(),
+        RuleAction::Normal => "normal".into(),
         RuleAction::Group(group) => format!("group:{}", group.0),
         RuleAction::SetField { field: Field::InPort, value, .. } => format!("load:{value}->NXM_OF_IN_PORT[]"),
         RuleAction::SetField { field, value, mask } => {

@@ -3,14 +3,15 @@
 
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
-    MeterUnit, Part, Rule, RuleAction, TableId,
+    Band, BandKind, Bucket, Clause, Domain, Group, GroupId, GroupKind, Instructions, Match, MeterId,
+    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, Rule, RuleAction, TableId, VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::collections::BTreeMap;
 
 pub(crate) const GUESTS: u16 = 3;
 /// The last table only ends things: it may be asked from anywhere.
@@ -173,7 +174,46 @@ fn output() -> impl Strategy<Value = RuleAction> {
         1 => Just(RuleAction::InPort),
         1 => Just(RuleAction::All),
         1 => Just(RuleAction::Flood),
+        2 => Just(RuleAction::Normal),
     ]
+}
+
+/// What ports are to NORMAL: guests, and the tunnel.
+pub(crate) fn setups() -> impl Strategy<Value = BTreeMap<OfPort, PortSetup>> {
+    let some = |port: u32| option::weighted(0.6, setup(port)).prop_map(move |s| s.map(|s| (OfPort(port), s)));
+    (some(1), some(2), some(3), some(10))
+        .prop_map(|(a, b, c, d)| [a, b, c, d].into_iter().flatten().collect())
+}
+
+fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
+    let domain = match port {
+        10 => Just(Domain::TunnelKey).boxed(),
+        _ => select(vec![Domain::Tenant(0), Domain::Tenant(0), Domain::Tenant(1)]).boxed(),
+    };
+    let mode = select(vec![
+        VlanMode::Trunk,
+        VlanMode::Access,
+        VlanMode::Access,
+        VlanMode::NativeTagged,
+        VlanMode::NativeUntagged,
+        VlanMode::Dot1qTunnel,
+    ]);
+    let list = || select(vec![vec![], vec![], vec![0, 1], vec![1, 2]]);
+    let priority = select(vec![PriorityTags::Never, PriorityTags::IfNonzero, PriorityTags::Always]);
+    let rare = || prop::bool::weighted(0.15);
+    (domain, mode, 1..3u16, list(), list(), priority, rare(), rare()).prop_map(
+        |(domain, mode, tag, trunks, cvlans, priority_tags, no_flood, protected)| PortSetup {
+            domain,
+            mode,
+            tag,
+            trunks,
+            cvlans,
+            priority_tags,
+            no_flood,
+            protected,
+            service_tpid: 0x88a8,
+        },
+    )
 }
 
 fn tag() -> impl Strategy<Value = RuleAction> {

@@ -4,11 +4,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod meters;
+mod normal;
 
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
-    BandKind, Bucket, Clause, Group, GroupId, GroupKind, Match, Part, Rule, RuleAction, TableId,
+    BandKind, Bucket, Clause, Group, GroupId, GroupKind, Match, Part, PortSetup, Rule, RuleAction, TableId,
 };
 use meters::Meter;
 use std::cell::RefCell;
@@ -28,6 +29,10 @@ pub(crate) struct Reference {
     pub(crate) ports: Vec<u32>,
     /// Those of them that are tunnels which take their key from the flow.
     pub(crate) tunnels: Vec<u32>,
+    /// What the ports are to NORMAL; those that are not here are trunks of no tenant.
+    pub(crate) setups: BTreeMap<u32, PortSetup>,
+    /// The port behind which an address is, by tenant, VLAN and address.
+    pub(crate) stations: BTreeMap<(u64, u16, u64), u32>,
 }
 
 /// Who counts a frame.
@@ -40,6 +45,16 @@ pub(crate) enum Who {
     Group(u32),
     /// The bucket with this number of a group.
     Bucket(u32, u32),
+}
+
+/// What came of a frame.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ran {
+    pub(crate) sent: Vec<Sent>,
+    /// Who counts it, each as often as it does.
+    pub(crate) counting: Vec<Who>,
+    /// Stations that are somewhere else than was known, by tenant, VLAN and address, and their ports.
+    pub(crate) met: BTreeMap<(u64, u16, u64), u32>,
 }
 
 /// A frame that was sent.
@@ -117,23 +132,17 @@ impl Reference {
         seen.rev().max_by_key(|rule| rule.priority)
     }
 
-    /// What is sent of a frame with this key and length, at this time.
-    pub(crate) fn run(&self, key: &FlowKey, len: usize, now_ns: u64) -> Vec<Sent> {
-        self.run_through(key, len, now_ns).0
-    }
-
-    /// The same, and who counts it, each as often as it does.
-    pub(crate) fn run_through(&self, key: &FlowKey, len: usize, now_ns: u64) -> (Vec<Sent>, Vec<Who>) {
+    /// What comes of a frame with this key and length, at this time.
+    pub(crate) fn run(&self, key: &FlowKey, len: usize, now_ns: u64) -> Ran {
         let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
         let tags: Vec<u16> = tags.into_iter().filter(|tag| *tag != 0).collect();
         let untagged = len - 4 * tags.len();
         let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false };
-        let (set, sent, counting) = (Set::default(), Vec::new(), Vec::new());
-        let mut run = Run { of: self, now_ns, frame, set, sent, counting };
+        let mut run = Run { of: self, now_ns, frame, set: Set::default(), ran: Ran::default() };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
         run.action_set(&set);
-        (run.sent, run.counting)
+        run.ran
     }
 
     fn is_live(&self, bucket: &Bucket) -> bool {
@@ -268,8 +277,7 @@ struct Run<'a> {
     now_ns: u64,
     frame: Frame,
     set: Set,
-    sent: Vec<Sent>,
-    counting: Vec<Who>,
+    ran: Ran,
 }
 
 impl Run<'_> {
@@ -283,9 +291,9 @@ impl Run<'_> {
             let mut seen = self.frame.says.clone();
             seen.set(Field::InPort, port.into());
             let Some(rule) = self.of.find(table, &seen) else {
-                return self.counting.push(Who::Missed(table.0));
+                return self.ran.counting.push(Who::Missed(table.0));
             };
-            self.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
+            self.ran.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
             let instructions = &rule.instructions;
             if let Some(meter) = instructions.meter {
                 self.meter(meter.0);
@@ -331,9 +339,12 @@ impl Run<'_> {
             RuleAction::Output(port) => self.output(port.0),
             RuleAction::OutputReg(part) => self.output(self.read(*part) as u32),
             RuleAction::InPort => self.send(self.in_port()),
-            RuleAction::All | RuleAction::Flood => {
-                self.of.ports.clone().into_iter().for_each(|port| self.output(port));
+            RuleAction::All => self.of.ports.iter().for_each(|port| self.output(*port)),
+            RuleAction::Flood => {
+                let flooded = |port: &&u32| !self.of.setup(**port).no_flood;
+                self.of.ports.iter().filter(flooded).for_each(|port| self.output(*port));
             }
+            RuleAction::Normal => self.normal(),
             RuleAction::Group(group) => self.group(*group),
             RuleAction::SetField { field, value, mask } => self.frame.set(*field, *value, *mask),
             RuleAction::Move { from, to } => {
@@ -384,7 +395,7 @@ impl Run<'_> {
         for field in [Field::InPort, Field::VlanTci, Field::InnerVlanTci, Field::TunId] {
             frame.set(field, 0);
         }
-        self.sent.push(Sent { port, tunnel_key, tags: self.frame.tags.clone(), frame });
+        self.ran.sent.push(Sent { port, tunnel_key, tags: self.frame.tags.clone(), frame });
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
@@ -407,7 +418,7 @@ impl Run<'_> {
             self.action(action, TableId(0));
         }
         let group = set.last(|a| matches!(a, Group(_)));
-        let output = set.last(|a| matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood));
+        let output = set.last(|a| matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood | Normal));
         let resubmit = set.last(|a| matches!(a, Resubmit { .. }));
         if let Some(last) = group.or(output).or(resubmit) {
             self.action(&last, TableId(0));
@@ -417,14 +428,14 @@ impl Run<'_> {
     fn group(&mut self, id: GroupId) {
         let of = self.of;
         let Some(group) = of.groups.get(&id.0) else { return };
-        self.counting.push(Who::Group(id.0));
+        self.ran.counting.push(Who::Group(id.0));
         let chosen: Vec<&Bucket> = match group.kind {
             GroupKind::All | GroupKind::Indirect => group.buckets.iter().collect(),
             GroupKind::FastFailover => group.buckets.iter().find(|b| of.is_live(b)).into_iter().collect(),
             GroupKind::Select => self.selected(group).into_iter().collect(),
         };
         for bucket in chosen {
-            self.counting.push(Who::Bucket(id.0, bucket.id));
+            self.ran.counting.push(Who::Bucket(id.0, bucket.id));
             self.on_a_copy(|run| run.action_set(&Set { actions: bucket.actions.clone() }));
         }
     }

@@ -1,0 +1,180 @@
+//! What a worker tells control beside its counters: where it has seen addresses, for NORMAL to learn.
+//!
+//! What is said is put together when a flow is translated and kept once, beside the programs, which name it by number
+//! ([`Learning`]); of the frame itself only the addresses are taken. It goes through a lock-free queue of fixed size: when
+//! that is full, it is counted and not said. The next frame of an unknown address says it again.
+
+use crate::flow::{Field, FlowKey, OfPort};
+use crossbeam::queue::ArrayQueue;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A MAC address where it means one station: in the VLAN of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Station {
+    /// The tenant; 0 for those of none.
+    pub tenant: u64,
+    /// The VLAN; 0 for frames without.
+    pub vlan: u16,
+    /// The address, right-aligned.
+    pub mac: u64,
+}
+
+/// Where a station is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bridge port.
+    pub port: OfPort,
+    /// For a tunnel port that leaves its remote end open: that end.
+    pub remote: Option<IpAddr>,
+}
+
+/// A station seen at a place that is not the one known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which.
+    pub station: Station,
+    /// Where.
+    pub place: Place,
+}
+
+/// What to learn from the frames of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Learning {
+    /// The tenant that they belong to.
+    pub tenant: u64,
+    /// The VLAN that they are in.
+    pub vlan: u16,
+    /// The port that they came in by.
+    pub port: OfPort,
+    /// Whether the other end of the tunnel is to be learned too.
+    pub remote: bool,
+    /// The source address, where rules have written it; otherwise each frame says its own.
+    pub mac: Option<u64>,
+}
+
+impl Learning {
+    fn of(&self, key: &FlowKey) -> Sighting {
+        let mac = self.mac.unwrap_or(key.get(Field::EthSrc) as u64);
+        Sighting {
+            station: Station { tenant: self.tenant, vlan: self.vlan, mac },
+            place: Place { port: self.port, remote: self.remote.then(|| sender(key)).flatten() },
+        }
+    }
+}
+
+/// The tunnel endpoint that a frame with this key came from.
+pub fn sender(key: &FlowKey) -> Option<IpAddr> {
+    match (key.get(Field::TunSrc) as u32, key.get(Field::TunIpv6Src)) {
+        (0, 0) => None,
+        (0, v6) => Some(Ipv6Addr::from_bits(v6).into()),
+        (v4, _) => Some(Ipv4Addr::from_bits(v4).into()),
+    }
+}
+
+/// Sightings that wait for control. At 64 bytes each, 64 kB a worker.
+const SIGHTINGS: usize = 1024;
+/// Most learnings that are kept. At 56 bytes each with their index, less than half a megabyte a worker.
+const LEARNINGS: usize = 8192;
+
+/// Control's end.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    sightings: Arc<ArrayQueue<Sighting>>,
+    unsaid: Arc<AtomicU64>,
+}
+
+impl Reports {
+    /// The next address that was seen.
+    pub fn sighting(&self) -> Option<Sighting> {
+        self.sightings.pop()
+    }
+
+    /// How often there was no room to say where an address was seen.
+    pub fn unsaid(&self) -> u64 {
+        self.unsaid.load(Relaxed)
+    }
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Reporter {
+    sightings: Arc<ArrayQueue<Sighting>>,
+    unsaid: Arc<AtomicU64>,
+    learnings: Vec<Learning>,
+    index: HashTable<u32>,
+    hasher: BuildHasherDefault<DefaultHasher>,
+    /// What was said last in this turn: a run of frames says it once.
+    last: Option<Sighting>,
+    said: bool,
+}
+
+/// Connects a worker and control.
+pub fn reports() -> (Reporter, Reports) {
+    let (sightings, unsaid) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::default());
+    let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid) };
+    let reporter = Reporter {
+        sightings,
+        unsaid,
+        learnings: Vec::with_capacity(LEARNINGS),
+        index: HashTable::with_capacity(LEARNINGS),
+        hasher: BuildHasherDefault::default(),
+        last: None,
+        said: false,
+    };
+    (reporter, reports)
+}
+
+impl Reporter {
+    /// A new turn.
+    #[inline]
+    pub fn begin(&mut self) {
+        (self.last, self.said) = (None, false);
+    }
+
+    /// Whether there is anything for control since the turn began.
+    pub fn said(&self) -> bool {
+        self.said
+    }
+
+    /// Whether so many translations more will find room.
+    #[inline]
+    pub fn fits(&self, more: usize) -> bool {
+        self.learnings.len() + more <= LEARNINGS
+    }
+
+    /// Forgets what programs name; they are forgotten too.
+    pub fn clear(&mut self) {
+        self.learnings.clear();
+        self.index.clear();
+    }
+
+    /// The number of a learning. Whoever calls has asked [`Reporter::fits`].
+    pub fn keep(&mut self, learning: Learning) -> u32 {
+        let Reporter { learnings, index, hasher, .. } = self;
+        let hash = hasher.hash_one(learning);
+        if let Some(number) = index.find(hash, |number| learnings[*number as usize] == learning) {
+            return *number;
+        }
+        let number = learnings.len() as u32;
+        learnings.push(learning);
+        index.insert_unique(hash, number, |number| hasher.hash_one(learnings[*number as usize]));
+        number
+    }
+
+    /// Says where the sender of a frame is, or counts that there was no room to.
+    pub(super) fn learn(&mut self, learning: u32, key: &FlowKey) {
+        let Some(learning) = self.learnings.get(learning as usize) else { return };
+        let sighting = learning.of(key);
+        if self.last == Some(sighting) {
+            return;
+        }
+        (self.last, self.said) = (Some(sighting), true);
+        if self.sightings.push(sighting).is_err() {
+            self.unsaid.fetch_add(1, Relaxed);
+        }
+    }
+}
