@@ -3,7 +3,9 @@
 //! A command that fails says why in one line, `adit: ...`, and exits with 1; one that was asked for in words that it does
 //! not know exits with 2.
 
+use crate::api::Refusal;
 use crate::causes::in_one_line;
+use crate::commands::{flows, groups};
 use crate::{check, daemon, demo, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
@@ -29,6 +31,8 @@ Examples:
   adit check /etc/adit/adit.toml        is the configuration fine?
   adit run --config /etc/adit/adit.toml run the switch
   adit show                             what is it doing?
+  adit flows dump                       by which flows, and what have they counted?
+  adit trace in_port=vm1,ip             what would it do with this packet, and why?
   adit replay --flows flows.txt --port g1=in.pcap --out out/
                                         what would it do with these frames? (no root)
   adit demo                             build a network on this machine and see it work (needs root)
@@ -45,6 +49,8 @@ pub enum Command {
     Replay(replay::Args),
     Trace(trace::Args),
     Show(ShowArgs),
+    Flows(flows::Args),
+    Groups(groups::Args),
     Demo(demo::Args),
     Completions(CompletionsArgs),
 }
@@ -62,7 +68,7 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
 
-    /// Where to answer `adit show`
+    /// Where to answer `adit show`, `adit flows` and the others
     #[arg(long, value_name = "PATH", default_value = SOCKET_DEFAULT, value_hint = ValueHint::AnyPath)]
     pub socket: PathBuf,
 }
@@ -124,7 +130,11 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "adit: {}", in_one_line(&error));
+            // A refusal may show the place in a text.
+            let _ = match error.downcast_ref::<Refusal>() {
+                Some(refusal) => writeln!(io::stderr(), "adit: {refusal}"),
+                None => writeln!(io::stderr(), "adit: {}", in_one_line(&error)),
+            };
             ExitCode::FAILURE
         }
     }
@@ -141,6 +151,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(args) => replay::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Show(args) => show::run(&args.socket, args.json),
+        Command::Flows(args) => flows::run(&args),
+        Command::Groups(args) => groups::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),
     }

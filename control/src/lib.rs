@@ -1,9 +1,11 @@
 //! Control.
 
+pub mod api;
 pub mod attach;
 mod causes;
 pub mod check;
 pub mod cli;
+pub mod commands;
 pub mod compile;
 pub mod config;
 pub mod daemon;

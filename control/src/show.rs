@@ -1,5 +1,6 @@
 //! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
 
+use crate::api::Client;
 use crate::status::{PortStatus, Status};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -18,7 +19,7 @@ const QUIET: Style = Style::new().dimmed();
 /// # Errors
 /// When no daemon answers there.
 pub fn run(socket: &Path, json: bool) -> Result<ExitCode> {
-    let status = crate::daemon::ask(socket)?;
+    let status = Client::connect(socket)?.status()?;
     let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status) };
     // A pipe closed early (`adit show | head`) is no fault.
     let _ = anstream::stdout().write_all(text.as_bytes());

@@ -172,7 +172,14 @@ fn who_may_not_run_or_ask_is_told_who_may() {
     fs::set_permissions(directory.join("sock"), fs::Permissions::from_mode(0o600)).unwrap();
     let nobody = |args: &[&str]| {
         let mut command = Command::new(directory.join("adit"));
-        stderr(&command.current_dir(&directory).args(args).uid(65534).gid(65534).output().unwrap())
+        command.current_dir(&directory).args(args).uid(65534).gid(65534);
+        // While another test is between fork and exec, its child may still have the copy open for writing.
+        let run = || command.output();
+        let busy = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ExecutableFileBusy;
+        let tries =
+            std::iter::repeat_with(run).inspect(|_| std::thread::sleep(std::time::Duration::from_millis(10)));
+        let mut tries = tries.take(500).filter(|tried| !tried.as_ref().is_err_and(busy));
+        stderr(&tries.next().expect("not busy for ever").unwrap())
     };
     let run = nobody(&["run", "--config", "adit.toml", "--socket", "deeper/sock"]);
     let show = nobody(&["show", "--socket", "sock"]);

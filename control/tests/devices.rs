@@ -1,5 +1,9 @@
 //! `adit run` on devices that are not as simple as one would like. Needs root.
 
+#[path = "switch/flows.rs"]
+mod flows;
+#[path = "switch/like_ovs.rs"]
+mod like_ovs;
 mod switch;
 
 use std::fs;
@@ -9,6 +13,7 @@ use std::os::unix::fs::chown;
 use std::process::Command;
 use std::time::Duration;
 
+use control::api::Client;
 use control::lab::{Process, Stop, checksum};
 use switch::{ACROSS, Host, PATIENCE, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
 
@@ -222,7 +227,7 @@ fn the_capabilities_of_the_unit_are_enough() {
         .arg(&socket);
     let mut adit = Process::start(&host.netns, "adit", command).expect("started");
     let ready = adit.wait_for_line("adit: ready", PATIENCE, &Stop::default());
-    let status = control::daemon::ask(&socket);
+    let status = Client::connect(&socket).and_then(|mut client| client.status());
     let ended = adit.end().map(|status| status.success());
     fs::remove_dir_all(&folder).expect("removed");
     ready.expect("ready");

@@ -415,8 +415,6 @@ const STRICTER: &[(&str, &str)] = &[
     ("ip,actions=move:ip_frag[]->reg0[0..1]", "not supported yet"),
     ("arp,actions=move:arp_op[]->reg0[0..15]", "not supported yet"),
     ("NXM_NX_REG0[]=5,actions=1", "not supported yet"),
-    ("idle_timeout=5,actions=1", "not supported yet"),
-    ("send_flow_rem,actions=1", "not supported yet"),
     ("in_port=LOCAL,actions=1", "not supported yet"),
     ("actions=set_field:5->in_port", "not supported yet"),
     ("actions=set_field:10.0.0.1->tun_src", "not supported yet"),

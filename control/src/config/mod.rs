@@ -17,6 +17,7 @@ mod tunnels;
 
 pub use draft::Draft;
 pub use replay::{Answer, Neighbour, Way};
+pub(crate) use rules::in_order;
 pub use rules::{Rules, read_rules};
 pub use switching::StaticMac;
 

@@ -1,20 +1,77 @@
 //! The files of flows, groups and meters that a configuration names.
 
 use super::read_named;
-use crate::text::{Diagnostic, PortNames, There, parse_flow_lines, parse_groups, parse_meters};
+use crate::ofproto::{Error, GroupMod, MeterMod, Ofproto, Request, groups_behind};
+use crate::text::{Diagnostic, FlowLine, PortNames, There, parse_flow_lines, parse_groups, parse_meters};
+use anyhow::{Result, anyhow};
 use datapath::pipeline::{Group, GroupId, MeterId, MeterSpec, Rule, TableId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What shall be done with frames.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The flows, each with its table.
-    pub flows: Vec<(TableId, Rule)>,
+    /// The flows.
+    pub flows: Vec<FlowLine>,
     /// The groups that they lead to.
     pub groups: Vec<(GroupId, Group)>,
     /// The meters that they are held against.
     pub meters: Vec<(MeterId, MeterSpec)>,
+}
+
+impl Rules {
+    /// The rules alone, each with its table: for whoever does not know timeouts.
+    pub fn plain(&self) -> Vec<(TableId, Rule)> {
+        self.flows.iter().map(|flow| (flow.table, flow.rule.clone())).collect()
+    }
+
+    /// The first flow that does not stay for ever.
+    pub fn passing(&self) -> Option<&FlowLine> {
+        let passes = |flow: &&FlowLine| flow.properties.idle_timeout > 0 || flow.properties.hard_timeout > 0;
+        self.flows.iter().find(passes)
+    }
+
+    /// Makes them what a switch does: all of them or none.
+    ///
+    /// # Errors
+    /// Which of them the switch refuses, and why.
+    pub fn install(&self, switch: &mut Ofproto, now: u64) -> Result<()> {
+        let groups = in_order(&self.groups);
+        let count = self.meters.len() + groups.len();
+        let meters = self.meters.iter().map(|(id, meter)| Request::Meter(MeterMod::Add(*id, meter.clone())));
+        let groups = groups.into_iter().map(|(id, group)| Request::Group(GroupMod::Add(*id, group.clone())));
+        let flows = self.flows.iter().map(|flow| Request::Flow(flow.request()));
+        let refused = |(at, error): (usize, Error)| match self.flows.get(at.wrapping_sub(count)) {
+            Some(flow) => anyhow!("flows, line {}: {error}", flow.line),
+            None => anyhow!("groups and meters: {error}"),
+        };
+        switch.bundle(now, meters.chain(groups).chain(flows)).map(drop).map_err(refused)
+    }
+}
+
+/// Groups in an order in which each comes after those that it leads to. What is left over in a circle comes last.
+pub(crate) fn in_order(groups: &[(GroupId, Group)]) -> Vec<&(GroupId, Group)> {
+    let mut users: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
+    let mut waits_for: Vec<usize> = Vec::with_capacity(groups.len());
+    let there: BTreeSet<GroupId> = groups.iter().map(|(id, _)| *id).collect();
+    for (at, (_, group)) in groups.iter().enumerate() {
+        let needs: Vec<_> = groups_behind(group).into_iter().filter(|id| there.contains(id)).collect();
+        waits_for.push(needs.len());
+        needs.into_iter().for_each(|id| users.entry(id).or_default().push(at));
+    }
+    let mut order: Vec<usize> = (0..groups.len()).filter(|at| waits_for[*at] == 0).collect();
+    let mut next = 0;
+    while let Some(at) = order.get(next) {
+        for user in users.remove(&groups[*at].0).unwrap_or_default() {
+            waits_for[user] -= 1;
+            if waits_for[user] == 0 {
+                order.push(user);
+            }
+        }
+        next += 1;
+    }
+    order.extend((0..groups.len()).filter(|at| waits_for[*at] > 0));
+    order.into_iter().map(|at| &groups[at]).collect()
 }
 
 /// Reads the files; one that is not named is empty.
@@ -45,10 +102,7 @@ pub fn read_rules(
         parse_flow_lines(&path.display().to_string(), &text, ports, there)
     });
     match (meters, groups, flows) {
-        (Ok(meters), Ok(groups), Ok(flows)) => {
-            let flows = flows.into_iter().map(|flow| (flow.table, flow.rule)).collect();
-            Ok(Rules { flows, groups, meters })
-        }
+        (Ok(meters), Ok(groups), Ok(flows)) => Ok(Rules { flows, groups, meters }),
         (meters, groups, flows) => {
             Err([meters.err(), groups.err(), flows.err()].into_iter().flatten().flatten().collect())
         }

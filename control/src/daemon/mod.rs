@@ -4,25 +4,32 @@
 //! Control runs on the main thread and touches no packet. When it dies the workers die with it, the kernel takes the XDP
 //! programs off the devices, and what they claimed goes to the kernel again.
 
+mod calls;
 mod filter;
 mod follow;
 mod mtu;
 mod ports;
 mod report;
+mod rows;
+mod serving;
 mod silence;
 mod socket;
+mod sweep;
+mod texts;
 mod worker;
 mod workers;
 
-pub use socket::ask;
+pub(crate) use socket::no_socket;
 
 use crate::causes::in_one_line;
 use crate::compile::Bridge;
 use crate::config::{self, Config, Rules};
 use crate::netlink::{Remote, Uplink, Watcher};
+use crate::ofproto::Ofproto;
 use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
-use datapath::flow::Seed;
+use calls::Call;
+use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::tunnel::{Reach, Underlay};
@@ -30,13 +37,22 @@ use datapath::worker::Role;
 use nix::sys::resource::{Resource, setrlimit};
 use ports::Ports;
 use silence::Silence;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep_until;
 use workers::Workers;
+
+/// How many questions of clients wait at a time.
+const CALLS_MAX: usize = 16;
+/// Flows whose time is over are looked for so often at the most, and at the least.
+const EXPIRY_MS: u64 = 50;
+const REVIEW_MS: u64 = 3_600_000;
 
 /// Runs until a signal says stop.
 ///
@@ -79,7 +95,11 @@ struct Daemon {
     watcher: Watcher,
     listener: socket::Listener,
     seed: Seed,
-    pipeline: Pipeline,
+    switch: Ofproto,
+    /// Of which its remote ends are followed ([`Ofproto::remotes_changed`]).
+    remotes_known: u64,
+    /// The names of the bridge's ports.
+    names: Arc<BTreeMap<String, OfPort>>,
     /// The underlay that it knows.
     published: Underlay,
     since: Instant,
@@ -94,26 +114,31 @@ impl Daemon {
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let mut workers = Workers::new(cores(&config)?, seed);
         let mut ports = Ports::claim(&config, workers.count()).await?;
-        let bridge = Bridge {
-            rules: rules.flows,
-            groups: rules.groups,
-            meters: rules.meters,
-            guests: ports.guests(),
-            tunnels: config.tunnel_specs(),
-            endpoints: ports.endpoints.clone(),
-            switching: config.switching(),
-            stations: config.stations(),
-        };
-        let remotes = bridge.remotes().into_iter().map(|(addr, local)| Remote { addr, local });
+        let (tunnels, endpoints) = (config.tunnel_specs(), ports.endpoints.clone());
+        let (switching, stations) = (config.switching(), config.stations());
+        let guests = ports.guests();
+        let bridge = Bridge { guests, tunnels, endpoints, switching, stations, ..Bridge::default() };
+        let mut switch = Ofproto::new(bridge.base(Underlay::default(), seed)?);
+        bridge
+            .stations
+            .iter()
+            .for_each(|(station, place)| switch.pipeline_mut().learn(*station, *place, true));
+        rules.install(&mut switch, workers.now_ms())?;
+        let of_flows = switch.remotes().map(|remote| (remote, None));
+        let remotes = bridge.remotes().into_iter().chain(of_flows);
+        let remotes = remotes.map(|(addr, local)| Remote { addr, local });
         let mut watcher = Watcher::start(&uplinks(&config), remotes).await?;
         watcher.follow(ports.list.iter().map(|port| &port.device));
         let published = watcher.current().clone();
-        let mut pipeline = bridge.compile(published.clone(), seed)?;
+        switch.set_base(bridge.base(published.clone(), seed)?);
         let mut silence = Silence::default();
         silence.keep(ports.exposed());
-        workers.start(&mut ports, &pipeline.snapshot())?;
+        workers.start(&mut ports, &switch.snapshot())?;
         let since = Instant::now();
         Ok(Daemon {
+            names: Arc::new(config.port_names()),
+            remotes_known: switch.remotes_changed(),
+            switch,
             config,
             bridge,
             ports,
@@ -121,7 +146,6 @@ impl Daemon {
             watcher,
             listener,
             seed,
-            pipeline,
             published,
             since,
             shortage: None,
@@ -135,7 +159,10 @@ impl Daemon {
         self.announce();
         // What happened while we were starting.
         self.follow().await?;
+        let (calls, mut called) = mpsc::channel::<Call>(CALLS_MAX);
+        let clients = Arc::new(Semaphore::new(serving::CLIENTS_MAX));
         loop {
+            let expiry = self.next_expiry();
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
@@ -146,14 +173,27 @@ impl Daemon {
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },
+                Some(call) = called.recv() => self.take(call),
+                () = sleep_until(expiry) => self.expire().await,
                 client = self.listener.accept() => {
-                    if let Ok(client) = client {
-                        let status = serde_json::to_string(&self.status()).unwrap_or_default();
-                        tokio::spawn(socket::serve(client, status));
+                    // One too many is turned away: its connection ends here.
+                    if let (Ok(client), Ok(place)) = (client, clients.clone().try_acquire_owned()) {
+                        let calls = calls.clone();
+                        tokio::spawn(async move {
+                            serving::serve(client, calls).await;
+                            drop(place);
+                        });
                     }
                 }
             }
         }
+    }
+
+    /// When to look for flows whose time is over.
+    fn next_expiry(&self) -> tokio::time::Instant {
+        let now = self.workers.now_ms();
+        let until = self.switch.deadline().map_or(REVIEW_MS, |deadline| deadline.saturating_sub(now));
+        tokio::time::Instant::now() + Duration::from_millis(until.clamp(EXPIRY_MS, REVIEW_MS))
     }
 
     fn announce(&mut self) {
@@ -165,13 +205,13 @@ impl Daemon {
             }
         }
         self.warn_of_mtu();
-        if self.bridge.rules.is_empty() {
+        if self.switch.is_empty() {
             eprintln!("adit: {}", config::NO_FLOWS);
         }
         eprintln!(
             "adit: ready: bridge {}, {} flows, ports {}",
             self.config.bridge.name,
-            self.bridge.rules.len(),
+            self.switch.len(),
             ports.join(", ")
         );
     }
@@ -192,9 +232,9 @@ impl Daemon {
     /// The newest snapshot, made of what is known now.
     fn compile(&mut self) -> Result<Arc<Pipeline>> {
         self.published = self.watcher.current().clone();
-        self.pipeline.settled(self.workers.settled());
-        self.pipeline.set_base(self.bridge.base(self.published.clone(), self.seed)?);
-        Ok(self.pipeline.snapshot())
+        self.switch.settled(self.workers.settled());
+        self.switch.set_base(self.bridge.base(self.published.clone(), self.seed)?);
+        Ok(self.switch.snapshot())
     }
 
     async fn stop(mut self) {

@@ -72,8 +72,8 @@ impl Daemon {
             uptime_s: self.since.elapsed().as_secs(),
             bridge: BridgeStatus {
                 name: self.config.bridge.name.clone(),
-                flows: self.bridge.rules.len(),
-                generation: self.pipeline.generation(),
+                flows: self.switch.len(),
+                generation: self.switch.pipeline().generation(),
             },
             ports: ports.collect(),
             tunnels: tunnels(&self.config),

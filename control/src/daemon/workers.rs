@@ -1,6 +1,7 @@
 //! The workers' threads, and what they have counted: also those that were ended because a device came back.
 
 use super::ports::Ports;
+use super::sweep::Sweeper;
 use super::worker;
 use anyhow::{Context, Result, anyhow};
 use core_affinity::CoreId;
@@ -16,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long a worker may take to open its sockets; the kernel holds on to a queue for a while after its last user.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to wait for what workers have counted.
-const SETTLING: Duration = Duration::from_millis(500);
 
 /// All workers.
 pub(super) struct Workers {
@@ -108,6 +107,16 @@ impl Workers {
         Ok(())
     }
 
+    /// What their clock shows, in milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// To wait for those that run now.
+    pub(super) fn sweeper(&self) -> Sweeper {
+        Sweeper::new(self.running.iter().map(|worker| (worker.shared.clone(), worker.wake.clone())).collect())
+    }
+
     /// Hands them a new pipeline.
     pub(super) fn publish(&self, pipeline: &Arc<Pipeline>) {
         for worker in &self.running {
@@ -115,29 +124,6 @@ impl Workers {
             // A full counter means that the worker has not even seen the last one: it will wake.
             let _ = worker.wake.write(1);
         }
-    }
-
-    /// Has them write all that they have counted so far into the pipeline's ledger, and waits for it: less than a millisecond
-    /// but for a worker that is not scheduled. False when one of them did not within [`SETTLING`]; what it had counted
-    /// comes with its next sweep.
-    #[expect(dead_code, reason = "for those who dump flows")]
-    pub(super) async fn settle(&self) -> bool {
-        let ask = |worker: &Running| {
-            let asked = worker.shared.ask_sweep();
-            let _ = worker.wake.write(1);
-            asked
-        };
-        let asked: Vec<u64> = self.running.iter().map(ask).collect();
-        let settled =
-            || self.running.iter().zip(&asked).all(|(worker, asked)| worker.shared.swept() >= *asked);
-        let end = Instant::now() + SETTLING;
-        while !settled() {
-            if Instant::now() >= end {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-        true
     }
 
     /// Every worker goes by this generation of the pipeline or a later one, and has since written what it had counted before: for

@@ -5,17 +5,17 @@
 
 use super::error::{BadAction, BadInstruction, Error};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{GroupId, Instructions, RuleAction, TableId};
+use datapath::pipeline::{GroupId, Instructions, RuleAction, TABLES, TableId};
 
 /// How many actions a rule, or a bucket, may have; those inside of others count.
 pub const ACTIONS_MAX: usize = 256;
 /// How deep actions may lie in others.
 const DEPTH_MAX: usize = 16;
 
-/// Checks what a rule of a table does; None when the table is not known yet.
+/// Checks what a rule of a table does.
 pub(super) fn instructions(
     instructions: &Instructions,
-    table: Option<TableId>,
+    table: TableId,
     knows: impl Fn(GroupId) -> bool,
 ) -> Result<(), Error> {
     let Instructions { apply, write, metadata, goto, .. } = instructions;
@@ -30,8 +30,8 @@ pub(super) fn instructions(
     if metadata.is_some_and(|(value, mask)| value & !mask != 0) {
         return Err(BadInstruction::UnsupMetadataMask.into());
     }
-    match (goto, table) {
-        (Some(to), Some(table)) if *to <= table || usize::from(to.0) >= datapath::pipeline::TABLES => {
+    match goto {
+        Some(to) if *to <= table || usize::from(to.0) >= TABLES => {
             Err(BadInstruction::BadTableId(*to).into())
         }
         _ => Ok(()),

@@ -79,6 +79,8 @@ pub enum Reason {
     Delete,
     /// A group that it leads to was removed.
     GroupDelete,
+    /// A meter that it names was removed.
+    MeterDelete,
     /// It gave way in a full table.
     Eviction,
 }

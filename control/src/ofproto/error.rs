@@ -1,7 +1,7 @@
 //! Why a request is refused: the errors of OpenFlow 1.3 section 7.4.4 under their names there, so that a wire format has only numbers
 //! to add.
 
-use datapath::pipeline::{GroupId, TableId};
+use datapath::pipeline::{GroupId, MeterId, TableId};
 use std::fmt;
 
 /// Why a request is refused. Nothing of it has been done.
@@ -15,6 +15,8 @@ pub enum Error {
     FlowModFailed(FlowModFailed),
     /// `OFPET_GROUP_MOD_FAILED`.
     GroupModFailed(GroupModFailed),
+    /// `OFPET_METER_MOD_FAILED`.
+    MeterModFailed(MeterModFailed),
 }
 
 /// `OFPBIC_*`.
@@ -78,6 +80,29 @@ pub enum GroupModFailed {
     BadWatch,
 }
 
+/// `OFPMMFC_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeterModFailed {
+    /// A meter to add is there already.
+    MeterExists(MeterId),
+    /// A number that no meter can have, or, in a flow entry, that none has.
+    InvalidMeter(MeterId),
+    /// A meter to change is not there.
+    UnknownMeter(MeterId),
+    /// More bands than a meter can have.
+    OutOfBands,
+    /// A band with a rate of zero.
+    BadRate,
+    /// A band that does nothing.
+    BadBandValue,
+}
+
+impl From<MeterModFailed> for Error {
+    fn from(error: MeterModFailed) -> Error {
+        Error::MeterModFailed(error)
+    }
+}
+
 impl From<BadInstruction> for Error {
     fn from(error: BadInstruction) -> Error {
         Error::BadInstruction(error)
@@ -128,6 +153,7 @@ impl fmt::Display for Error {
                 f.write_str("another flow of the same priority takes some of the same frames (check_overlap)")
             }
             Error::GroupModFailed(failed) => failed.fmt(f),
+            Error::MeterModFailed(failed) => failed.fmt(f),
         }
     }
 }
@@ -147,6 +173,20 @@ impl fmt::Display for GroupModFailed {
             GroupModFailed::BadWatch => {
                 f.write_str("a bucket watches a group that is not there, or nothing where it must")
             }
+        }
+    }
+}
+
+impl fmt::Display for MeterModFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MeterModFailed::MeterExists(meter) => write!(f, "meter {} is there already", meter.0),
+            MeterModFailed::InvalidMeter(meter) | MeterModFailed::UnknownMeter(meter) => {
+                write!(f, "there is no meter {}", meter.0)
+            }
+            MeterModFailed::OutOfBands => f.write_str("the meter has too many bands"),
+            MeterModFailed::BadRate => f.write_str("a band has no rate"),
+            MeterModFailed::BadBandValue => f.write_str("a band of type dscp_remark has no prec_level"),
         }
     }
 }

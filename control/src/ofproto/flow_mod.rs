@@ -4,7 +4,7 @@
 //! search by its match; what names many (the loose ones) looks at every entry of the table.
 
 use super::entry::{Entry, FlowFlags, Key, Reason, Removed};
-use super::error::{Error, FlowModFailed};
+use super::error::{Error, FlowModFailed, MeterModFailed};
 use super::filter::Filter;
 use super::{Applied, Ofproto, check};
 use datapath::flow::OfPort;
@@ -100,9 +100,16 @@ impl Ofproto {
         }
     }
 
+    fn check(&self, table: TableId, instructions: &Instructions) -> Result<(), Error> {
+        if let Some(meter) = instructions.meter.filter(|meter| !self.has_meter(*meter)) {
+            return Err(MeterModFailed::InvalidMeter(meter).into());
+        }
+        check::instructions(instructions, table, |group| self.group(group).is_some())
+    }
+
     fn add(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
         let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
-        check::instructions(&request.instructions, Some(table), |group| self.group(group).is_some())?;
+        self.check(table, &request.instructions)?;
         let key = Key { priority: request.priority, matching: request.matching };
         let had = self.entry(table, &key).cloned();
         let mut applied = Applied::default();
@@ -136,7 +143,7 @@ impl Ofproto {
 
     fn modify(&mut self, request: FlowMod) -> Result<Applied, Error> {
         let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
-        check::instructions(&request.instructions, Some(table), |group| self.group(group).is_some())?;
+        self.check(table, &request.instructions)?;
         let meant = self.meant(&request, Command::ModifyStrict);
         let mut applied = Applied::default();
         for (table, had) in meant {

@@ -129,7 +129,7 @@ impl Ofproto {
     /// Removes a group, and the entries that lead to it (section 6.5: without a word about their timeouts or flags, but
     /// `send_flow_rem`, with the reason).
     fn drop_group(&mut self, now: u64, id: GroupId, entry: &GroupEntry) -> Applied {
-        let mut applied = Applied { groups_removed: 1, ..Applied::default() };
+        let mut applied = Applied { others_removed: 1, ..Applied::default() };
         if self.names.users(id) > 0 {
             let users = Filter { out_group: Some(id), ..Filter::default() };
             let users: Vec<_> = self.entries(users).map(|(table, entry)| (table, entry.clone())).collect();

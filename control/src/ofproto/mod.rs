@@ -1,4 +1,4 @@
-//! The switch as controllers see it: flow entries and groups, and what may be done with them, as OpenFlow 1.3 means it.
+//! The switch as controllers see it: flow entries, groups and meters, and what may be done with them, as OpenFlow 1.3 means it.
 //!
 //! It owns the [`Pipeline`] and what OpenFlow says about flow entries that the datapath does not need: timeouts, importance,
 //! flags, when they were added. Pure: no socket, no clock, no text and no wire format. Time comes in as milliseconds of the
@@ -15,20 +15,22 @@ mod filter;
 mod flow_mod;
 mod group_mod;
 mod limits;
+mod meter_mod;
 mod names;
 mod stats;
 
 pub use check::ACTIONS_MAX;
 pub use entry::{Entry, FlowFlags, Reason, Removed};
-pub use error::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed};
+pub use error::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed, MeterModFailed};
 pub use filter::{Aggregate, Filter};
 pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
 pub use limits::{ENTRIES_MAX, TableConfig};
-pub use names::reserved;
+pub use meter_mod::{MeterMod, MeterStats};
+pub use names::{groups_behind, reserved};
 pub use stats::TableStats;
 
-use datapath::pipeline::{Base, GroupId, Pipeline, TableId};
+use datapath::pipeline::{Base, GroupId, MeterId, Pipeline, TableId};
 use entry::Key;
 use names::Names;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
@@ -42,17 +44,19 @@ pub enum Request {
     Flow(FlowMod),
     /// About groups.
     Group(GroupMod),
+    /// About meters.
+    Meter(MeterMod),
 }
 
 /// What came of requests.
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
-    /// Entries, or groups, that were added; those that took another's place are among them.
+    /// Entries, groups or meters that were added; those that took another's place are among them.
     pub added: usize,
     /// Those that were changed.
     pub modified: usize,
-    /// Groups that were removed.
-    pub groups_removed: usize,
+    /// Groups and meters that were removed.
+    pub others_removed: usize,
     /// Entries that went.
     pub removed: Vec<Removed>,
 }
@@ -61,13 +65,13 @@ impl Applied {
     fn extend(&mut self, more: Applied) {
         self.added += more.added;
         self.modified += more.modified;
-        self.groups_removed += more.groups_removed;
+        self.others_removed += more.others_removed;
         self.removed.extend(more.removed);
     }
 
     /// Whether the pipeline is another than before.
     pub fn changes(&self) -> bool {
-        self.added + self.modified + self.groups_removed + self.removed.len() > 0
+        self.added + self.modified + self.others_removed + self.removed.len() > 0
     }
 }
 
@@ -93,6 +97,8 @@ pub struct Ofproto {
     /// As many as are in use, from table 0 on.
     tables: Vec<Flows>,
     groups: RedBlackTreeMapSync<GroupId, Arc<GroupEntry>>,
+    /// When they were added.
+    meters: RedBlackTreeMapSync<MeterId, u64>,
     /// Entries with timeouts, by when they can end at the earliest and by serial number.
     timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
     names: Names,
@@ -106,6 +112,7 @@ impl Ofproto {
             pipeline: Pipeline::new(base),
             tables: Vec::new(),
             groups: RedBlackTreeMapSync::default(),
+            meters: RedBlackTreeMapSync::default(),
             timers: RedBlackTreeMapSync::default(),
             names: Names::default(),
             serial: 0,
@@ -128,8 +135,8 @@ impl Ofproto {
                 Ok(more) => applied.extend(more),
                 Err(error) => {
                     self.pipeline.roll_back(mark);
-                    let Ofproto { pipeline: _, tables, groups, timers, names, serial } = before;
-                    (self.tables, self.groups, self.timers) = (tables, groups, timers);
+                    let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial } = before;
+                    (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
                     (self.names, self.serial) = (names, serial);
                     return Err((at, error));
                 }
@@ -146,12 +153,18 @@ impl Ofproto {
         match request {
             Request::Flow(request) => self.flow_mod(now, request),
             Request::Group(request) => self.group_mod(now, request),
+            Request::Meter(request) => self.meter_mod(now, request),
         }
     }
 
     /// What the datapath does by now.
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
+    }
+
+    /// To change what entries and groups do not say, as where stations are. Entries in it are changed by requests alone.
+    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
     }
 
     /// The same to publish, with the next generation.
@@ -162,6 +175,11 @@ impl Ofproto {
     /// Puts other ports, tunnels or ways under the same entries.
     pub fn set_base(&mut self, base: Base) {
         self.pipeline.set_base(base);
+    }
+
+    /// Tells that every worker goes by this generation or a later one and has written all that it had counted before.
+    pub fn settled(&mut self, generation: u64) {
+        self.pipeline.settled(generation);
     }
 
     /// How many entries there are, in all tables.

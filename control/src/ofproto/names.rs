@@ -1,8 +1,8 @@
-//! What rules and groups lead to: groups, and remote tunnel endpoints. Counted, so that a change costs what it names and not what
+//! What rules and groups lead to: groups, meters, and remote tunnel endpoints. Counted, so that a change costs what it names and not what
 //! there is.
 
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Group, GroupId, Instructions, RuleAction};
+use datapath::pipeline::{Group, GroupId, Instructions, MeterId, RuleAction};
 use rpds::RedBlackTreeMapSync;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -20,10 +20,11 @@ pub mod reserved {
     pub const ALL: OfPort = OfPort(0xffff_fffc);
 }
 
-/// How many rules lead to a group, and how many rules and groups set a remote end.
+/// How many rules lead to a group or a meter, and how many rules and groups set a remote end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     groups: RedBlackTreeMapSync<GroupId, u32>,
+    meters: RedBlackTreeMapSync<MeterId, u32>,
     remotes: RedBlackTreeMapSync<IpAddr, u32>,
     /// Grows when the remote ends are others.
     pub(super) remotes_changed: u64,
@@ -55,6 +56,11 @@ impl Names {
         self.groups.get(&group).copied().unwrap_or(0)
     }
 
+    /// How many rules name a meter.
+    pub(super) fn meter_users(&self, meter: MeterId) -> u32 {
+        self.meters.get(&meter).copied().unwrap_or(0)
+    }
+
     /// The remote ends, in order.
     pub(super) fn remotes(&self) -> impl Iterator<Item = IpAddr> {
         self.remotes.keys().copied()
@@ -64,6 +70,9 @@ impl Names {
         let lists = [&instructions.apply[..], &instructions.write[..]];
         let mut groups = BTreeSet::new();
         lists.iter().for_each(|actions| groups_of(actions, &mut groups));
+        if let Some(meter) = instructions.meter {
+            count(&mut self.meters, meter, more);
+        }
         for group in groups {
             count(&mut self.groups, group, more);
         }
@@ -122,9 +131,10 @@ pub(super) fn groups_of(actions: &[RuleAction], groups: &mut BTreeSet<GroupId>) 
     }
 }
 
-/// The groups that a group's buckets lead to.
-pub(super) fn groups_behind(group: &Group) -> BTreeSet<GroupId> {
-    let mut groups = BTreeSet::new();
+/// The groups that a group's buckets lead to or watch.
+pub fn groups_behind(group: &Group) -> BTreeSet<GroupId> {
+    let mut groups: BTreeSet<GroupId> =
+        group.buckets.iter().filter_map(|bucket| bucket.watch_group).collect();
     group.buckets.iter().for_each(|bucket| groups_of(&bucket.actions, &mut groups));
     groups
 }

@@ -24,6 +24,11 @@ impl Ofproto {
         self.pipeline.counted(entry.installed.credit())
     }
 
+    /// For how many milliseconds no frame has come that an entry took.
+    pub fn idle_ms(&self, entry: &Entry, now: u64) -> u64 {
+        now.saturating_sub(self.used(entry).max(entry.created))
+    }
+
     /// When the last frame came that an entry took, in milliseconds of the workers' clock; 0 if none did.
     pub(super) fn used(&self, entry: &Entry) -> u64 {
         let Counted { packets, used_ms, .. } = self.counted(entry);

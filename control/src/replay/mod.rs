@@ -21,9 +21,9 @@ pub mod underlay;
 
 pub use counters::{Counters, Dropped, FlowCache, PortTotals};
 
-pub(crate) use plan::{Faults, Plan, PlannedPort, SEED};
+pub(crate) use plan::{Faults, Plan, PlannedPort};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use drive::Outcome;
 use files::Captures;
 use progress::Progress;
@@ -151,6 +151,9 @@ pub fn replay(args: &Args) -> Result<Counters> {
 
 fn replay_shown(args: &Args, show: bool) -> Result<Outcome> {
     let plan = Plan::new(args)?;
+    if let Some(line) = plan.passing {
+        bail!("line {line} of the flows has a timeout: in a replay every flow stays; take the timeout away");
+    }
     let captures = Captures::open(args, &plan)?;
     let progress = show.then(|| Progress::new(captures.meter()));
     let outcome = drive::drive(&plan, captures, progress)?;

@@ -37,6 +37,10 @@ pub(crate) struct Plan {
     pub(super) learning: Option<Learning>,
     /// The names of the bridge's ports.
     pub(crate) names: BTreeMap<String, OfPort>,
+    /// The secret of its hashes.
+    pub(crate) seed: Seed,
+    /// The line of the first flow that does not stay for ever.
+    pub(super) passing: Option<u32>,
 }
 
 /// What is wrong with a text of the operator's.
@@ -61,7 +65,24 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl PlannedPort {
+    /// A port without a capture.
+    pub(crate) fn of(name: &str, role: Role) -> PlannedPort {
+        PlannedPort { name: name.into(), role, input: None }
+    }
+}
+
 impl Plan {
+    /// A switch that is there already.
+    pub(crate) fn live(
+        ports: Vec<PlannedPort>,
+        pipeline: Pipeline,
+        names: BTreeMap<String, OfPort>,
+        seed: Seed,
+    ) -> Plan {
+        Plan { ports, pipeline, learning: None, names, seed, passing: None }
+    }
+
     pub(crate) fn new(args: &Args) -> Result<Plan> {
         for (i, port) in args.ports.iter().enumerate() {
             let first = args.ports[..i].iter().all(|before| before.name != port.name);
@@ -74,12 +95,15 @@ impl Plan {
         };
         let ports = ports(&config, &args.ports)?;
         let rules = rules(args, &config)?;
+        let passing = rules.passing().map(|flow| flow.line);
         let (pipeline, learns) = pipeline(&config, &ports, rules)?;
         Ok(Plan {
             pipeline,
             learning: learns.then_some(config.bridge.learning),
             names: config.port_names(),
             ports,
+            seed: SEED,
+            passing,
         })
     }
 }
@@ -153,7 +177,7 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<(Pip
     });
     let uplinks: Vec<_> = ids.filter(|(port, _)| port.role == Role::Uplink).map(|(_, id)| id).collect();
     let bridge = Bridge {
-        rules: rules.flows,
+        rules: rules.plain(),
         groups: rules.groups,
         meters: rules.meters,
         guests: guests.collect(),

@@ -1,4 +1,4 @@
-//! What stands in front of `actions=`: the match, the priority and the cookie.
+//! What stands in front of `actions=`: the match, and the properties of the flow.
 //!
 //! Open vSwitch lets a later condition on a field replace an earlier one and drops, with a line in the log, conditions
 //! whose header may be absent. Here both are refused: a flow does what it says or is not accepted.
@@ -6,6 +6,7 @@
 use super::context::Context;
 use super::fields::{self, NAMES, Name};
 use super::ports::PortNames;
+use super::properties::{Given, Purpose, Reader};
 use super::scan::{Fault, Span, Word, Words};
 use super::suggest::did_you_mean;
 use super::value::{Bits, read_condition, read_number};
@@ -19,34 +20,28 @@ pub const PRIORITY_DEFAULT: u16 = 0x8000;
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Conditions {
-    pub(super) table: TableId,
-    pub(super) priority: u16,
-    pub(super) cookie: u64,
+    pub(super) given: Given,
     pub(super) matching: Match,
 }
 
 /// Reads everything in front of `actions=`.
-pub(super) fn read_conditions(text: Span<'_>, ports: &dyn PortNames) -> Result<Conditions, Fault> {
-    let mut reading = Reading {
-        ports,
-        table: None,
-        priority: None,
-        cookie: None,
-        matching: Match::any(),
-        fields: Vec::new(),
-    };
+pub(super) fn read_conditions(
+    text: Span<'_>,
+    purpose: Purpose,
+    ports: &dyn PortNames,
+) -> Result<Conditions, Fault> {
+    let mut reading =
+        Reading { ports, properties: Reader::default(), matching: Match::any(), fields: Vec::new() };
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
         reading.word(word)?;
     }
-    reading.finish()
+    reading.finish(purpose)
 }
 
 struct Reading<'a> {
     ports: &'a dyn PortNames,
-    table: Option<u8>,
-    priority: Option<u16>,
-    cookie: Option<u64>,
+    properties: Reader<'a>,
     matching: Match,
     /// The fields that are given, each with its place, whose prerequisites are looked at in the end.
     fields: Vec<(&'static Name, Span<'a>)>,
@@ -61,17 +56,10 @@ impl<'a> Reading<'a> {
         if let Some(name) = fields::find(word.key.text) {
             return self.field(name, word);
         }
-        let number = |max: u64| {
-            let text = word.argument()?;
-            read_number(text.text, max.into()).map_err(|message| text.fault(message))
-        };
+        if self.properties.word(word, self.ports)? {
+            return Ok(());
+        }
         match word.key.text {
-            "priority" => once(&mut self.priority, number(u16::MAX.into())? as u16, word),
-            "cookie" if word.argument()?.text.contains('/') => Err(word
-                .argument()?
-                .fault("a cookie mask selects flows to change; a flow to add has a plain cookie")),
-            "cookie" => once(&mut self.cookie, number(u64::MAX)? as u64, word),
-            "table" => once(&mut self.table, read_table(word.argument()?)?.0, word),
             statistics if words::STATISTICS.contains(&statistics) => Ok(()),
             unknown => Err(word.key.fault(refusal(unknown))),
         }
@@ -110,7 +98,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Conditions, Fault> {
+    fn finish(self, purpose: Purpose) -> Result<Conditions, Fault> {
         let context = Context::of(&self.matching);
         for (name, place) in &self.fields {
             if context.meets(name.needs) {
@@ -121,9 +109,7 @@ impl<'a> Reading<'a> {
             }
             return Err(place.fault(format!("{} needs {}", place.text, name.needs.advice())));
         }
-        let priority = self.priority.unwrap_or(PRIORITY_DEFAULT);
-        let table = TableId(self.table.unwrap_or(0));
-        Ok(Conditions { table, priority, cookie: self.cookie.unwrap_or(0), matching: self.matching })
+        Ok(Conditions { given: self.properties.finish(purpose)?, matching: self.matching })
     }
 }
 
@@ -137,7 +123,7 @@ pub(super) fn read_table(text: Span<'_>) -> Result<TableId, Fault> {
 }
 
 /// Keeps a value that may be given once.
-fn once<T: PartialEq>(place: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Fault> {
+pub(super) fn once<T: PartialEq>(place: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Fault> {
     match place {
         Some(had) if *had != value => Err(word.key.fault(format!("{} is given twice", word.key.text))),
         _ => {
@@ -150,9 +136,7 @@ fn once<T: PartialEq>(place: &mut Option<T>, value: T, word: Word<'_>) -> Result
 /// Why a word is not accepted.
 fn refusal(word: &str) -> String {
     if words::lists(words::FLOW_WORDS_NOT_YET, word) {
-        return format!(
-            "{word} is not supported yet: flows stay until they are removed and keep plain counters"
-        );
+        return format!("{word} is not supported yet");
     }
     if words::lists(words::FIELDS_NOT_YET, word) {
         return format!("the field {word} is not supported yet");

@@ -54,6 +54,17 @@ pub fn parse_groups(
     Ok(groups.into_iter().map(|(id, group, ..)| (id, group)).collect())
 }
 
+/// Reads a text of groups that are added to others or take their place: what they lead to may be anywhere. All faults are
+/// reported, one a line, in order.
+pub fn parse_group_requests(
+    source_name: &str,
+    text: &str,
+    ports: &dyn PortNames,
+) -> Result<Vec<(GroupId, Group)>, Vec<Diagnostic>> {
+    let groups = read_lines(source_name, text, Known { ports, there: There::default() })?;
+    Ok(groups.into_iter().map(|(id, group, ..)| (id, group)).collect())
+}
+
 type Line<'a> = (GroupId, Group, u32, &'a str);
 
 fn read_lines<'a>(

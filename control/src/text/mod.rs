@@ -19,6 +19,8 @@ mod instructions;
 mod meters;
 mod parts;
 mod ports;
+mod properties;
+mod requests;
 mod scan;
 mod settings;
 pub(crate) mod suggest;
@@ -30,12 +32,15 @@ pub use actions::{ACTIONS_MAX, There};
 pub use conditions::PRIORITY_DEFAULT;
 pub use diagnostic::Diagnostic;
 pub use format::{format_actions, format_flow, format_instructions, format_match, format_rule};
-pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_groups};
+pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_group_requests, parse_groups};
 pub use meters::{METERS_MAX, format_meter, parse_meters};
 pub use ports::{NoNames, OFPORT_MAX, PortNames};
+pub use properties::Properties;
+pub use requests::{FlowRequest, parse_filter, parse_flow_requests};
 pub(crate) use value::read_mac;
 pub use vocabulary::{Vocabulary, vocabulary};
 
+use crate::ofproto::{Command, FlowMod};
 use actions::Known;
 use datapath::pipeline::{Rule, TableId};
 use scan::{Fault, Span};
@@ -55,8 +60,19 @@ pub struct FlowLine {
     pub table: TableId,
     /// The rule.
     pub rule: Rule,
+    /// What it has beside.
+    pub properties: Properties,
     /// Its line, from 1.
     pub line: u32,
+}
+
+impl FlowLine {
+    /// The request to add it.
+    pub fn request(&self) -> FlowMod {
+        let Properties { idle_timeout, hard_timeout, importance, flags } = self.properties;
+        let request = FlowMod::add(self.table, self.rule.clone());
+        FlowMod { idle_timeout, hard_timeout, importance, flags, ..request }
+    }
 }
 
 /// Reads a text of flows. All faults are reported, one a line, in order.
@@ -92,15 +108,15 @@ pub fn parse_flow_lines(
             _ => read_flow(flow, known),
         };
         let place = Span { text: flow, at: 0 };
-        let read = read.and_then(|(table, rule)| {
+        let read = read.and_then(|(table, rule, properties)| {
             let fits = (table, rule.priority, *rule.matching.key().words(), *rule.matching.mask().words());
             match seen.insert(fits, number) {
                 Some(first) => Err(place.fault(format!("line {first} has the same priority and match"))),
-                None => Ok((table, rule)),
+                None => Ok((table, rule, properties)),
             }
         });
         match read {
-            Ok((table, rule)) => flows.push(FlowLine { table, rule, line: number }),
+            Ok((table, rule, properties)) => flows.push(FlowLine { table, rule, properties, line: number }),
             Err(Fault { at, len, message }) => {
                 faults.push(Diagnostic::on_line(source_name, number, line, at, len, message));
             }
@@ -112,18 +128,19 @@ pub fn parse_flow_lines(
     if faults.is_empty() { Ok(flows) } else { Err(faults) }
 }
 
-/// Reads one flow, whatever its table.
+/// Reads one flow, whatever its table and what it has beside.
 pub fn parse_flow(source_name: &str, text: &str, ports: &dyn PortNames) -> Result<Rule, Diagnostic> {
     parse_table_flow(source_name, text, ports).map(|(_, rule)| rule)
 }
 
-/// Reads one flow and its table.
+/// Reads one flow and its table. What it has beside is checked, and is not in the answer.
 pub fn parse_table_flow(
     source_name: &str,
     text: &str,
     ports: &dyn PortNames,
 ) -> Result<(TableId, Rule), Diagnostic> {
     read_flow(text, Known { ports, there: There::default() })
+        .map(|(table, rule, _)| (table, rule))
         .map_err(|fault| Diagnostic::on_line(source_name, 1, text, fault.at, fault.len, fault.message))
 }
 
@@ -135,13 +152,11 @@ pub fn is_word(name: &str) -> bool {
     lists.into_iter().any(|list| words::lists(list, &name))
 }
 
-fn read_flow(text: &str, known: Known<'_>) -> Result<(TableId, Rule), Fault> {
-    bounded(text)?;
-    let (conditions, list) = scan::split_actions(Span { text, at: 0 })?;
-    let conditions::Conditions { table, priority, cookie, matching } =
-        conditions::read_conditions(conditions, known.ports)?;
-    let instructions = instructions::read_instructions(list, table, &matching, known)?;
-    Ok((table, Rule { cookie, ..Rule::new(priority, matching, instructions) }))
+fn read_flow(text: &str, known: Known<'_>) -> Result<(TableId, Rule, Properties), Fault> {
+    let request = requests::read_request(Span { text, at: 0 }, Command::Add, known)?;
+    let (table, properties) = (request.table.unwrap_or_default(), requests::properties_of(&request));
+    let rule = Rule::new(request.priority, request.matching, request.instructions);
+    Ok((table, Rule { cookie: request.cookie, ..rule }, properties))
 }
 
 /// Refuses a line that is too long.

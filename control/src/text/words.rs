@@ -37,22 +37,25 @@ pub(super) const PROTOCOL_ALIASES: &[(&str, &str)] = &[("ip4", "ip"), ("ipv4", "
 pub(super) const STATISTICS: &[&str] = &["duration", "n_packets", "n_bytes", "idle_age", "hard_age"];
 
 /// Words in front of `actions=` that are neither fields nor protocols.
-pub(super) const FLOW_WORDS: &[&str] = &["priority", "cookie", "table", "actions"];
-
-/// Properties of flows that Open vSwitch knows and this version does not have.
-pub(super) const FLOW_WORDS_NOT_YET: &[&str] = &[
+pub(super) const FLOW_WORDS: &[&str] = &[
+    "priority",
+    "cookie",
+    "table",
     "idle_timeout",
     "hard_timeout",
     "importance",
-    "out_port",
-    "out_group",
     "send_flow_rem",
     "check_overlap",
     "reset_counts",
     "no_packet_counts",
     "no_byte_counts",
-    "allow_hidden_fields",
+    "out_port",
+    "out_group",
+    "actions",
 ];
+
+/// Properties of flows that Open vSwitch knows and this version does not have.
+pub(super) const FLOW_WORDS_NOT_YET: &[&str] = &["allow_hidden_fields"];
 
 /// Fields that Open vSwitch knows and this version does not have. A name that ends with `*` stands for many.
 pub(super) const FIELDS_NOT_YET: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use super::Args;
 use super::report::Packet;
-use crate::replay::{Plan, PlannedPort, SEED};
+use crate::replay::{Plan, PlannedPort};
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datapath::flow::{FlowKey, extract};
@@ -41,7 +41,7 @@ pub(super) fn read(args: &Args) -> Result<Vec<u8>> {
     }
 }
 
-fn from_hex(text: &str) -> Result<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Result<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b':').collect();
     ensure!(digits.len().is_multiple_of(2), "--hex: an odd number of digits");
     let digit = |byte: u8| {
@@ -85,7 +85,7 @@ pub(super) fn through(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Vec<Pack
         inbox,
         shared: Arc::new(SharedStats::new(plan.ports.len())),
         flows: 64,
-        seed: SEED,
+        seed: plan.seed,
     });
     let _ = far[port].send(bytes.to_vec());
     worker.turn(1);

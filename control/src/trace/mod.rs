@@ -7,32 +7,38 @@ mod bytes;
 pub mod report;
 pub mod walk;
 
-use crate::replay::{self, PortArg};
-use crate::text::{PortNames, format_match, parse_flow};
-use anyhow::{Result, anyhow, bail};
+use crate::api::{Answer, Client, Packet, Request};
+use crate::cli::SOCKET_DEFAULT;
+use crate::replay::{self, Plan, PortArg};
+use crate::text::{PortNames, format_match, parse_filter};
+use anyhow::{Context, Result, anyhow, bail};
 use datapath::flow::{Field, FlowKey};
 use datapath::pipeline::{Match, Pipeline, Translation, observe};
-use report::{Report, Way};
+use report::{Reason, Report, Way};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use walk::Walk;
 
 const EXAMPLES: &str = "\
 Examples:
+  adit trace in_port=vm1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tcp_dst=80
+                                        what does the running switch do with it, by its rules as they are now?
+  adit trace --in-port vm1 --pcap capture.pcap --packet 3
   adit trace --config adit.toml in_port=vm1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tcp_dst=80
   adit trace --config adit.toml --in-port vm1 --pcap capture.pcap --packet 3
   adit trace --config adit.toml --in-port eth1 --hex 020000000001...
   adit trace --flows flows.txt --port g1 --port g2 in_port=g1,ip --json
 
-Nothing is sent and no switch is asked: configuration and flows are read from the files. Fields
-that a flow does not name are zero. Of a tunnel packet (--in-port names an uplink) the outer headers are
+Nothing is sent and nothing is counted. With --config or --flows no switch is asked either: configuration
+and flows are read from the files. Fields that a flow does not name are zero. Of a tunnel packet (--in-port names an uplink) the outer headers are
 checked and cut off first, as the switch does.
 The exit code is 0 when the packet goes somewhere, 1 when it is dropped.";
 
 /// Says what the rules do with one packet: table by table, which rule, which actions, and why it is dropped
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[command(group = clap::ArgGroup::new("files").args(["config", "flows"]).multiple(true))]
 pub struct Args {
     /// The packet, as a flow in the syntax of ovs-ofctl(8)
     #[arg(value_name = "FLOW", required_unless_present_any = ["hex", "pcap"], conflicts_with_all = ["hex", "pcap", "in_port"])]
@@ -43,11 +49,11 @@ pub struct Args {
     pub config: Option<PathBuf>,
 
     /// The flows [default: those that the configuration names]
-    #[arg(long, value_name = "FILE", required_unless_present = "config", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub flows: Option<PathBuf>,
 
     /// The groups [default: those that the configuration names]
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "files", value_hint = clap::ValueHint::FilePath)]
     pub groups: Option<PathBuf>,
 
     /// The meters [default: those that the configuration names]
@@ -55,7 +61,7 @@ pub struct Args {
     pub meters: Option<PathBuf>,
 
     /// Without a configuration: the ports, numbered from 1 in this order
-    #[arg(long = "port", value_name = "NAME", conflicts_with = "config")]
+    #[arg(long = "port", value_name = "NAME", conflicts_with = "config", requires = "flows")]
     pub ports: Vec<String>,
 
     /// The packet, as hexadecimal digits
@@ -73,6 +79,10 @@ pub struct Args {
     /// The port or uplink that the bytes come in by
     #[arg(long, value_name = "NAME")]
     pub in_port: Option<String>,
+
+    /// Where the running switch answers
+    #[arg(long, value_name = "PATH", default_value = SOCKET_DEFAULT, conflicts_with = "files", value_hint = clap::ValueHint::FilePath)]
+    pub socket: PathBuf,
 
     /// Answer as JSON
     #[arg(long)]
@@ -96,11 +106,21 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(if dropped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Traces.
+/// Traces: over the files that are named, or else in the running switch.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn trace(args: &Args) -> Result<Report> {
+    let packet = match &args.flow {
+        Some(flow) => Packet::Flow(flow.clone()),
+        None => Packet::Bytes {
+            in_port: args.in_port.clone().unwrap_or_default(),
+            hex: bytes::read(args)?.iter().map(|byte| format!("{byte:02x}")).collect(),
+        },
+    };
+    if args.config.is_none() && args.flows.is_none() {
+        return ask(&args.socket, packet);
+    }
     let plan = replay::Plan::new(&replay::Args {
         flows: args.flows.clone(),
         groups: args.groups.clone(),
@@ -109,20 +129,41 @@ pub fn trace(args: &Args) -> Result<Report> {
         ports: args.ports.iter().map(|name| PortArg { name: name.clone(), input: None }).collect(),
         ..replay::Args::default()
     })?;
-    if let Some(flow) = &args.flow {
-        let rule = parse_flow("FLOW", &format!("{flow},actions=drop"), &plan.names)
-            .map_err(|fault| anyhow!("{flow:?}: {}", fault.message))?;
-        return Ok(walk_of(&plan.pipeline, &rule.matching.key(), &plan.names, None));
+    live(&plan, &packet)
+}
+
+/// Has the running switch trace.
+fn ask(socket: &Path, packet: Packet) -> Result<Report> {
+    let mut found = None;
+    Client::connect(socket)?.ask(&Request::Trace(packet), |answer| {
+        if let Answer::Traced(report) = answer {
+            found = Some(*report);
+        }
+        Ok(())
+    })?;
+    found.context("the daemon's answer has no trace: is it of another version?")
+}
+
+/// Traces a packet through what is there.
+pub(crate) fn live(plan: &Plan, packet: &Packet) -> Result<Report> {
+    match packet {
+        Packet::Flow(flow) => {
+            let filter = parse_filter("FLOW", flow, &plan.names)
+                .map_err(|fault| anyhow!("{flow:?}: {}", fault.message))?;
+            Ok(walk_of(&plan.pipeline, &filter.matching.key(), &plan.names, None))
+        }
+        Packet::Bytes { in_port, hex } => through(plan, in_port, &bytes::from_hex(hex)?),
     }
-    let bytes = bytes::read(args)?;
-    let name = args.in_port.as_deref().unwrap_or_default();
+}
+
+fn through(plan: &Plan, name: &str, bytes: &[u8]) -> Result<Report> {
     let Some(port) = plan.ports.iter().position(|port| port.name == name) else {
         bail!("--in-port {name}: there is no port and no uplink of that name")
     };
-    Ok(match bytes::key(&plan, port, &bytes)? {
+    Ok(match bytes::key(plan, port, bytes)? {
         Ok(key) => {
             let mut report = walk_of(&plan.pipeline, &key, &plan.names, Some(bytes.len()));
-            report.packets = bytes::through(&plan, port, &bytes)?;
+            report.packets = bytes::through(plan, port, bytes)?;
             report
         }
         Err(reason) => Report::refused(name, bytes.len(), reason),
@@ -139,7 +180,9 @@ fn walk_of(pipeline: &Pipeline, key: &FlowKey, names: &dyn PortNames, bytes: Opt
     for action in translation.actions() {
         match Way::of(action, pipeline, names) {
             Some(Way::Sent(to)) => sent.push(to),
-            Some(Way::Dropped(reason)) => dropped.push(reason),
+            Some(Way::Dropped(reason)) => {
+                dropped.push(Reason { place: walk.place_of(reason), ..reason.into() });
+            }
             None => {}
         }
     }

@@ -8,7 +8,7 @@ use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Pipeline, Target};
 use datapath::port::PortId;
 use datapath::stats::DropReason;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 const HEAD: Style = Style::new().bold();
@@ -16,7 +16,7 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
 /// What a trace found.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Report {
     /// The packet, by its fields that are not zero.
     pub flow: String,
@@ -37,22 +37,25 @@ pub struct Report {
 }
 
 /// A reason for a drop.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Reason {
     /// The counter's name.
     pub reason: String,
     /// For people.
     pub sentence: String,
+    /// The table and the rule at which it died; none when no table was asked.
+    #[serde(default)]
+    pub place: Option<String>,
 }
 
 impl From<DropReason> for Reason {
     fn from(reason: DropReason) -> Reason {
-        Reason { reason: reason.name().into(), sentence: reason.sentence().into() }
+        Reason { reason: reason.name().into(), sentence: reason.sentence().into(), place: None }
     }
 }
 
 /// A packet that comes out.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Packet {
     /// By which port or uplink.
     pub port: String,
@@ -63,7 +66,7 @@ pub struct Packet {
 /// What an action means for the packet as a whole.
 pub(super) enum Way {
     Sent(String),
-    Dropped(Reason),
+    Dropped(DropReason),
 }
 
 impl Way {
@@ -71,7 +74,7 @@ impl Way {
         match action {
             Action::Output(port) => Some(Way::Sent(name_of(*port, pipeline, names))),
             Action::Encap { .. } => Some(Way::Sent(words(action, pipeline, names))),
-            Action::Drop(reason) => Some(Way::Dropped((*reason).into())),
+            Action::Drop(reason) => Some(Way::Dropped(*reason)),
             Action::Edit(..)
             | Action::PushVlan { .. }
             | Action::PopVlan
@@ -172,6 +175,9 @@ impl fmt::Display for Report {
         }
         for reason in &self.dropped {
             writeln!(f, "{BAD}dropped{BAD:#}   {}: {}", reason.reason, reason.sentence)?;
+            if let Some(place) = &reason.place {
+                writeln!(f, "          at {place}")?;
+            }
         }
         for packet in &self.packets {
             writeln!(f, "{HEAD}out{HEAD:#}       {}: {}", packet.port, packet.hex)?;

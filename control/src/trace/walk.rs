@@ -3,18 +3,18 @@
 use crate::text::{PortNames, format_actions, format_rule};
 use datapath::pipeline::{Match, MeterId, Observer, Rule, RuleAction, TableId};
 use datapath::stats::DropReason;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A line of the walk.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Step {
     /// How deep it is nested.
     pub depth: usize,
     /// What happened: `table`, `action`, `action set`, `remark`, `drop`, or what is nested.
     pub what: String,
     /// The table that was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<u8>,
     /// The rule, the action or the reason.
     pub text: String,
@@ -25,11 +25,21 @@ pub(super) struct Walk<'a> {
     names: &'a dyn PortNames,
     depth: usize,
     pub(super) steps: Vec<Step>,
+    /// The table that was asked last, and its answer.
+    last: Option<String>,
+    /// Where ways ended.
+    failed: Vec<(DropReason, String)>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(names: &'a dyn PortNames) -> Walk<'a> {
-        Walk { names, depth: 0, steps: Vec::new() }
+        Walk { names, depth: 0, steps: Vec::new(), last: None, failed: Vec::new() }
+    }
+
+    /// The table and the rule at which a frame died of a reason: the last that was asked, if nothing failed.
+    pub(super) fn place_of(&self, reason: DropReason) -> Option<String> {
+        let failed = self.failed.iter().find(|(why, _)| *why == reason);
+        failed.map(|(_, place)| place.clone()).or_else(|| self.last.clone())
     }
 
     fn note(&mut self, what: &str, table: Option<u8>, text: String) {
@@ -43,6 +53,7 @@ impl Observer for Walk<'_> {
             Some(rule) => format_rule(rule, self.names),
             None => "no rule matches".into(),
         };
+        self.last = Some(format!("table {}: {text}", table.0));
         self.note("table", Some(table.0), text);
     }
 
@@ -69,6 +80,7 @@ impl Observer for Walk<'_> {
     }
 
     fn fails(&mut self, reason: DropReason) {
+        self.failed.push((reason, self.last.clone().unwrap_or_default()));
         self.note("drop", None, format!("{}: {}", reason.name(), reason.sentence()));
     }
 }

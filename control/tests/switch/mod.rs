@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use control::api::Client;
 use control::lab::{End, Netns, Peer, Ping, Process, Scratch, Stop, Transfer, veth};
 use control::status::{PortStatus, Status};
 
@@ -82,7 +83,7 @@ impl Host {
 
     /// What adit tells of itself.
     pub(crate) fn status(&self) -> Status {
-        control::daemon::ask(&self.file("adit.sock")).expect("an answer")
+        Client::connect(&self.file("adit.sock")).and_then(|mut client| client.status()).expect("an answer")
     }
 
     /// What it tells of a port.

@@ -5,6 +5,7 @@
 //! numbers are atomics, and the workers together keep its rates.
 
 use super::rate::Rate;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Number of a meter: 1 to [`METER_ID_MAX`].
@@ -77,7 +78,7 @@ pub struct Metered {
 pub struct Meter {
     spec: MeterSpec,
     rates: Box<[Rate]>,
-    seen: Tally,
+    seen: Arc<Tally>,
     exceeded: Box<[Tally]>,
 }
 
@@ -109,7 +110,8 @@ impl Clone for Meter {
     /// A meter of its own, in the state that this one is in.
     fn clone(&self) -> Meter {
         let Meter { spec, rates, seen, exceeded } = self;
-        Meter { spec: spec.clone(), rates: rates.clone(), seen: seen.clone(), exceeded: exceeded.clone() }
+        let seen = Arc::new(Tally::clone(seen));
+        Meter { spec: spec.clone(), rates: rates.clone(), seen, exceeded: exceeded.clone() }
     }
 }
 
@@ -126,7 +128,13 @@ impl Meter {
         };
         let rates = spec.bands.iter().map(rate).collect();
         let exceeded = spec.bands.iter().map(|_| Tally::default()).collect();
-        Meter { spec, rates, seen: Tally::default(), exceeded }
+        Meter { spec, rates, seen: Arc::default(), exceeded }
+    }
+
+    /// Another in the place of this one: what went in goes on to be counted, what bands were applied to does not (OpenFlow 1.3.5
+    /// section 6.5, OFPMC_MODIFY).
+    pub fn renewed(&self, spec: MeterSpec) -> Meter {
+        Meter { seen: self.seen.clone(), ..Meter::new(spec) }
     }
 
     /// What was asked for.

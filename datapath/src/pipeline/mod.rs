@@ -269,6 +269,13 @@ impl Pipeline {
         self.meters.remove_mut(&id.0)
     }
 
+    /// The same, for frames that are not to be counted: what is done with them leaves no trace in the original, whose meters are
+    /// not used up either.
+    pub fn uncounted(&self) -> Pipeline {
+        let meters = self.meters.iter().map(|(id, meter)| (*id, Arc::new(Meter::clone(meter)))).collect();
+        Pipeline { credits: Credits::default(), meters, ..self.clone() }
+    }
+
     /// This state, to go back to.
     pub fn mark(&self) -> Mark {
         Mark { pipeline: self.clone(), credits: self.credits.mark() }

@@ -1,0 +1,159 @@
+//! What is said on a running switch's socket: requests and answers, each a JSON document in one line.
+//!
+//! Whoever connects may ask again and again. To every request come any number of answers with content, and then one that ends
+//! it: [`Answer::Done`] or [`Answer::Refused`]. Flows, groups and matches are text in the syntax of ovs-ofctl(8); a text of many
+//! flows is one request, and is done whole or not at all.
+
+mod client;
+mod rows;
+
+pub use client::{Client, Refusal};
+pub use rows::{BucketRow, FlowRow, GroupRow, TableRow};
+
+use crate::ofproto;
+use crate::status::Status;
+use crate::trace::report::Report;
+use serde::{Deserialize, Serialize};
+
+/// Longest request, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// Longest answer, in bytes.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// What the switch does: [`Answer::Status`].
+    Show,
+    /// The flows that are within a match: [`Answer::Flows`].
+    DumpFlows {
+        /// Which, as for `ovs-ofctl dump-flows`; empty: all.
+        filter: String,
+        /// Ports are written by name.
+        names: bool,
+    },
+    /// Change flows.
+    ChangeFlows {
+        /// How, where a line does not say it.
+        command: FlowCommand,
+        /// What the text is called in faults.
+        source: String,
+        /// The flows, one a line.
+        text: String,
+    },
+    /// Make the flows those of a text: [`Answer::Done`] tells how many differed.
+    ReplaceFlows {
+        /// What the text is called in faults.
+        source: String,
+        /// The flows, one a line.
+        text: String,
+    },
+    /// The groups: [`Answer::Groups`].
+    DumpGroups {
+        /// Ports are written by name.
+        names: bool,
+    },
+    /// Change groups.
+    ChangeGroups {
+        /// How.
+        command: GroupCommand,
+        /// What the text is called in faults.
+        source: String,
+        /// The groups, one a line.
+        text: String,
+    },
+    /// Delete groups, and the flows that lead to them.
+    DeleteGroups {
+        /// Which; none: all.
+        groups: Vec<u32>,
+    },
+    /// What tables have and did: [`Answer::Tables`].
+    DumpTables,
+    /// What would be done with a packet: [`Answer::Traced`].
+    Trace(Packet),
+}
+
+/// A packet to trace.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Packet {
+    /// By its fields, in the syntax of ovs-ofctl(8).
+    Flow(String),
+    /// By its bytes.
+    Bytes {
+        /// The port or uplink that it comes in by.
+        in_port: String,
+        /// Hexadecimal digits.
+        hex: String,
+    },
+}
+
+/// How flows are changed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "they are those of OpenFlow")]
+pub enum FlowCommand {
+    Add,
+    Modify,
+    ModifyStrict,
+    Delete,
+    DeleteStrict,
+}
+
+impl From<FlowCommand> for ofproto::Command {
+    fn from(command: FlowCommand) -> ofproto::Command {
+        match command {
+            FlowCommand::Add => ofproto::Command::Add,
+            FlowCommand::Modify => ofproto::Command::Modify,
+            FlowCommand::ModifyStrict => ofproto::Command::ModifyStrict,
+            FlowCommand::Delete => ofproto::Command::Delete,
+            FlowCommand::DeleteStrict => ofproto::Command::DeleteStrict,
+        }
+    }
+}
+
+/// How groups are changed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupCommand {
+    /// They must not be there yet.
+    Add,
+    /// They must be there.
+    Modify,
+    /// Either.
+    AddOrModify,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Everything about the switch.
+    Status(Box<Status>),
+    /// Some flows.
+    Flows(Vec<FlowRow>),
+    /// Some groups.
+    Groups(Vec<GroupRow>),
+    /// Tables.
+    Tables(Vec<TableRow>),
+    /// The walk of a packet.
+    Traced(Box<Report>),
+    /// That was all.
+    Done(Done),
+    /// Nothing was done, for these reasons, each a line or more.
+    Refused(Vec<String>),
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Done {
+    /// Flows or groups that were added.
+    pub added: usize,
+    /// Those that were modified.
+    pub modified: usize,
+    /// Those that were removed.
+    pub removed: usize,
+    /// The snapshot that all workers go by now; 0 when nothing changed.
+    pub generation: u64,
+}

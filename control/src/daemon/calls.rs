@@ -1,0 +1,106 @@
+//! What tasks that serve clients ask of the daemon, which alone changes the switch.
+
+use super::Daemon;
+use super::sweep::Sweeper;
+use crate::api::Done;
+use crate::netlink::Remote;
+use crate::ofproto::{Applied, Error, Ofproto, Request};
+use crate::replay::{Plan, PlannedPort};
+use crate::status::Status;
+use datapath::flow::{OfPort, Seed};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What came of a change, and how to wait for the workers.
+pub(super) type Changed = Result<(Done, Sweeper), (usize, Error)>;
+
+/// A question to the daemon, and where its answer goes.
+pub(super) enum Call {
+    /// Everything that `adit show` tells.
+    Status(oneshot::Sender<Status>),
+    /// The switch as it is.
+    View(oneshot::Sender<View>),
+    /// Do all of this, or nothing.
+    Change(Vec<Request>, oneshot::Sender<Changed>),
+}
+
+/// The switch at one moment. Counters are not of that moment: they are read when they are asked for.
+pub(super) struct View {
+    pub(super) switch: Ofproto,
+    pub(super) names: Arc<BTreeMap<String, OfPort>>,
+    pub(super) sweeper: Sweeper,
+    /// In milliseconds of the workers' clock.
+    pub(super) now: u64,
+    ports: Vec<PlannedPort>,
+    seed: Seed,
+}
+
+impl View {
+    /// What a packet is traced through.
+    pub(super) fn plan(&self) -> Plan {
+        Plan::live(self.ports.clone(), self.switch.pipeline().uncounted(), (*self.names).clone(), self.seed)
+    }
+}
+
+impl Daemon {
+    /// Answers. That nobody waits for the answer any more is no fault.
+    pub(super) fn take(&mut self, call: Call) {
+        match call {
+            Call::Status(reply) => drop(reply.send(self.status())),
+            Call::View(reply) => drop(reply.send(self.view())),
+            Call::Change(requests, reply) => drop(reply.send(self.change(requests))),
+        }
+    }
+
+    fn view(&self) -> View {
+        View {
+            switch: self.switch.clone(),
+            names: self.names.clone(),
+            sweeper: self.workers.sweeper(),
+            now: self.workers.now_ms(),
+            ports: self.ports.list.iter().map(|port| PlannedPort::of(&port.name, port.role)).collect(),
+            seed: self.seed,
+        }
+    }
+
+    fn change(&mut self, requests: Vec<Request>) -> Changed {
+        let applied = self.switch.bundle(self.workers.now_ms(), requests)?;
+        let generation = self.publish_if_changed(&applied);
+        let Applied { added, modified, others_removed, removed } = applied;
+        let removed = others_removed + removed.len();
+        Ok((Done { added, modified, removed, generation }, self.workers.sweeper()))
+    }
+
+    /// Removes the flows whose time is over.
+    pub(super) async fn expire(&mut self) {
+        let sweeper = self.workers.sweeper();
+        sweeper.settle().await;
+        let applied = self.switch.expire(self.workers.now_ms());
+        self.publish_if_changed(&applied);
+    }
+
+    /// Hands the workers what has changed; returns its generation.
+    fn publish_if_changed(&mut self, applied: &Applied) -> u64 {
+        if !applied.changes() {
+            return 0;
+        }
+        if self.remotes_known != self.switch.remotes_changed() {
+            self.remotes_known = self.switch.remotes_changed();
+            self.watcher.set_remotes(self.remotes());
+        }
+        self.switch.settled(self.workers.settled());
+        let pipeline = self.switch.snapshot();
+        self.workers.publish(&pipeline);
+        pipeline.generation()
+    }
+
+    /// Every remote end that frames can be sent to: those of the tunnel ports, and those that flows set. The address of ours that
+    /// a port is bound to goes first.
+    pub(super) fn remotes(&self) -> Vec<Remote> {
+        let of_ports = self.bridge.remotes().into_iter();
+        let of_flows = self.switch.remotes().map(|remote: IpAddr| (remote, None));
+        of_ports.chain(of_flows).map(|(addr, local)| Remote { addr, local }).collect()
+    }
+}
