@@ -1,0 +1,103 @@
+//! Open vSwitch, from Debian, as the hypervisor at the other end of a tunnel: its userspace datapath, in a namespace.
+//!
+//! ```text
+//!   guest 10.0.0.2 eth0 --- g2  br0 --- tunnel port ~ br-phy 192.0.2.2, 2001:db8::2 --- eth1 --- the underlay
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use control::lab::{Netns, Process, Scratch};
+
+use super::switch::{ip, soon};
+
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+
+/// The switch, in the namespace `netns`, whose device `eth1` is the underlay and `g2` the guest.
+pub(crate) struct Ovs<'a> {
+    netns: &'a Netns,
+    folder: Scratch,
+    _processes: Vec<Process>,
+}
+
+/// Whether Open vSwitch is installed. Says it when it is not.
+pub(crate) fn installed() -> bool {
+    let there = Command::new("ovs-vswitchd").arg("--version").stdout(Stdio::null()).status();
+    let there = there.is_ok_and(|status| status.success()) && Path::new(SCHEMA).exists();
+    if !there {
+        let why = "skipped: needs ovs-vswitchd and ovsdb-server (package openvswitch-switch)";
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "{why}");
+        eprintln!("{why}");
+    }
+    there
+}
+
+impl<'a> Ovs<'a> {
+    /// Starts it, with the underlay and the guest.
+    pub(crate) fn start(netns: &'a Netns, mtu: u32) -> Result<Ovs<'a>> {
+        let folder = Scratch::new(&std::env::temp_dir(), "adit-ovs-peer")?;
+        let mut ovs = Ovs { netns, folder, _processes: Vec::new() };
+        let (db, socket) = (ovs.file("conf.db"), ovs.file("db.sock"));
+        ovs.tool("ovsdb-tool", &["create", &db.display().to_string(), SCHEMA])?;
+        ovs.spawn(
+            "ovsdb-server",
+            &[&db.display().to_string(), &format!("--remote=punix:{}", socket.display())],
+        )?;
+        ensure!(soon(|| socket.exists()), "ovsdb-server made no socket");
+        ovs.vsctl("--no-wait init")?;
+        ovs.spawn("ovs-vswitchd", &[&format!("unix:{}", socket.display()), "--disable-system"])?;
+        for (bridge, port) in [("br-phy", "eth1"), ("br0", "g2")] {
+            ovs.vsctl(&format!("add-br {bridge} -- set bridge {bridge} datapath_type=netdev"))?;
+            ovs.vsctl(&format!("set interface {bridge} mtu_request={mtu}"))?;
+            ovs.vsctl(&format!("add-port {bridge} {port}"))?;
+        }
+        let _ = netns.sysctl("net/ipv6/conf/br-phy/disable_ipv6", "0");
+        // The kernel sees what comes in by eth1 too, and would answer for the address of br-phy.
+        netns.sysctl("net/ipv4/conf/eth1/arp_ignore", "8")?;
+        ip(netns, "address add 192.0.2.2/24 dev br-phy");
+        ip(netns, "address add 2001:db8::2/64 dev br-phy nodad");
+        ip(netns, "link set br-phy up");
+        Ok(ovs)
+    }
+
+    /// The tunnel of type and options, and no other.
+    pub(crate) fn tunnel(&self, kind: &str, options: &str) -> Result<()> {
+        let options: Vec<_> = options.split_whitespace().map(|option| format!("options:{option}")).collect();
+        self.vsctl("--if-exists del-port br0 tun0")?;
+        self.vsctl(&format!("add-port br0 tun0 -- set interface tun0 type={kind} {}", options.join(" ")))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn vsctl(&self, words: &str) -> Result<()> {
+        let db = format!("--db=unix:{}", self.file("db.sock").display());
+        let words: Vec<_> = [&*db, "--timeout=20"].into_iter().chain(words.split_whitespace()).collect();
+        self.tool("ovs-vsctl", &words)
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null());
+        for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
+            command.env(variable, self.folder.path());
+        }
+        command
+    }
+
+    fn tool(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let output = self.netns.run(|| self.command(program, arguments).output())??;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{program} {}: {said}", arguments.join(" "));
+        Ok(())
+    }
+
+    fn spawn(&mut self, program: &str, arguments: &[&str]) -> Result<()> {
+        let command = self.command(program, arguments);
+        let process = Process::start(self.netns, program, command).context("it was asked for its version")?;
+        self._processes.push(process);
+        Ok(())
+    }
+}
