@@ -6,7 +6,7 @@
 //! ```
 
 mod ovs_peer;
-#[allow(dead_code, reason = "each test file uses its part")]
+#[expect(dead_code, reason = "each test file uses its part")]
 mod switch;
 
 use std::net::{Ipv4Addr, UdpSocket};

@@ -21,12 +21,15 @@ pub(crate) struct Ovs<'a> {
     _processes: Vec<Process>,
 }
 
-/// Whether Open vSwitch is installed. Says it when it is not.
+/// Whether Open vSwitch is installed, and ethtool. Says it when they are not.
 pub(crate) fn installed() -> bool {
-    let there = Command::new("ovs-vswitchd").arg("--version").stdout(Stdio::null()).status();
-    let there = there.is_ok_and(|status| status.success()) && Path::new(SCHEMA).exists();
+    let has = |program: &str| {
+        let asked = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    let there = has("ovs-vswitchd") && has("ethtool") && Path::new(SCHEMA).exists();
     if !there {
-        let why = "skipped: needs ovs-vswitchd and ovsdb-server (package openvswitch-switch)";
+        let why = "skipped: needs ovs-vswitchd and ovsdb-server (package openvswitch-switch), and ethtool";
         assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "{why}");
         eprintln!("{why}");
     }
