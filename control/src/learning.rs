@@ -84,6 +84,11 @@ impl Learner {
         true
     }
 
+    /// Whether the next one takes another's place.
+    pub fn is_full(&self) -> bool {
+        self.stations.len() >= self.limits.entries
+    }
+
     /// Whether one may not have been used for long: time to see, with all frames counted.
     pub fn is_due(&self, now: u64) -> bool {
         let limit = u64::from(self.limits.aging_s) * 1000;

@@ -28,6 +28,44 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// Reasons that frames died of, over all workers; only those that happened.
     pub drops: Vec<DropStatus>,
+    /// Where NORMAL knows stations to be.
+    pub fdb: StationsStatus,
+}
+
+/// Where NORMAL knows stations to be, and what was learned.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct StationsStatus {
+    /// How many are known.
+    pub known: usize,
+    /// How many were new since the start.
+    pub learned: u64,
+    /// How often one was seen elsewhere than before.
+    pub moved: u64,
+    /// How many were forgotten because they were not used, or because their port was gone.
+    pub expired: u64,
+    /// How many were given up for others.
+    pub evicted: u64,
+    /// How often a worker had no room to tell what it had seen; it told it with a later frame.
+    pub unsaid: u64,
+    /// The stations, by tenant, VLAN and address: the first 65,536.
+    pub stations: Vec<StationStatus>,
+}
+
+/// A station.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct StationStatus {
+    /// Its tenant; 0 for none.
+    pub tenant: u64,
+    /// Its VLAN; 0 for none.
+    pub vlan: u16,
+    /// Its address.
+    pub mac: String,
+    /// The port or tunnel that it is behind.
+    pub port: String,
+    /// The other end of the tunnel, where the port leaves it open.
+    pub remote_ip: Option<String>,
+    /// Seconds since it was used; none for one that was told by the configuration.
+    pub age_s: Option<u64>,
 }
 
 /// A bridge.

@@ -3,7 +3,8 @@
 use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
-    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
+    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status,
+    TunnelStatus, WorkerStatus, XdpStatus,
 };
 use control::{check, config, replay, text};
 use datapath::stats::DropReason;
@@ -213,6 +214,14 @@ fn every_field_for_programs_is_told_of() {
         masks: 0,
     };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
+    let station = StationStatus {
+        tenant: 0,
+        vlan: 0,
+        mac: String::new(),
+        port: String::new(),
+        remote_ip: None,
+        age_s: None,
+    };
     let status = Status {
         schema: SCHEMA,
         version: String::new(),
@@ -224,6 +233,7 @@ fn every_field_for_programs_is_told_of() {
         underlay: vec![remote],
         workers: vec![worker],
         drops: vec![drop],
+        fdb: StationsStatus { stations: vec![station], ..StationsStatus::default() },
     };
     assert_fields("### `adit show --json`", &serde_json::to_value(status).unwrap(), &[]);
 

@@ -7,6 +7,7 @@
 mod calls;
 mod filter;
 mod follow;
+mod learn;
 mod mtu;
 mod ports;
 mod report;
@@ -24,6 +25,7 @@ pub(crate) use socket::no_socket;
 use crate::causes::in_one_line;
 use crate::compile::Bridge;
 use crate::config::{self, Config, Rules};
+use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
 use crate::text::Diagnostic;
@@ -43,6 +45,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::UnixDatagram;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep_until;
@@ -106,13 +109,17 @@ struct Daemon {
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
     silence: Silence,
+    learner: Learner,
+    /// Becomes readable when a worker has told something.
+    news: UnixDatagram,
 }
 
 impl Daemon {
     async fn start(config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
-        let mut workers = Workers::new(cores(&config)?, seed);
+        let (news, bell) = learn::bell().context("out of file descriptors")?;
+        let mut workers = Workers::new(cores(&config)?, seed, bell);
         let mut ports = Ports::claim(&config, workers.count()).await?;
         let (tunnels, endpoints) = (config.tunnel_specs(), ports.endpoints.clone());
         let (switching, stations) = (config.switching(), config.stations());
@@ -139,6 +146,8 @@ impl Daemon {
             names: Arc::new(config.port_names()),
             remotes_known: switch.remotes_changed(),
             switch,
+            learner: Learner::new(config.bridge.learning),
+            news,
             config,
             bridge,
             ports,
@@ -161,6 +170,8 @@ impl Daemon {
         self.follow().await?;
         let (calls, mut called) = mpsc::channel::<Call>(CALLS_MAX);
         let clients = Arc::new(Semaphore::new(serving::CLIENTS_MAX));
+        let mut rung = [0];
+        let mut aging = tokio::time::interval(learn::AGING);
         loop {
             let expiry = self.next_expiry();
             tokio::select! {
@@ -175,6 +186,9 @@ impl Daemon {
                 },
                 Some(call) = called.recv() => self.take(call),
                 () = sleep_until(expiry) => self.expire().await,
+                // What a worker tells from here on rings again.
+                _ = self.news.recv(&mut rung) => self.learn(),
+                _ = aging.tick() => self.age(),
                 client = self.listener.accept() => {
                     // One too many is turned away: its connection ends here.
                     if let (Ok(client), Ok(place)) = (client, clients.clone().try_acquire_owned()) {

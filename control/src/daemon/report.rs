@@ -80,6 +80,7 @@ impl Daemon {
             underlay,
             workers: workers.collect(),
             drops: drops.collect(),
+            fdb: self.stations(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
 
 use super::filter;
+use super::learn::Bell;
 use super::ports::Listening;
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use datapath::mem::FramePool;
 use datapath::pipeline::Pipeline;
 use datapath::port::{Packet, Port, PortId, Slot, Xsk};
 use datapath::stats::SharedStats;
-use datapath::worker::{Inbox, Parts, Role, Worker};
+use datapath::worker::{Inbox, Parts, Reporter, Role, Worker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use socket2::SockRef;
@@ -54,6 +55,9 @@ pub(super) struct Spec {
     pub(super) chunk: ChunkSize,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) inbox: Inbox,
+    pub(super) reporter: Reporter,
+    /// Rung after a turn that told something.
+    pub(super) bell: Arc<Bell>,
     pub(super) shared: Arc<SharedStats>,
     pub(super) seed: Seed,
     /// When the clock of all turns began: one for all workers, since they share rates.
@@ -165,7 +169,8 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         shared: spec.shared,
         flows: FLOWS,
         seed: spec.seed,
-    });
+    })
+    .reporting(spec.reporter);
     let duplicates: Vec<OwnedFd> =
         worker.fds().iter().filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
     let mut waiting: Vec<PollFd<'_>> =
@@ -176,6 +181,9 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
     while !spec.stop.load(Ordering::Relaxed) {
         if worker.turn(spec.start.elapsed().as_nanos() as u64) > 0 || worker.is_sweeping() {
             idle = 0;
+            if worker.has_reported() {
+                spec.bell.ring();
+            }
             continue;
         }
         idle += 1;

@@ -1,14 +1,16 @@
 //! The workers' threads, and what they have counted: also those that were ended because a device came back.
 
+use super::learn::Bell;
 use super::ports::Ports;
 use super::sweep::Sweeper;
 use super::worker;
 use anyhow::{Context, Result, anyhow};
 use core_affinity::CoreId;
+use datapath::action::report::Sighting;
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::stats::{DropReason, PortCounters, SharedStats, Snapshot, WorkerCounters};
-use datapath::worker::{Publisher, channel};
+use datapath::worker::{Publisher, Reports, channel, reports};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -24,6 +26,8 @@ pub(super) struct Workers {
     seed: Seed,
     /// When the clock of the workers' turns began. It goes on when they are started again: rates remember its times.
     start: Instant,
+    /// Rung when a worker has told something.
+    bell: Arc<Bell>,
     running: Vec<Running>,
     /// What ended workers counted, in the order of the cores.
     past: Vec<Tally>,
@@ -31,6 +35,7 @@ pub(super) struct Workers {
 
 struct Running {
     publisher: Publisher,
+    reports: Reports,
     shared: Arc<SharedStats>,
     wake: Arc<EventFd>,
     stop: Arc<AtomicBool>,
@@ -49,9 +54,9 @@ pub(super) struct Tally {
 
 impl Workers {
     /// One worker a core; none runs yet.
-    pub(super) fn new(cores: Vec<Option<CoreId>>, seed: Seed) -> Workers {
+    pub(super) fn new(cores: Vec<Option<CoreId>>, seed: Seed, bell: Arc<Bell>) -> Workers {
         let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
-        Workers { past: past.collect(), cores, seed, start: Instant::now(), running: Vec::new() }
+        Workers { past: past.collect(), cores, seed, start: Instant::now(), bell, running: Vec::new() }
     }
 
     /// How many there shall be.
@@ -76,6 +81,7 @@ impl Workers {
         let chunk = ports.chunk();
         for (index, core) in self.cores.iter().enumerate() {
             let (publisher, inbox) = channel();
+            let (reporter, reports) = reports();
             let shared = Arc::new(SharedStats::new(ports.list.len()));
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
             let wake = Arc::new(wake.context("out of file descriptors")?);
@@ -87,6 +93,8 @@ impl Workers {
                 chunk,
                 pipeline: pipeline.clone(),
                 inbox,
+                reporter,
+                bell: self.bell.clone(),
                 shared: shared.clone(),
                 seed: self.seed,
                 start: self.start,
@@ -98,7 +106,7 @@ impl Workers {
                 .name(format!("worker-{index}"))
                 .spawn(move || worker::run(spec, &ready))
                 .context("cannot start a thread")?;
-            self.running.push(Running { publisher, shared, wake, stop, thread });
+            self.running.push(Running { publisher, reports, shared, wake, stop, thread });
         }
         for _ in &self.running {
             let bound = started.recv_timeout(PATIENCE).map_err(|_| anyhow!("a worker did not start"))??;
@@ -110,6 +118,16 @@ impl Workers {
     /// What their clock shows, in milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
+    }
+
+    /// What they have seen and nobody has taken up yet.
+    pub(super) fn sightings(&self) -> impl Iterator<Item = Sighting> {
+        self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.sighting()))
+    }
+
+    /// How often they had no room to tell what they have seen; since they were started last.
+    pub(super) fn unsaid(&self) -> u64 {
+        self.running.iter().map(|worker| worker.reports.unsaid()).sum()
     }
 
     /// To wait for those that run now.

@@ -4,6 +4,8 @@
 //!   guest g1 10.0.0.1 eth0 --- g1 [ adit ] g2 --- eth0 guest g2 10.0.0.2
 //! ```
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
