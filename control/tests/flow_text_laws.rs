@@ -46,7 +46,7 @@ const KINDS: [Kind; 7] = [
         protocol: Some(58),
         icmp_type: Some(135),
         matched: &[Field::Ipv6Src, Field::NdTarget, Field::NdSll],
-        set: &[Field::Ipv6Dst, Field::NwTtl],
+        set: &[Field::Ipv6Dst, Field::NwTtl, Field::NdTarget, Field::NdSll],
     },
     Kind {
         eth_type: Some(0x0806),

@@ -210,6 +210,10 @@ const ACCEPTED: &[&str] = &[
     "conj_id=0,actions=1",
     "conj_id=*,actions=1",
     "priority=5,conj_id=4294967295,ip,reg0=1,tun_id=1,metadata=3,in_port=2,actions=move:conj_id[]->reg0[],output:conj_id[0..15]",
+    "sctp,actions=set_field:80->sctp_dst,set_field:5/7->sctp_src,load:5->OXM_OF_SCTP_DST[],1",
+    "sctp6,actions=mod_tp_src:1,mod_tp_dst:80,1",
+    "icmp6,icmp_type=135,icmp_code=0,actions=set_field:fe80::3->nd_target,set_field:aa:aa:aa:aa:aa:aa->nd_sll,1",
+    "icmp6,icmp_type=136,actions=set_field:fe80::/64->nd_target,load:5->NXM_NX_ND_TLL[0..15],move:reg0[]->nd_target[0..31],1",
     "actions=note,note:,note:aabb,note:aa.bb.cc.dd.ee.ff,note:0102030405.06.07,1",
 ];
 
@@ -370,6 +374,10 @@ const REFUSED: &[&str] = &[
     "conj_id=5/7,actions=1",
     "actions=set_field:3->conj_id",
     "actions=load:3->NXM_NX_CONJ_ID[]",
+    "icmp6,icmp_type=136,actions=set_field:aa:aa:aa:aa:aa:aa->nd_sll",
+    "icmp6,icmp_type=135,actions=set_field:aa:aa:aa:aa:aa:aa->nd_tll",
+    "icmp6,actions=set_field:fe80::3->nd_target",
+    "tcp,actions=set_field:80->sctp_dst",
     "actions=note:zz",
     "actions=note:123",
     "actions=write_actions(note:01)",
@@ -420,7 +428,6 @@ const STRICTER: &[(&str, &str)] = &[
     ("actions=set_field:10.0.0.1->tun_src", "not supported yet"),
     ("actions=conjunction(4294967296,1/2)", "the number would be cut"),
     ("actions=clone(conjunction(1,1/2))", "it would say nothing"),
-    ("sctp,actions=set_field:80->sctp_dst", "not supported yet"),
 ];
 
 /// Flows that OpenFlow 1.0 accepts, and so do we: there the action has no effect on frames without the header.

@@ -31,6 +31,8 @@ const FRAMES: usize = 25;
 struct Class {
     ether_type: u128,
     protocol: u128,
+    /// Type of ICMPv6; zero for any.
+    icmp_type: u128,
     /// None: some frames are, some are not.
     tagged: Option<bool>,
 }
@@ -43,6 +45,9 @@ impl Class {
         }
         if self.protocol != 0 {
             all = all.exact(Field::NwProto, self.protocol);
+        }
+        if self.icmp_type != 0 {
+            all = all.exact(Field::TpSrc, self.icmp_type).exact(Field::TpDst, 0);
         }
         match self.tagged {
             Some(tagged) => all.with(Field::VlanTci, if tagged { 0x1000 } else { 0 }, 0x1000),
@@ -59,20 +64,36 @@ impl Class {
             0x0806 => fields.extend([NwSrc, NwDst, ArpSha]),
             _ => {}
         }
-        if matches!(self.protocol, 6 | 17) {
+        if matches!(self.protocol, 6 | 17 | 132) {
             fields.extend([TpSrc, TpDst]);
+        }
+        match self.icmp_type {
+            135 => fields.extend([NdTarget, NdSll]),
+            136 => fields.extend([NdTarget, NdTll]),
+            _ => {}
         }
         fields
     }
 }
 
 fn class() -> impl Strategy<Value = Class> {
-    let kinds = vec![(0, 0), (0x0800, 0), (0x0800, 17), (0x0800, 6), (0x86dd, 0), (0x86dd, 17), (0x0806, 0)];
-    (select(kinds), option::weighted(0.4, any::<bool>())).prop_map(|((ether_type, protocol), tagged)| Class {
-        ether_type,
-        protocol,
-        tagged,
-    })
+    let kinds = vec![
+        (0, 0, 0),
+        (0x0800, 0, 0),
+        (0x0800, 17, 0),
+        (0x0800, 6, 0),
+        (0x0800, 132, 0),
+        (0x86dd, 0, 0),
+        (0x86dd, 17, 0),
+        (0x86dd, 58, 135),
+        (0x86dd, 58, 135),
+        (0x86dd, 58, 136),
+        (0x86dd, 58, 136),
+        (0x0806, 0, 0),
+    ];
+    (select(kinds), option::weighted(0.4, any::<bool>())).prop_map(
+        |((ether_type, protocol, icmp_type), tagged)| Class { ether_type, protocol, icmp_type, tagged },
+    )
 }
 
 /// A value of a field that frames have, and a mask that the field can have.
@@ -82,10 +103,10 @@ fn value(field: Field) -> impl Strategy<Value = (u128, u128)> {
             (vec![0x0a00_0000, 0x0a00_0001, 0x0a00_0102], vec![u128::MAX, 0xffff_ff00, 1, 0x100])
         }
         Field::TpSrc | Field::TpDst => (vec![53, 80, 81, 443], vec![u128::MAX, 0xfffe, 1]),
-        Field::EthSrc | Field::EthDst | Field::ArpSha => {
+        Field::EthSrc | Field::EthDst | Field::ArpSha | Field::NdSll | Field::NdTll => {
             (vec![0x0200_0000_0000, 0x0200_0000_0001], vec![u128::MAX, 1])
         }
-        Field::Ipv6Src | Field::Ipv6Dst => {
+        Field::Ipv6Src | Field::Ipv6Dst | Field::NdTarget => {
             (vec![0xfd << 120, 0xfd << 120 | 1, 0xfd << 120 | 2], vec![u128::MAX, 1, 3, 0xffff << 112])
         }
         Field::NwTtl => (vec![1, 2, 63, 64], vec![u128::MAX]),
@@ -113,7 +134,12 @@ fn matching(class: Class) -> BoxedStrategy<Match> {
 }
 
 fn set(class: Class) -> BoxedStrategy<RuleAction> {
-    select(class.fields())
+    let mut fields = class.fields();
+    // Few frames are of neighbour discovery.
+    if class.icmp_type != 0 {
+        fields.drain(..5);
+    }
+    select(fields)
         .prop_flat_map(|field| {
             value(field).prop_map(move |(value, mask)| RuleAction::SetField { field, value, mask })
         })
@@ -265,7 +291,7 @@ fn rules() -> impl Strategy<Value = Vec<(TableId, Rule)>> {
         (matching(class), instructions(class, table))
             .prop_map(move |(matching, instructions)| (TableId(table), Rule::new(0, matching, instructions)))
     });
-    let every = Class { ether_type: 0, protocol: 0, tagged: None };
+    let every = Class { ether_type: 0, protocol: 0, icmp_type: 0, tagged: None };
     let conjunctions = prop_oneof![
         1 => Just(vec![]).boxed(),
         1 => conjunction(1).prop_map(|one| vec![one]).boxed(),
@@ -297,7 +323,7 @@ fn rules() -> impl Strategy<Value = Vec<(TableId, Rule)>> {
 
 fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
     let group = |id: u32| {
-        let class = Class { ether_type: 0, protocol: 0, tagged: None };
+        let class = Class { ether_type: 0, protocol: 0, icmp_type: 0, tagged: None };
         let deeper = if id < 4 { group_of(id + 1..5).boxed() } else { written(class) };
         let actions = vec(prop_oneof![8 => written(class), 1 => deeper], 1..4);
         let watch = select(vec![1u32, 2, 77]).prop_map(OfPort);

@@ -159,8 +159,8 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_OF_UDP_SRC", "OXM_OF_UDP_SRC"]),
         name(&["udp_dst"], Field::TpDst, Decimal, MASK, Udp, When(Udp))
             .called(&["NXM_OF_UDP_DST", "OXM_OF_UDP_DST"]),
-        name(&["sctp_src"], Field::TpSrc, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_SRC"]),
-        name(&["sctp_dst"], Field::TpDst, Decimal, MASK, Sctp, NotYet).called(&["OXM_OF_SCTP_DST"]),
+        name(&["sctp_src"], Field::TpSrc, Decimal, MASK, Sctp, When(Sctp)).called(&["OXM_OF_SCTP_SRC"]),
+        name(&["sctp_dst"], Field::TpDst, Decimal, MASK, Sctp, When(Sctp)).called(&["OXM_OF_SCTP_DST"]),
         name(&["tcp_flags"], Field::TcpFlags, Form::Flags(&flags::TCP), MASK, Tcp, ReadOnly)
             .called(&["NXM_NX_TCP_FLAGS", "OXM_OF_TCP_FLAGS"]),
         name(&["icmp_type"], Field::TpSrc, Decimal, EXACT, AnyIcmp, When(Icmp))
@@ -190,11 +190,11 @@ pub(super) const NAMES: &[Name] = {
             ReadOnly,
         )
         .called(&["OXM_OF_IPV6_EXTHDR"]),
-        name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, NotYet)
+        name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, When(Nd))
             .called(&["NXM_NX_ND_TARGET", "OXM_OF_IPV6_ND_TARGET"]),
-        name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, NotYet)
+        name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, When(NdSolicit))
             .called(&["NXM_NX_ND_SLL", "OXM_OF_IPV6_ND_SLL"]),
-        name(&["nd_tll"], Field::NdTll, Mac, MASK, NdAdvert, NotYet)
+        name(&["nd_tll"], Field::NdTll, Mac, MASK, NdAdvert, When(NdAdvert))
             .called(&["NXM_NX_ND_TLL", "OXM_OF_IPV6_ND_TLL"]),
         name(&["tun_id", "tunnel_id"], Field::TunId, Hexadecimal(1), MASK, Nothing, When(Nothing))
             .called(&["NXM_NX_TUN_ID", "OXM_OF_TUNNEL_ID"]),

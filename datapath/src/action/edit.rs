@@ -7,7 +7,7 @@ use super::meter::remarked;
 use crate::flow::Field;
 use crate::mem::Frame;
 use crate::wire::checksum::{Sum, update};
-use crate::wire::{Fragment, arp, ethernet, ethertype, ipv4, ipv6, protocol, udp, vlan};
+use crate::wire::{Fragment, arp, ethernet, ethertype, ipv4, ipv6, nd, protocol, sctp, udp, vlan};
 use std::fmt;
 
 /// Where the headers of a frame start.
@@ -25,8 +25,10 @@ const TAGS_MAX: usize = 8;
 #[derive(Clone, Copy, Debug)]
 struct Transport {
     at: usize,
+    /// Where its payload ends.
+    end: usize,
     protocol: u8,
-    /// Offset of the checksum, when there is one that covers the header (a UDP checksum of zero is none).
+    /// Offset of the checksum, when there is one that is a sum (RFC 1071) and covers the header (a UDP checksum of zero is none).
     checksum: Option<usize>,
 }
 
@@ -147,6 +149,22 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
         }
         (Field::TpSrc, _) => transport_field(bytes, layers, false, edit, unfilled),
         (Field::TpDst, _) => transport_field(bytes, layers, true, edit, unfilled),
+        (Field::NdTarget, ethertype::IPV6) => neighbour(
+            bytes,
+            layers,
+            |_| Some(nd::at::TARGET + half),
+            |place, at| edit.bits(0).write::<8>(place, at),
+        ),
+        (Field::NdSll | Field::NdTll, ethertype::IPV6) => {
+            let kind =
+                if edit.field == Field::NdSll { nd::SOURCE_LINK_ADDRESS } else { nd::TARGET_LINK_ADDRESS };
+            neighbour(
+                bytes,
+                layers,
+                |message| nd::link_address_at(message, kind),
+                |place, at| edit.bits(0).write::<6>(place, at),
+            );
+        }
         _ => {}
     }
 }
@@ -220,13 +238,20 @@ fn transport(at: usize, protocol: u8, fragment: Fragment, payload: &[u8]) -> Opt
         protocol::TCP => (20, 16),
         protocol::UDP => (udp::HEADER_LEN, udp::at::CHECKSUM),
         protocol::ICMP | protocol::ICMPV6 => (4, 2),
+        protocol::SCTP => (sctp::HEADER_LEN, sctp::at::CHECKSUM),
         _ => return None,
     };
-    if fragment == Fragment::Later || payload.len() < shortest {
+    // How far a change in the first fragment moves SCTP's checksum depends on how long the others are.
+    let out_of_reach = protocol == protocol::SCTP && fragment == Fragment::First;
+    if fragment == Fragment::Later || out_of_reach || payload.len() < shortest {
         return None;
     }
-    let none = protocol == protocol::UDP && payload[checksum..checksum + 2] == [0, 0];
-    Some(Transport { at, protocol, checksum: (!none).then_some(at + checksum) })
+    let none = match protocol {
+        protocol::UDP => payload[checksum..checksum + 2] == [0, 0],
+        other => other == protocol::SCTP,
+    };
+    let end = at + payload.len();
+    Some(Transport { at, end, protocol, checksum: (!none).then_some(at + checksum) })
 }
 
 fn write(bytes: &mut [u8], at: usize, value: &[u8]) {
@@ -275,9 +300,13 @@ fn pseudo_header(bytes: &mut [u8], layers: Layers, sums: (Sum, Sum), unfilled: b
     }
 }
 
-/// Ports of TCP and UDP; type and code of ICMP.
+/// Ports of TCP, UDP and SCTP; type and code of ICMP.
 fn transport_field(bytes: &mut [u8], layers: Layers, second: bool, edit: &Edit, unfilled: bool) {
     let Some(transport) = layers.transport else { return };
+    if transport.protocol == protocol::SCTP {
+        let packet = &mut bytes[transport.at..transport.end];
+        return sctp::keeping_checksum(packet, |packet| plain::<2>(packet, 2 * usize::from(second), edit));
+    }
     let sums = match transport.protocol {
         // A byte each: bits that do not fit are not written.
         protocol::ICMP | protocol::ICMPV6 => {
@@ -293,6 +322,24 @@ fn transport_field(bytes: &mut [u8], layers: Layers, second: bool, edit: &Edit, 
     {
         resum(bytes, checksum, sums);
         nonzero_udp(bytes, layers);
+    }
+}
+
+/// Something of a neighbour solicitation or advertisement, at a place that the message itself tells.
+fn neighbour(
+    bytes: &mut [u8],
+    layers: Layers,
+    place: impl FnOnce(&[u8]) -> Option<usize>,
+    write: impl FnOnce(&mut [u8], usize) -> (Sum, Sum),
+) {
+    let Some(Transport { at, end, protocol: protocol::ICMPV6, checksum: Some(checksum) }) = layers.transport
+    else {
+        return;
+    };
+    let message = &bytes[at..end];
+    if let Some(place) = nd::is_neighbour(message).then(|| place(message)).flatten() {
+        let sums = write(bytes, at + place);
+        resum(bytes, checksum, sums);
     }
 }
 

@@ -10,7 +10,8 @@ use crate::action::{Action, Edit};
 use crate::flow::key::{PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask};
 use crate::wire::ethertype;
-use crate::wire::protocol::{ICMP, ICMPV6, TCP, UDP};
+use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
+use crate::wire::protocol::{ICMP, ICMPV6, SCTP, TCP, UDP};
 use std::net::IpAddr;
 
 /// The bit of `vlan_tci` that says a tag is present.
@@ -104,6 +105,19 @@ impl State {
 
     /// Sets bits of a field to something that is the same for every frame of this answer.
     pub(super) fn set(&mut self, field: Field, value: u128, mask: u128, out: &mut Translation) {
+        match field {
+            // ARP and neighbour discovery share bits of the key: those of the other are not touched.
+            Field::ArpSha | Field::ArpTha | Field::NdTarget | Field::NdSll | Field::NdTll
+                if !self.has(field, out) =>
+            {
+                return;
+            }
+            // What was set of the message is in its place before the message becomes another.
+            Field::TpSrc | Field::TpDst if ND.iter().any(|field| self.dirty.get(*field) != 0) => {
+                self.commit(out);
+            }
+            _ => {}
+        }
         self.wish.set_masked(field, value, mask);
         let mut bits = FlowMask::default();
         bits.set(field, mask);
@@ -231,12 +245,32 @@ impl State {
             Field::ArpSha | Field::ArpTha | Field::NwProto => ether_type == ethertype::ARP,
             Field::NwTos | Field::NwTtl => ip,
             Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => ether_type == ethertype::IPV6,
-            Field::TpSrc | Field::TpDst => {
-                ip && matches!(self.get(Field::NwProto, out) as u8, TCP | UDP | ICMP | ICMPV6)
-                    && self.get(Field::NwFrag, out) & 2 == 0
+            Field::TpSrc | Field::TpDst if ip => match self.get(Field::NwProto, out) as u8 {
+                TCP | UDP | ICMP | ICMPV6 => self.get(Field::NwFrag, out) & 2 == 0,
+                // The checksum of a fragment's datagram cannot be kept right.
+                SCTP => self.get(Field::NwFrag, out) == 0,
+                _ => false,
+            },
+            Field::NdTarget | Field::NdSll | Field::NdTll if ether_type == ethertype::IPV6 => {
+                self.has_neighbour(field, out)
             }
             _ => false,
         }
+    }
+
+    /// Whether the frame is a neighbour solicitation or advertisement, and has such a field.
+    fn has_neighbour(&self, field: Field, out: &mut Translation) -> bool {
+        // ICMP has a byte where ports have two.
+        let byte = |field| Part { field, offset: 0, bits: 8 };
+        let whole = self.get(Field::NwProto, out) as u8 == ICMPV6 && self.get(Field::NwFrag, out) & 2 == 0;
+        let kind = |out: &mut Translation| self.read(byte(Field::TpSrc), out) as u8;
+        whole
+            && match field {
+                Field::NdSll => kind(out) == NEIGHBOR_SOLICITATION,
+                Field::NdTll => kind(out) == NEIGHBOR_ADVERTISEMENT,
+                _ => matches!(kind(out), NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT),
+            }
+            && self.read(byte(Field::TpDst), out) == 0
     }
 }
 
@@ -244,6 +278,9 @@ impl State {
 fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
     Edit::of(field, value, mask).for_each(|edit| out.push(Action::Edit(edit)));
 }
+
+/// Fields of neighbour discovery.
+const ND: [Field; 3] = [Field::NdTarget, Field::NdSll, Field::NdTll];
 
 /// Fields that an edit can write into a frame, each once; those that are parts of them are written with them.
 const EDITABLE: &[Field] = &[
@@ -261,4 +298,7 @@ const EDITABLE: &[Field] = &[
     Field::NwProto,
     Field::ArpSha,
     Field::ArpTha,
+    Field::NdTarget,
+    Field::NdSll,
+    Field::NdTll,
 ];

@@ -29,6 +29,7 @@ mod laws;
 mod mac;
 pub mod nd;
 pub mod nvgre;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;

@@ -176,6 +176,34 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether an ICMPv6 message is a solicitation or an advertisement, whole but for its options.
+#[must_use]
+pub fn is_neighbour(message: &[u8]) -> bool {
+    let known = |kind: &[u8; HEADER_LEN]| {
+        matches!(kind[icmp::at::TYPE], v6::NEIGHBOR_SOLICITATION | v6::NEIGHBOR_ADVERTISEMENT)
+    };
+    message.first_chunk::<HEADER_LEN>().is_some_and(|header| known(header) && header[icmp::at::CODE] == 0)
+}
+
+/// Where the first Ethernet address in an option of this kind is, from the start of the message; nowhere when an option
+/// contradicts the length of the message.
+#[must_use]
+pub fn link_address_at(message: &[u8], kind: u8) -> Option<usize> {
+    let (mut at, mut found) = (HEADER_LEN, None);
+    while at < message.len() {
+        let [of, units] = *message[at..].first_chunk::<2>()?;
+        let next = at + usize::from(units) * OPTION_LEN;
+        if units == 0 || next > message.len() {
+            return None;
+        }
+        if of == kind && units == 1 {
+            found = found.or(Some(at + 2));
+        }
+        at = next;
+    }
+    found
+}
+
 /// A question or an answer, with the one option that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repr {
@@ -313,6 +341,20 @@ mod tests {
         let mut message = SOLICITATION;
         message[at] = value;
         message
+    }
+
+    #[test]
+    fn a_link_address_is_where_its_option_is() {
+        assert!(is_neighbour(&SOLICITATION) && is_neighbour(&ADVERTISEMENT));
+        assert!(!is_neighbour(&SOLICITATION[..HEADER_LEN - 1]));
+        assert_eq!(link_address_at(&SOLICITATION, SOURCE_LINK_ADDRESS), Some(26));
+        assert_eq!(link_address_at(&SOLICITATION, TARGET_LINK_ADDRESS), None);
+        let two = [&SOLICITATION[..], &ADVERTISEMENT[24..]].concat();
+        assert_eq!(link_address_at(&two, TARGET_LINK_ADDRESS), Some(34));
+        for cut in HEADER_LEN + 1..two.len() {
+            let whole = cut == SOLICITATION.len();
+            assert_eq!(link_address_at(&two[..cut], SOURCE_LINK_ADDRESS).is_some(), whole, "{cut}");
+        }
     }
 
     #[test]

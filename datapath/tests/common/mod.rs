@@ -138,3 +138,22 @@ impl<'u> Switch<'u> {
         self.shared.read().drops.iter().filter(|(_, count)| *count > 0).collect()
     }
 }
+
+/// CRC32c bit by bit (RFC 9260 appendix A, RFC 3720 appendix B.4).
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 != 0 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 },
+        )
+    })
+}
+
+/// An SCTP packet with its checksum.
+pub(crate) fn sctp(ports: [u16; 2], payload: &[u8]) -> Vec<u8> {
+    let ports = ports.map(u16::to_be_bytes).concat();
+    let mut packet = [&ports[..], &[1, 2, 3, 4], &[0; 4], payload].concat();
+    let checksum = crc32c(&packet).to_le_bytes();
+    packet[8..12].copy_from_slice(&checksum);
+    packet
+}

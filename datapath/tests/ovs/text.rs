@@ -58,16 +58,27 @@ fn matching(matching: &Match) -> String {
         Field::Ipv6Src,
         Field::Ipv6Dst,
         Field::ArpSha,
+        Field::NdTarget,
+        Field::NdSll,
+        Field::NdTll,
         Field::Metadata,
         Field::Reg0,
         Field::Reg1,
         Field::ConjId,
     ];
+    let (arp, icmp6) = (key.get(Field::EthType) == 0x0806, key.get(Field::NwProto) == 58);
     let condition = |field: &Field| {
-        // Words 13 and 14 are those of ARP here: no rule of the comparison asks for neighbour discovery.
+        // ARP and neighbour discovery share words.
+        let other = match field {
+            Field::ArpSha => !arp,
+            Field::NdTarget | Field::NdSll | Field::NdTll => arp,
+            _ => false,
+        };
         let bits = mask.get(*field);
-        (bits != 0).then(|| {
+        (bits != 0 && !other).then(|| {
             let name = match field {
+                Field::TpSrc if icmp6 => "icmpv6_type",
+                Field::TpDst if icmp6 => "icmpv6_code",
                 Field::EthType => "dl_type",
                 Field::NwProto => "nw_proto",
                 field => field.name(),
@@ -87,12 +98,12 @@ fn masked(field: Field, value: u128, mask: u128) -> String {
 
 fn number(field: Field, value: u128) -> String {
     match field {
-        Field::EthSrc | Field::EthDst | Field::ArpSha | Field::ArpTha => {
+        Field::EthSrc | Field::EthDst | Field::ArpSha | Field::ArpTha | Field::NdSll | Field::NdTll => {
             let [.., a, b, c, d, e, f] = value.to_be_bytes();
             format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
         }
         Field::NwSrc | Field::NwDst => Ipv4Addr::from(value as u32).to_string(),
-        Field::Ipv6Src | Field::Ipv6Dst => Ipv6Addr::from(value).to_string(),
+        Field::Ipv6Src | Field::Ipv6Dst | Field::NdTarget => Ipv6Addr::from(value).to_string(),
         Field::InPort | Field::ConjId => value.to_string(),
         _ => format!("{value:#x}"),
     }
@@ -100,7 +111,8 @@ fn number(field: Field, value: u128) -> String {
 
 /// The name of a field in an action, which depends on the frames that the rule is for.
 fn name(field: Field, matching: &Match) -> &'static str {
-    let (arp, tcp) = (matching.key().get(Field::EthType) == 0x0806, matching.key().get(Field::NwProto) == 6);
+    let protocol = matching.key().get(Field::NwProto);
+    let (arp, tcp, sctp) = (matching.key().get(Field::EthType) == 0x0806, protocol == 6, protocol == 132);
     match field {
         Field::NwSrc if arp => "arp_spa",
         Field::NwDst if arp => "arp_tpa",
@@ -108,6 +120,8 @@ fn name(field: Field, matching: &Match) -> &'static str {
         Field::NwDst => "ip_dst",
         Field::TpSrc if tcp => "tcp_src",
         Field::TpDst if tcp => "tcp_dst",
+        Field::TpSrc if sctp => "sctp_src",
+        Field::TpDst if sctp => "sctp_dst",
         Field::TpSrc => "udp_src",
         Field::TpDst => "udp_dst",
         field => field.name(),

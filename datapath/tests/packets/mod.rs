@@ -55,6 +55,17 @@ pub(crate) enum Transport {
         kind: [u8; 2],
         rest: [u8; 4],
     },
+    /// Over IPv6, and with nothing behind it.
+    Neighbour {
+        advertisement: bool,
+        flags: [u8; 4],
+        target: [u8; 16],
+        /// Of the source and of the target.
+        links: [Option<[u8; 6]>; 2],
+    },
+    Sctp {
+        ports: [u16; 2],
+    },
     /// A protocol that nobody looks into.
     Other(u8),
 }
@@ -62,9 +73,11 @@ pub(crate) enum Transport {
 impl Packet {
     /// The frame, with every checksum filled in.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let body = match self.fragment {
+        let body = match (self.fragment, &self.transport) {
             // What looks like a transport header is none.
-            Fragment::Later => self.payload.clone(),
+            (Fragment::Later, _) => self.payload.clone(),
+            (_, Transport::Sctp { ports }) => crate::common::sctp(*ports, &self.payload),
+            (_, Transport::Neighbour { .. }) => [self.transport_header(), self.message()].concat(),
             _ => [self.transport_header(), self.payload.clone()].concat(),
         };
         let (ether_type, network) = self.network(body.len());
@@ -122,6 +135,8 @@ impl Packet {
         match (&self.transport, &self.ip) {
             (Transport::Tcp { .. }, _) => 6,
             (Transport::Udp { .. }, _) => 17,
+            (Transport::Sctp { .. }, _) => 132,
+            (Transport::Neighbour { .. }, _) => 58,
             (Transport::Icmp { .. }, Ip::V4 { .. }) => 1,
             (Transport::Icmp { .. }, Ip::V6 { .. }) => 58,
             (Transport::Other(number), _) => *number,
@@ -206,7 +221,15 @@ impl Packet {
                     bytes5to8,
                 }))
             }
-            Transport::Other(_) => return Vec::new(),
+            Transport::Neighbour { flags, .. } => {
+                let (type_u8, code_u8, bytes5to8) = (self.kind_of_neighbour(), 0, *flags);
+                TransportHeader::Icmpv6(Icmpv6Header::new(Icmpv6Type::Unknown {
+                    type_u8,
+                    code_u8,
+                    bytes5to8,
+                }))
+            }
+            Transport::Sctp { .. } | Transport::Other(_) => return Vec::new(),
         };
         match &self.ip {
             Ip::V4 { source, destination, .. } => {
@@ -216,7 +239,8 @@ impl Packet {
             }
             Ip::V6 { source, destination, .. } => {
                 let ip = Ipv6Header { source: *source, destination: *destination, ..Default::default() };
-                header.update_checksum_ipv6(&ip, &self.payload).expect("a checksum");
+                let payload = [self.message(), self.payload.clone()].concat();
+                header.update_checksum_ipv6(&ip, &payload).expect("a checksum");
             }
         }
         if let (TransportHeader::Udp(udp), Transport::Udp { checksum: false, .. }) =
@@ -227,6 +251,28 @@ impl Packet {
         let mut bytes = Vec::new();
         header.write(&mut bytes).expect("a buffer");
         bytes
+    }
+
+    fn kind_of_neighbour(&self) -> u8 {
+        let advertisement = matches!(self.transport, Transport::Neighbour { advertisement: true, .. });
+        if advertisement { 136 } else { 135 }
+    }
+
+    /// What is behind the ICMPv6 header of neighbour discovery: the target and the options.
+    fn message(&self) -> Vec<u8> {
+        let Transport::Neighbour { target, links, .. } = &self.transport else { return Vec::new() };
+        let mut message = target.to_vec();
+        for (kind, link) in [(1, links[0]), (2, links[1])] {
+            // One that nobody knows in front.
+            message.extend([14, 1, 0, 0, 0, 0, 0, 0]);
+            message.extend(link.into_iter().flat_map(|mac| [&[kind, 1], &mac[..]].concat()));
+        }
+        message
+    }
+
+    /// Whether edits made another message one of neighbour discovery.
+    pub(crate) fn pretends_neighbour(&self) -> bool {
+        matches!(self.transport, Transport::Icmp { kind: [135 | 136, 0], .. })
     }
 
     /// What the key of the frame must hold, of what comes from its bytes.
@@ -283,6 +329,19 @@ impl Packet {
         let [first, second] = match &self.transport {
             Transport::Tcp { ports, .. } | Transport::Udp { ports, .. } => *ports,
             Transport::Icmp { kind, .. } => kind.map(u16::from),
+            Transport::Neighbour { target, links, .. } => {
+                let number =
+                    |bytes: &[u8]| bytes.iter().fold(0u128, |all, byte| all << 8 | u128::from(*byte));
+                // RFC 4861 section 7.1.1: the target is no multicast address.
+                if target[0] != 0xff {
+                    key.set(Field::NdTarget, number(target));
+                    for (field, link) in [Field::NdSll, Field::NdTll].into_iter().zip(links) {
+                        key.set(field, link.map_or(0, |mac| number(&mac)));
+                    }
+                }
+                [self.kind_of_neighbour().into(), 0]
+            }
+            Transport::Sctp { ports } => *ports,
             Transport::Other(_) => return,
         };
         key.set(Field::TpSrc, first.into());
@@ -294,12 +353,21 @@ impl Packet {
 
     /// Sets the bits of `field` that `mask` names, where the packet has that field.
     pub(crate) fn set(&mut self, field: Field, value: u128, mask: u128) {
-        let value = self.key().get(field) & !mask | value & mask;
+        let had = match (field, &self.transport) {
+            (Field::NdTarget, Transport::Neighbour { target, .. }) => u128::from_be_bytes(*target),
+            (Field::NdSll, Transport::Neighbour { links: [Some(mac), _], .. })
+            | (Field::NdTll, Transport::Neighbour { links: [_, Some(mac)], .. }) => {
+                mac.iter().fold(0, |all, byte| all << 8 | u128::from(*byte))
+            }
+            _ => self.key().get(field),
+        };
+        let value = had & !mask | value & mask;
         let bytes = value.to_be_bytes();
         let mac = *bytes.last_chunk::<6>().expect("16 bytes");
         let four = *bytes.last_chunk::<4>().expect("16 bytes");
         let low = bytes[15];
         let has_transport = self.fragment != Fragment::Later;
+        let whole = self.fragment == Fragment::Whole;
         match (field, &mut self.ip, &mut self.transport) {
             (Field::EthDst, ..) => self.destination = mac,
             (Field::EthSrc, ..) => self.source = mac,
@@ -321,6 +389,31 @@ impl Packet {
                 if has_transport =>
             {
                 ports[1] = value as u16;
+            }
+            // The checksum of a first fragment covers the others too.
+            (Field::TpSrc, _, Transport::Sctp { ports }) if whole => ports[0] = value as u16,
+            (Field::TpDst, _, Transport::Sctp { ports }) if whole => ports[1] = value as u16,
+            (Field::NdTarget, _, Transport::Neighbour { target, .. }) if has_transport => *target = bytes,
+            (Field::NdSll, _, Transport::Neighbour { advertisement: false, links: [Some(link), _], .. })
+            | (Field::NdTll, _, Transport::Neighbour { advertisement: true, links: [_, Some(link)], .. })
+                if has_transport =>
+            {
+                *link = mac;
+            }
+            (Field::TpSrc | Field::TpDst, _, Transport::Neighbour { advertisement, flags, .. })
+                if has_transport =>
+            {
+                let kind = if *advertisement { 136 } else { 135 };
+                let kind = if field == Field::TpSrc { [low, 0] } else { [kind, low] };
+                let rest = *flags;
+                match kind {
+                    [135, 0] => *advertisement = false,
+                    [136, 0] => *advertisement = true,
+                    _ => {
+                        self.payload = self.message();
+                        self.transport = Transport::Icmp { kind, rest };
+                    }
+                }
             }
             (Field::TpSrc, _, Transport::Icmp { kind, .. }) if has_transport => kind[0] = low,
             (Field::TpDst, _, Transport::Icmp { kind, .. }) if has_transport => kind[1] = low,
@@ -365,6 +458,15 @@ fn transport() -> impl Strategy<Value = Transport> {
         // Above the types of neighbour discovery, which has fields of its own.
         (any::<u8>(), 0..133u8, any::<[u8; 4]>())
             .prop_map(|(code, kind, rest)| Transport::Icmp { kind: [kind, code], rest }),
+        (any::<bool>(), any::<[u8; 4]>(), any::<[u8; 16]>(), any::<[Option<[u8; 6]>; 2]>()).prop_map(
+            |(advertisement, flags, target, links)| Transport::Neighbour {
+                advertisement,
+                flags,
+                target,
+                links
+            }
+        ),
+        any::<[u16; 2]>().prop_map(|ports| Transport::Sctp { ports }),
         select(vec![2, 47, 50, 103]).prop_map(Transport::Other),
     ]
 }
@@ -376,15 +478,14 @@ pub(crate) fn packets() -> impl Strategy<Value = Packet> {
     let tags = proptest::collection::vec((any::<bool>(), any::<u16>().prop_map(|tci| tci & 0xefff)), 0..=3);
     let payload = proptest::collection::vec(any::<u8>(), 0..70);
     (any::<[[u8; 6]; 2]>(), tags, ip(), fragment, transport(), payload, 0..8usize).prop_map(
-        |([destination, source], tags, ip, fragment, transport, payload, padding)| Packet {
-            destination,
-            source,
-            tags,
-            ip,
-            fragment,
-            transport,
-            payload,
-            padding,
+        |([destination, source], tags, ip, fragment, transport, payload, padding)| {
+            let neighbour = matches!(transport, Transport::Neighbour { .. });
+            let (transport, payload) = match ip {
+                Ip::V4 { .. } if neighbour => (Transport::Other(103), payload),
+                _ if neighbour && fragment != Fragment::Later => (transport, Vec::new()),
+                _ => (transport, payload),
+            };
+            Packet { destination, source, tags, ip, fragment, transport, payload, padding }
         },
     )
 }

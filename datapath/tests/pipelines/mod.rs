@@ -32,7 +32,7 @@ pub(crate) enum Change {
 /// Whole frames, with up to two tags.
 pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
     let tags = vec((any::<bool>(), select(vec![0u16, 1, 2, 0x2001, 0xe002])), 0..=2);
-    (1..=GUESTS, any::<[u8; 6]>(), 0..9u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
+    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
         |(port, pick, kind, ttl, tags)| {
             let mut frame = plain(pick, kind, ttl);
             let bytes = tags.iter().flat_map(|(service, tci)| {
@@ -70,6 +70,20 @@ fn plain([a, b, c, d, e, f]: [u8; 6], kind: u8, ttl: u8) -> Vec<u8> {
             frame.splice(54..54, chain);
             return frame;
         }
+        8 => {
+            let sctp = crate::common::sctp([port(e), port(f)], &payload);
+            ethernet.ipv4(four(c), four(d), ttl).write(&mut frame, etherparse::IpNumber::SCTP, &sctp)
+        }
+        9 | 10 => {
+            let kind = 135 + (e & 1);
+            let link = [1 + (e & 1), 1, 2, 0, 0, 0, 0, f & 1];
+            let options = if e & 2 == 0 { link.to_vec() } else { [14, 1, 0, 0, 0, 0, 0, 0].to_vec() };
+            let message = [&six(f)[..], &options].concat();
+            ethernet
+                .ipv6(six(c), six(d), ttl)
+                .icmpv6_raw(kind, 0, [0x60, 0, 0, 0])
+                .write(&mut frame, &message)
+        }
         _ => {
             let arp = [0, 1, 8, 0, 6, 4, 0, 1 + e % 2];
             let (from, to) = ([&mac(a)[..], &four(c)].concat(), [&[0; 6][..], &four(d)].concat());
@@ -91,12 +105,14 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         2 => (select(vec![Field::NwSrc, Field::NwDst]), four, net).prop_map(|(f, v, m)| (f, v, m)),
         2 => (select(vec![Field::TpSrc, Field::TpDst]), port).prop_map(|(f, (v, m))| (f, v, m)),
         2 => select(vec![0x0800u128, 0x86dd, 0x0806]).prop_map(|v| (Field::EthType, v, 0xffff)),
-        1 => select(vec![1u128, 6, 17, 58]).prop_map(|v| (Field::NwProto, v, 0xff)),
+        1 => select(vec![1u128, 6, 17, 58, 132]).prop_map(|v| (Field::NwProto, v, 0xff)),
         2 => (select(vec![Field::EthSrc, Field::EthDst, Field::Ipv6Src, Field::Ipv6Dst, Field::ArpSha]), small.clone(), bits.clone())
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
         1 => select(vec![(0u128, 0x1000u128), (0x1000, 0x1000), (0x1001, 0x1fff), (0xe000, 0xe000), (0, 0xffff)])
             .prop_map(|(v, m)| (Field::VlanTci, v, m)),
         1 => Just((Field::InnerVlanTci, 0x1001, 0x1fff)),
+        1 => (select(vec![Field::NdTarget, Field::NdSll, Field::NdTll]), small.clone(), bits.clone())
+            .prop_map(|(f, v, m)| (f, v, m & f.max())),
         1 => (select(vec![0u128, 0x40, 0x48]), select(vec![0x1ffu128, 0x40, 8]))
             .prop_map(|(v, m)| (Field::Ipv6Exthdr, v, m)),
         1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::NwTtl, v, 0xff)),
@@ -134,6 +150,9 @@ fn set() -> impl Strategy<Value = RuleAction> {
         Field::Ipv6Label,
         Field::ArpSha,
         Field::ArpTha,
+        Field::NdTarget,
+        Field::NdSll,
+        Field::NdTll,
         Field::Reg0,
         Field::Reg1,
         Field::Metadata,

@@ -137,7 +137,8 @@ impl Reference {
         let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
         let tags: Vec<u16> = tags.into_iter().filter(|tag| *tag != 0).collect();
         let untagged = len - 4 * tags.len();
-        let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false };
+        let links = [Field::NdSll, Field::NdTll].map(|field| key.get(field) != 0);
+        let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false, links };
         let mut run = Run { of: self, now_ns, frame, set: Set::default(), ran: Ran::default() };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
@@ -176,15 +177,24 @@ struct Frame {
     untagged: usize,
     /// A meter has dropped it.
     dead: bool,
+    /// Whether there is an option of neighbour discovery: for the source's address, for the target's.
+    links: [bool; 2],
 }
 
 impl Frame {
     fn set(&mut self, field: Field, value: u128, mask: u128) {
+        use Field::{ArpSha, ArpTha, NdSll, NdTarget, NdTll};
+        // Two headers share bits of a key.
+        if matches!(field, ArpSha | ArpTha | NdTarget | NdSll | NdTll) && !self.has(field) {
+            return;
+        }
         self.says.set_masked(field, value, mask);
         let all = self.says.get(field);
         match field {
             Field::VlanVid | Field::VlanPcp => self.set_tag(),
             _ if !self.has(field) => {}
+            NdSll if !self.links[0] => {}
+            NdTll if !self.links[1] => {}
             // Of type and code of ICMP there is one byte each.
             Field::TpSrc | Field::TpDst if matches!(self.holds.get(Field::NwProto), 1 | 58) => {
                 self.holds.set(field, all & 0xff);
@@ -239,6 +249,13 @@ impl Frame {
         self.says.set(Field::InnerVlanTci, inner);
     }
 
+    fn is_neighbour(&self) -> bool {
+        let holds = |field| self.holds.get(field);
+        (holds(Field::EthType), holds(Field::NwProto), holds(Field::TpDst)) == (0x86dd, 58, 0)
+            && [135, 136].contains(&holds(Field::TpSrc))
+            && holds(Field::NwFrag) != 3
+    }
+
     fn has(&self, field: Field) -> bool {
         let holds = |field| self.holds.get(field);
         let (ether_type, protocol) = (holds(Field::EthType), holds(Field::NwProto));
@@ -250,8 +267,14 @@ impl Frame {
             Field::NwTos | Field::IpDscp | Field::NwTtl => four || six,
             Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => six,
             Field::TpSrc | Field::TpDst => {
-                (four || six) && [1, 6, 17, 58].contains(&protocol) && holds(Field::NwFrag) != 3
+                let whole = holds(Field::NwFrag) == 0;
+                (four || six)
+                    && (whole || holds(Field::NwFrag) == 1 && protocol != 132)
+                    && [1, 6, 17, 58, 132].contains(&protocol)
             }
+            Field::NdTarget => self.is_neighbour(),
+            Field::NdSll => self.is_neighbour() && holds(Field::TpSrc) == 135,
+            Field::NdTll => self.is_neighbour() && holds(Field::TpSrc) == 136,
             _ => false,
         }
     }
@@ -392,6 +415,10 @@ impl Run<'_> {
         let tunnel_key = self.of.tunnels.contains(&port).then_some(key);
         let mut frame = self.frame.holds.clone();
         frame.words_mut()[23..].fill(0);
+        // A message that became another has no such fields any more.
+        if frame.get(Field::EthType) == 0x86dd && !self.frame.is_neighbour() {
+            [Field::NdTarget, Field::NdSll, Field::NdTll].into_iter().for_each(|field| frame.set(field, 0));
+        }
         for field in [Field::InPort, Field::VlanTci, Field::InnerVlanTci, Field::TunId] {
             frame.set(field, 0);
         }
