@@ -18,7 +18,7 @@ use reference::{Reference, Who};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    ProptestConfig::with_cases(cases.unwrap_or(200))
+    ProptestConfig::with_cases(cases.unwrap_or(60))
 }
 
 /// What happens to the switch.

@@ -12,6 +12,7 @@ mod credit;
 pub mod group;
 mod normal;
 pub mod observer;
+pub mod recent;
 pub mod rule;
 mod state;
 mod stations;

@@ -14,7 +14,7 @@ pub use publish::{Inbox, Publisher, channel};
 
 use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
 use crate::mem::{BATCH, FramePool};
-use crate::pipeline::changes::Recent;
+use crate::pipeline::recent::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
 use crate::stats::{Drops, SharedStats, WorkerCounters};

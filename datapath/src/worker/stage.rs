@@ -4,7 +4,7 @@ use super::{Role, Worker};
 use crate::action::execute::Executor;
 use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
 use crate::mem::{BATCH, Frame, prefetch};
-use crate::pipeline::changes::{Known, Recent};
+use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{ACTIONS_MAX, Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
@@ -23,6 +23,15 @@ pub(super) struct Batch<'u> {
     pub(super) hashes: [KeyHash; BATCH],
     pub(super) flows: [Option<FlowId>; BATCH],
     pub(super) programs: [u16; BATCH],
+    doubts: Vec<Doubt>,
+}
+
+/// A frame of a known flow that was answered before the last change.
+#[derive(Debug)]
+struct Doubt {
+    at: usize,
+    flow: FlowId,
+    outlook: Outlook,
 }
 
 /// In `programs`: not decided yet.
@@ -38,6 +47,7 @@ impl Batch<'_> {
             hashes: [KeyHash::default(); BATCH],
             flows: [None; BATCH],
             programs: [UNDECIDED; BATCH],
+            doubts: Vec::with_capacity(BATCH),
         }
     }
 }
@@ -102,7 +112,7 @@ impl<'u> Worker<'u> {
             self.forget();
         }
         let n = self.batch.frames.len();
-        let Batch { keys, lengths, hashes, flows, programs, .. } = &mut self.batch;
+        let Batch { keys, lengths, hashes, flows, programs, doubts, .. } = &mut self.batch;
         for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
             *hash = KeyHash::of(key, &self.seed);
             self.signatures.prefetch(*hash);
@@ -113,20 +123,26 @@ impl<'u> Worker<'u> {
                 self.megaflows.prefetch(*flow);
             }
         }
-        let generation = self.pipeline.generation();
+        let Worker { megaflows, pipeline, recent, .. } = self;
+        let generation = pipeline.generation();
         for i in 0..n {
-            let exact = flows[i].filter(|flow| {
-                self.megaflows.fits(*flow, &keys[i])
-                    && (self.megaflows.answer(*flow).generation == generation
-                        || holds(&mut self.megaflows, &self.pipeline, &self.recent, *flow, &keys[i]))
-            });
-            programs[i] = match exact {
-                Some(flow) => {
-                    self.megaflows.count(flow, lengths[i]);
-                    self.megaflows.answer(flow).program
-                }
-                None => UNDECIDED,
-            };
+            programs[i] = UNDECIDED;
+            let Some(flow) = flows[i].filter(|flow| megaflows.fits(*flow, &keys[i])) else { continue };
+            let answer = megaflows.answer(flow);
+            if answer.generation != generation {
+                let outlook =
+                    recent.look(pipeline.changes(), answer.generation, known(megaflows, flow, &keys[i]));
+                doubts.push(Doubt { at: i, flow, outlook });
+                continue;
+            }
+            megaflows.count(flow, lengths[i]);
+            programs[i] = answer.program;
+        }
+        for Doubt { at, flow, outlook } in doubts.drain(..) {
+            if still_holds(megaflows, pipeline, recent, flow, &keys[at], outlook) {
+                megaflows.count(flow, lengths[at]);
+                programs[at] = megaflows.answer(flow).program;
+            }
         }
     }
 
@@ -223,14 +239,31 @@ fn holds(
     flow: FlowId,
     key: &FlowKey,
 ) -> bool {
-    let Answer { generation, tables, rewritten, .. } = megaflows.answer(flow);
-    let now = pipeline.generation();
-    if generation != now {
-        let known = Known { key, mask: megaflows.mask(flow), tables, rewritten };
-        if recent.matter(pipeline.changes(), generation, known) {
-            return false;
-        }
-        megaflows.renew(flow, now);
+    let generation = megaflows.answer(flow).generation;
+    generation == pipeline.generation() || {
+        let outlook = recent.look(pipeline.changes(), generation, known(megaflows, flow, key));
+        still_holds(megaflows, pipeline, recent, flow, key, outlook)
     }
+}
+
+/// [`holds`], for an answer of an older generation, when the first look was taken.
+fn still_holds(
+    megaflows: &mut Megaflows,
+    pipeline: &Pipeline,
+    recent: &Recent,
+    flow: FlowId,
+    key: &FlowKey,
+    outlook: Outlook,
+) -> bool {
+    let generation = megaflows.answer(flow).generation;
+    if recent.go_on(outlook, pipeline.changes(), generation, known(megaflows, flow, key)) {
+        return false;
+    }
+    megaflows.renew(flow, pipeline.generation());
     true
+}
+
+fn known<'a>(megaflows: &'a Megaflows, flow: FlowId, key: &'a FlowKey) -> Known<'a> {
+    let Answer { tables, rewritten, .. } = megaflows.answer(flow);
+    Known { key, mask: megaflows.mask(flow), tables, rewritten }
 }
