@@ -4,6 +4,7 @@ use super::flows::{Bench, Ip, conversation, forward, frame, guarded};
 use benches::sample::{Samples, used};
 use benches::{place, switch};
 use datapath::pipeline::{Pipeline, Rule, TableId};
+use datapath::stats::SharedStats;
 use datapath::worker::Publisher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -60,7 +61,7 @@ fn row(flows: u32, at_once: usize) -> anyhow::Result<()> {
     let rate = thread::scope(|scope| {
         // A thread begins on the core of whoever started it; this one would never let it move away.
         place::take(place::GENERATOR);
-        let controller = scope.spawn(|| control(&publisher, pipeline, flows, at_once, &signals));
+        let controller = scope.spawn(|| control(&publisher, &shared, pipeline, flows, at_once, &signals));
         place::take(place::MEASURED);
         for _ in 0..SLICES {
             for (changing, samples) in [(false, &mut alone), (true, &mut meanwhile)] {
@@ -126,6 +127,7 @@ fn settled(bench: &mut Bench<'_>, start: Instant, signals: &Signals, adopted: im
 /// is lost by mistake.
 fn control(
     publisher: &Publisher,
+    shared: &SharedStats,
     mut pipeline: Pipeline,
     flows: u32,
     at_once: usize,
@@ -154,6 +156,7 @@ fn control(
                 }
                 next += 1;
             }
+            pipeline.settled(shared.settled());
             let snapshot: Arc<Pipeline> = pipeline.snapshot();
             publisher.publish(snapshot);
             changed += at_once;

@@ -12,8 +12,10 @@ use super::changes::{Changes, SHAPES_MAX, finish, mix};
 use crate::flow::{FlowKey, FlowMask};
 use crate::mem::prefetch;
 
-/// Changes in a line.
+/// Changes in a line, and one more place for all that there was no room for.
 const WAYS: usize = 7;
+/// How far ahead of the change that is noted the lines of the next are asked for.
+const AHEAD: usize = 8;
 /// Lines: 512 kB for each worker, which are the last 57 thousand changes or more.
 const LINES: usize = 1 << 13;
 
@@ -30,38 +32,37 @@ pub struct Known<'a> {
     pub rewritten: u64,
 }
 
-/// Changes whose hashes lead here. Generations are those since `Recent::base`; 0 is a way that is free.
+/// Changes whose hashes lead here. Generations are those since `Recent::base`; 0 is a way that is free. The last way has no tag: it
+/// is the last change that there was no room for.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 struct Line {
-    tags: [u32; WAYS],
-    /// The last change that there was no room for.
-    lost: u32,
-    generations: [u32; WAYS],
+    tags: [u32; WAYS + 1],
+    generations: [i32; WAYS + 1],
 }
 
 const _: () = assert!(size_of::<Line>() == 64, "a question touches one cache line");
 
 impl Line {
-    fn note(&mut self, tag: u32, generation: u32) {
-        let same = (0..WAYS).find(|way| self.tags[*way] == tag && self.generations[*way] > 0);
-        let oldest = || (0..WAYS).min_by_key(|way| self.generations[*way]).unwrap_or(0);
-        let way = same.unwrap_or_else(oldest);
-        let have = self.generations[way];
-        if same.is_none() {
-            self.lost = self.lost.max(have.min(generation));
-        }
-        if generation > have {
+    fn note(&mut self, tag: u32, generation: i32) {
+        let known = self.generations[..WAYS].iter().zip(&self.tags);
+        let same = known.clone().position(|(have, t)| *t == tag && *have > 0);
+        let way = same.unwrap_or_else(|| {
+            let oldest = (0..WAYS).min_by_key(|way| self.generations[*way]).unwrap_or(0);
+            self.generations[WAYS] = self.generations[WAYS].max(self.generations[oldest].min(generation));
+            oldest
+        });
+        if generation > self.generations[way] {
             (self.tags[way], self.generations[way]) = (tag, generation);
         }
     }
 
     /// Whether something with this tag may have changed since.
     #[inline]
-    fn changed(&self, tag: u32, since: u32) -> bool {
-        let ways = self.tags.iter().zip(&self.generations);
-        let same = ways.fold(false, |any, (have, when)| any | (*have == tag) & (*when > since));
-        same | (self.lost > since)
+    fn changed(&self, tag: u32, since: i32) -> bool {
+        // All ways at once: this is a handful of vector instructions.
+        let later = |way: usize| (self.tags[way] == tag || way == WAYS) & (self.generations[way] > since);
+        std::array::from_fn::<bool, { WAYS + 1 }, _>(later).iter().fold(false, |any, later| any | later)
     }
 }
 
@@ -118,34 +119,38 @@ impl Recent {
 
     /// Learns what led from the snapshot of generation `from` to this one.
     pub fn learn(&mut self, changes: &Changes, from: u64) {
-        // Generations have 32 bits here. Once in four thousand million of them everything is in doubt.
-        if changes.generation() - self.base > u64::from(u32::MAX) {
+        // Generations have 31 bits here. Once in two thousand million of them everything is in doubt.
+        if changes.generation() - self.base > i32::MAX as u64 {
             return self.restart(changes.generation());
         }
-        let mut reached = changes.generation() + 1;
-        for link in changes.steps().take_while(|link| link.generation > from) {
-            reached = link.generation;
-            if link.step.everything {
-                self.certain = self.certain.max(link.generation);
+        let new = || changes.latest().take_while(|change| change.generation > from);
+        let mut ahead = new().skip(AHEAD);
+        let mut sorted = true;
+        for change in new() {
+            if let Some(later) = ahead.next() {
+                prefetch(&self.lines[line(later.hash)]);
+            }
+            let Some(shape) = change.shape else {
+                // What was before does not matter any more, and has other numbers.
+                self.certain = self.certain.max(change.generation);
                 return self.sort();
-            }
-            for change in &link.step.rules {
-                let latest = &mut self.latest[change.shape];
-                *latest = (*latest).max(link.generation);
-                self.lines[line(change.hash)].note(tag(change.hash), (link.generation - self.base) as u32);
-            }
+            };
+            let latest = &mut self.latest[shape];
+            *latest = (*latest).max(change.generation);
+            sorted &= usize::from(self.order[0]) == shape;
+            self.lines[line(change.hash)].note(tag(change.hash), (change.generation - self.base) as i32);
         }
-        if reached != from + 1 {
+        if from < changes.since() {
             self.certain = changes.generation();
         }
-        self.sort();
+        if !sorted {
+            self.sort();
+        }
     }
 
     fn sort(&mut self) {
         let latest = &self.latest;
-        if !self.order.is_sorted_by_key(|shape| std::cmp::Reverse(latest[usize::from(*shape)])) {
-            self.order.sort_unstable_by_key(|shape| std::cmp::Reverse(latest[usize::from(*shape)]));
-        }
+        self.order.sort_unstable_by_key(|shape| std::cmp::Reverse(latest[usize::from(*shape)]));
     }
 
     /// Whether an answer of an older generation may differ from that of the snapshot learnt last.
@@ -171,7 +176,7 @@ impl Recent {
     pub fn go_on(&self, outlook: Outlook, changes: &Changes, since: u64, known: Known<'_>) -> bool {
         let mut outlook = outlook;
         while let Outlook::Ask { rank, hash } = outlook {
-            if self.lines[line(hash)].changed(tag(hash), (since - self.base) as u32) {
+            if self.lines[line(hash)].changed(tag(hash), (since - self.base) as i32) {
                 return true;
             }
             outlook = self.next(usize::from(rank) + 1, changes, since, known);
@@ -270,13 +275,15 @@ mod tests {
         assert!(!recent.matters(&changes, 1, known(&two, &mask)));
         assert!(recent.matters(&changes, 1, known(&one, &mask)));
         assert!(!recent.matters(&changes, 2, known(&one, &mask)));
-        assert!(changes.steps().count() <= 2 * KEPT, "what snapshots carry is bounded");
     }
 
     #[test]
     fn whoever_is_too_far_behind_takes_everything_as_changed() {
         let (mut changes, mut recent) = changed();
-        (0..2 * KEPT).for_each(|_| changes.close());
+        for _ in 0..2 * KEPT {
+            changes.rule(TableId(0), &port(3));
+            changes.close();
+        }
         recent.learn(&changes, 2);
         let (two, mask) = (port(2).key(), port(2).mask());
         assert!(recent.matters(&changes, 2, known(&two, &mask)));
@@ -300,7 +307,7 @@ mod tests {
     fn what_a_line_has_no_room_for_is_changed_for_all() {
         let mut line = Line::default();
         for n in 1..=WAYS as u32 {
-            line.note(n, 10 * n);
+            line.note(n, 10 * n as i32);
         }
         assert!(line.changed(1, 9) && !line.changed(1, 10) && !line.changed(99, 0));
         line.note(1, 75);

@@ -54,7 +54,7 @@ pub struct Parts<'u> {
 
 /// How long a fully loaded worker leaves newer rules at the door after it has adopted others, in nanoseconds of the turns'
 /// clock: each adoption makes every flow be looked into again.
-const ADOPT_NS: u64 = 50_000;
+const ADOPT_NS: u64 = 100_000;
 /// How often counters are published, in nanoseconds of the turns' clock.
 const PUBLISH_NS: u64 = 100_000_000;
 

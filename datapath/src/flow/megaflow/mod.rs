@@ -194,11 +194,15 @@ impl Megaflows {
         for ((have, bits), key) in have.key.iter().zip(mask.bits.short()).zip(key.short()) {
             differing |= have ^ key & bits;
         }
-        if mask.long {
-            let rest = &self.rests[flow as usize];
-            for ((have, bits), key) in rest.iter().zip(mask.bits.rest()).zip(key.rest()) {
-                differing |= have ^ key & bits;
-            }
+        differing == 0 && (!mask.long || self.equal_rest(flow, mask, key))
+    }
+
+    /// The part beyond the first line. Not inlined, so that the part before is.
+    #[inline(never)]
+    fn equal_rest(&self, flow: u32, mask: &Mask, key: &FlowKey) -> bool {
+        let mut differing = 0;
+        for ((have, bits), key) in self.rests[flow as usize].iter().zip(mask.bits.rest()).zip(key.rest()) {
+            differing |= have ^ key & bits;
         }
         differing == 0
     }
