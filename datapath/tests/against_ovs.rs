@@ -1,5 +1,5 @@
 //! The second opinion on the pipeline: Open vSwitch, with its own rules engine and userspace datapath, is given the same rules,
-//! groups and frames. What comes out of each port is the same, byte for byte.
+//! groups and frames. What comes out of each port is the same, byte for byte; and what every rule, group and bucket has counted.
 //!
 //! Where the two differ on purpose (docs/differences.md), the rules here do not go. Needs `ovs-vswitchd` and its tools; it
 //! runs them in a directory of their own, without privileges and without the kernel.
@@ -11,7 +11,8 @@ mod pipelines;
 use common::*;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, Part, Rule, RuleAction, TableId,
+    Bucket, Clause, Counted, Group, GroupId, GroupKind, Instructions, Match, Part, Pipeline, Rule,
+    RuleAction, TableId,
 };
 use ovs::{Ovs, text};
 use proptest::collection::vec;
@@ -357,12 +358,35 @@ fn sorted(frames: impl Iterator<Item = (u16, Vec<u8>)>) -> Out {
     out
 }
 
-fn ours(rules: &[(TableId, Rule)], groups: &[(u32, Group)], frames: &[(u16, Vec<u8>)]) -> Out {
+/// Frames and bytes that rules, by their cookies, and groups and buckets counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    rules: BTreeMap<u64, (u64, u64)>,
+    groups: BTreeMap<u32, Vec<(u64, u64)>>,
+}
+
+fn counts(pipeline: &Pipeline, groups: &[(u32, Group)]) -> Counts {
+    let counted = |credit| {
+        let Counted { packets, bytes, .. } = pipeline.counted(credit);
+        (packets, bytes)
+    };
+    let rules = pipeline.tables().flat_map(|(_, table)| table.installed());
+    let group = |(id, _): &(u32, Group)| {
+        let group = pipeline.installed_group(GroupId(*id)).expect("it was put in");
+        (*id, [group.credit].iter().chain(&group.buckets).map(|credit| counted(*credit)).collect())
+    };
+    Counts {
+        rules: rules.map(|rule| (rule.rule.cookie, counted(rule.credit()))).collect(),
+        groups: groups.iter().map(group).collect(),
+    }
+}
+
+fn ours(rules: &[(TableId, Rule)], groups: &[(u32, Group)], frames: &[(u16, Vec<u8>)]) -> (Out, Counts) {
     let mut pipeline = pipeline(1, vec![], 3);
     groups.iter().for_each(|(id, group)| pipeline.set_group(GroupId(*id), group.clone()));
     rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
     let umem = umem();
-    let mut switch = Switch::new(&umem, pipeline, 3);
+    let mut switch = Switch::new(&umem, pipeline.clone(), 3);
     let mut out = Vec::new();
     for (port, frame) in frames {
         switch.put(*port, frame);
@@ -370,7 +394,8 @@ fn ours(rules: &[(TableId, Rule)], groups: &[(u32, Group)], frames: &[(u16, Vec<
             out.extend(switch.out(port).into_iter().map(|frame| (port, frame)));
         }
     }
-    sorted(out.into_iter())
+    switch.worker.settle();
+    (sorted(out.into_iter()), counts(&pipeline, groups))
 }
 
 /// Of the differences in docs/differences.md, the one between OpenFlow 1.3 section 5.12 and Open vSwitch.
@@ -384,22 +409,24 @@ fn a_pushed_tag_is_a_copy_here_and_empty_there(ovs: &mut Ovs) {
     ovs.program(&[text::rule(rules[0].0, &rules[0].1)], &[]);
     let frames = [(1, frame.clone())];
     assert_eq!(sorted(ovs.send(&frames).into_iter()), out(0), "theirs");
-    assert_eq!(ours(&rules, &[], &frames), out(5), "ours");
+    assert_eq!(ours(&rules, &[], &frames).0, out(5), "ours");
 }
 
 #[test]
 fn open_vswitch_sends_the_same() {
     let Some(mut ovs) = Ovs::start() else { return };
     let mut runner = TestRunner::deterministic();
-    let (mut pairs, mut sent, mut again, mut number) = (0, 0, 0, 0u32);
+    let (mut pairs, mut sent, mut again, mut counted, mut number) = (0, 0, 0, 0, 0u32);
     for _ in 0..SETS {
         let strategy = (rules(), groups(), vec(pipelines::frames(), FRAMES));
-        let (rules, groups, mut frames) = strategy.new_tree(&mut runner).expect("a rule set").current();
+        let (mut rules, groups, mut frames) = strategy.new_tree(&mut runner).expect("a rule set").current();
+        (1..).zip(&mut rules).for_each(|(cookie, (_, rule))| rule.cookie = cookie);
         let flows: Vec<String> = rules.iter().map(|(table, rule)| text::rule(*table, rule)).collect();
         let lists: Vec<String> = groups.iter().map(|(id, group)| text::group(*id, group)).collect();
         ovs.program(&flows, &lists);
         // A switch under load may lose a frame; a difference is one that is there each time.
         let (mut our, mut their) = (Out::new(), Out::new());
+        let mut counts;
         for attempt in 0..3 {
             for (_, frame) in &mut frames {
                 number += 1;
@@ -412,8 +439,14 @@ fn open_vswitch_sends_the_same() {
             their.retain(|(_, number), _| {
                 frames.iter().any(|(_, frame)| frame.ends_with(&number.to_be_bytes()))
             });
-            our = ours(&rules, &groups, &frames);
+            (our, counts) = ours(&rules, &groups, &frames);
             if our == their {
+                // What was put in again has been counted more than once.
+                if attempt == 0 {
+                    let theirs = Counts { rules: ovs.flow_counts(), groups: ovs.group_counts() };
+                    assert_eq!(counts, theirs, "ours and theirs\n{}\n{}", flows.join("\n"), lists.join("\n"));
+                    counted += counts.rules.len();
+                }
                 break;
             }
             again += 1;
@@ -433,8 +466,8 @@ fn open_vswitch_sends_the_same() {
         sent += our.values().map(Vec::len).sum::<usize>();
     }
     a_pushed_tag_is_a_copy_here_and_empty_there(&mut ovs);
-    assert!(pairs >= 1000 && sent >= 1000, "{pairs} pairs, {sent} frames sent");
+    assert!(pairs >= 1000 && sent >= 1000 && counted >= 500, "{pairs} pairs, {sent} frames sent, {counted}");
     eprintln!(
-        "{pairs} pairs of rule sets and frames, {sent} frames sent by both, {again} times put in again"
+        "{pairs} pairs of rule sets and frames, {sent} frames sent by both, {counted} counters of rules, {again} times put in again"
     );
 }

@@ -46,7 +46,7 @@ pub struct Group {
 pub struct InstalledGroup {
     /// The group.
     pub group: Group,
-    /// Where frames that it handled are counted.
+    /// Where frames are counted that went into buckets of it; not those for which no bucket was alive.
     pub credit: Credit,
     /// Where frames that went into each of its buckets are counted, in the order of the buckets.
     pub buckets: Box<[Credit]>,

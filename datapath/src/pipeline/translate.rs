@@ -339,7 +339,6 @@ impl<'a, O: Observer> Walk<'a, O> {
         if !self.may_go_on() {
             return;
         }
-        self.out.count(installed.credit);
         let buckets = &installed.group.buckets;
         let chosen = match installed.group.kind {
             GroupKind::All | GroupKind::Indirect => Some(0..buckets.len()),
@@ -347,6 +346,7 @@ impl<'a, O: Observer> Walk<'a, O> {
             GroupKind::FastFailover => buckets.iter().position(|b| pipeline.is_live(b)).map(|at| at..at + 1),
         };
         let Some(chosen) = chosen else { return self.fail(DropReason::NoLiveBucket) };
+        self.out.count(installed.credit);
         for (bucket, credit) in buckets[chosen.clone()].iter().zip(&installed.buckets[chosen]) {
             if !self.may_go_on() {
                 return;

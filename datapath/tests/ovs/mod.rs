@@ -2,6 +2,7 @@
 
 pub(crate) mod text;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -134,6 +135,38 @@ impl Ovs {
         ports.filter_map(count).sum()
     }
 
+    /// Frames and bytes that each flow has counted, by cookie.
+    pub(crate) fn flow_counts(&self) -> BTreeMap<u64, (u64, u64)> {
+        // What datapath flows hold goes to the rules when they go.
+        self.appctl(&["revalidator/purge"]);
+        let flow = |line: &str| {
+            let cookie = u64::from_str_radix(line.split_once("cookie=0x")?.1.split_once(',')?.0, 16).ok()?;
+            Some((cookie, (number(line, "n_packets=")?, number(line, "n_bytes=")?)))
+        };
+        self.said(&["dump-flows"]).lines().filter_map(flow).collect()
+    }
+
+    /// Frames and bytes that each group has counted, and then each of its buckets.
+    pub(crate) fn group_counts(&self) -> BTreeMap<u32, Vec<(u64, u64)>> {
+        let group = |line: &str| {
+            let id = number(line, "group_id=")? as u32;
+            let all = line.split("packet_count=").skip(1).map(|part| {
+                let packets = number(&format!("packet_count={part}"), "packet_count=");
+                (packets.unwrap_or(0), number(part, "byte_count=").unwrap_or(0))
+            });
+            Some((id, all.collect()))
+        };
+        self.said(&["dump-group-stats"]).lines().filter_map(group).collect()
+    }
+
+    fn said(&self, arguments: &[&str]) -> String {
+        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        let all = [&["-O", "OpenFlow15", "--timeout=20", *verb, &bridge], rest].concat();
+        let out = self.command("ovs-ofctl", &all).output().expect("a tool of Open vSwitch");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
     fn appctl(&self, arguments: &[&str]) {
         let socket = self.dir.join("switch.ctl").display().to_string();
         self.tool("ovs-appctl", &[&["--target", &socket, "--timeout=20"], arguments].concat());
@@ -185,6 +218,11 @@ impl Ovs {
         }
         frames
     }
+}
+
+/// The number behind a word.
+fn number(line: &str, word: &str) -> Option<u64> {
+    line.split_once(word)?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 impl Drop for Ovs {

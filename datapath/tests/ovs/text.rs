@@ -23,7 +23,8 @@ pub(crate) fn rule(table: TableId, rule: &Rule) -> String {
         all.push("drop".into());
     }
     let matching = matching(&rule.matching);
-    format!("table={},priority={}{matching} actions={}", table.0, rule.priority, all.join(","))
+    let Rule { cookie, priority, .. } = rule;
+    format!("cookie={cookie},table={},priority={priority}{matching} actions={}", table.0, all.join(","))
 }
 
 pub(crate) fn group(id: u32, group: &Group) -> String {

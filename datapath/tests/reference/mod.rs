@@ -455,12 +455,14 @@ impl Run<'_> {
     fn group(&mut self, id: GroupId) {
         let of = self.of;
         let Some(group) = of.groups.get(&id.0) else { return };
-        self.ran.counting.push(Who::Group(id.0));
         let chosen: Vec<&Bucket> = match group.kind {
             GroupKind::All | GroupKind::Indirect => group.buckets.iter().collect(),
             GroupKind::FastFailover => group.buckets.iter().find(|b| of.is_live(b)).into_iter().collect(),
             GroupKind::Select => self.selected(group).into_iter().collect(),
         };
+        if !chosen.is_empty() || matches!(group.kind, GroupKind::All | GroupKind::Indirect) {
+            self.ran.counting.push(Who::Group(id.0));
+        }
         for bucket in chosen {
             self.ran.counting.push(Who::Bucket(id.0, bucket.id));
             self.on_a_copy(|run| run.action_set(&Set { actions: bucket.actions.clone() }));
