@@ -5,7 +5,7 @@
 
 use crate::api::Refusal;
 use crate::causes::in_one_line;
-use crate::commands::{flows, groups};
+use crate::commands::{flows, groups, meters};
 use crate::{check, daemon, demo, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
@@ -51,6 +51,7 @@ pub enum Command {
     Show(ShowArgs),
     Flows(flows::Args),
     Groups(groups::Args),
+    Meters(meters::Args),
     Demo(demo::Args),
     Completions(CompletionsArgs),
 }
@@ -153,6 +154,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Show(args) => show::run(&args.socket, args.json),
         Command::Flows(args) => flows::run(&args),
         Command::Groups(args) => groups::run(&args),
+        Command::Meters(args) => meters::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),
     }

@@ -3,11 +3,11 @@
 
 use control::ofproto::{
     Aggregate, BadAction, BadInstruction, Command, Entry, Error, Filter, FlowFlags, FlowMod, FlowModFailed,
-    GroupMod, GroupModFailed, Ofproto, Reason, Request, TableConfig,
+    GroupMod, GroupModFailed, MeterMod, MeterModFailed, Ofproto, Reason, Request, TableConfig,
 };
-use control::text::{NoNames, parse_groups, parse_table_flow};
+use control::text::{NoNames, parse_groups, parse_meters, parse_table_flow};
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Base, Group, GroupId, Match, TableId};
+use datapath::pipeline::{Base, Group, GroupId, Match, MeterId, MeterSpec, TableId};
 use datapath::stats::Counted;
 use datapath::tunnel::{TunnelTable, Underlay};
 use std::sync::Arc;
@@ -470,6 +470,50 @@ fn buckets_fit_the_type_of_their_group() {
     blind.buckets[0].watch_port = None;
     let error = switch.group_mod(0, GroupMod::Add(id, blind)).expect_err("watches nothing");
     assert_eq!(error, GroupModFailed::BadWatch.into());
+}
+
+fn meter(text: &str) -> (MeterId, MeterSpec) {
+    parse_meters("test", text).expect("a meter").remove(0)
+}
+
+#[test]
+fn a_meter_that_is_there_cannot_be_added_and_one_that_is_not_cannot_be_modified_nor_named() {
+    let mut switch = switch();
+    let (id, one) = meter("meter=1 pktps bands=type=drop rate=5");
+    let missing = switch.meter_mod(0, MeterMod::Modify(id, one.clone())).expect_err("not there");
+    assert_eq!(missing, MeterModFailed::UnknownMeter(id).into());
+    assert_eq!(refused(&mut switch, add("actions=meter:1,2")), MeterModFailed::InvalidMeter(id).into());
+    switch.meter_mod(7, MeterMod::Add(id, one.clone())).expect("added");
+    let twice = switch.meter_mod(0, MeterMod::Add(id, one.clone())).expect_err("there");
+    assert_eq!(twice, MeterModFailed::MeterExists(id).into());
+    let mut wrong = one.clone();
+    wrong.bands[0].rate = 0;
+    let error = switch.meter_mod(0, MeterMod::Modify(id, wrong)).expect_err("no rate");
+    assert_eq!(error, MeterModFailed::BadRate.into());
+    switch.flow_mod(0, add("actions=meter:1,2")).expect("added");
+    let (_, other) = meter("meter=1 kbps bands=type=drop rate=9");
+    switch.meter_mod(9, MeterMod::Modify(id, other.clone())).expect("modified");
+    let known: Vec<_> = switch.meters().collect();
+    assert_eq!((known.len(), &known[0].spec, known[0].created, known[0].users), (1, &other, 7, 1));
+}
+
+#[test]
+fn a_meter_that_goes_takes_the_entries_along_that_name_it() {
+    let mut switch = switch();
+    let (id, one) = meter("meter=1 pktps bands=type=drop rate=5");
+    switch.meter_mod(0, MeterMod::Add(id, one.clone())).expect("added");
+    switch.flow_mod(0, add("priority=1,actions=meter:1,2")).expect("added");
+    switch.flow_mod(0, add("priority=2,actions=2")).expect("added");
+    let applied = switch.meter_mod(0, MeterMod::Delete(Some(id))).expect("deleted");
+    assert_eq!((applied.removed.len(), applied.removed[0].reason), (1, Reason::MeterDelete));
+    assert_eq!((switch.len(), switch.meters().count()), (1, 0));
+    assert!(switch.pipeline().meter(id).is_none());
+    let again = switch.meter_mod(0, MeterMod::Delete(Some(id))).expect("no error for one that is not there");
+    assert!(!again.changes());
+    switch.meter_mod(0, MeterMod::Add(id, one)).expect("added");
+    let wrong = [Request::Meter(MeterMod::Delete(None)), Request::Flow(add("actions=group:9"))];
+    switch.bundle(0, wrong).expect_err("refused");
+    assert!(switch.pipeline().meter(id).is_some() && switch.has_meter(id), "as if nothing had been asked");
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What is said on a running switch's socket: requests and answers, each a JSON document in one line.
 //!
 //! Whoever connects may ask again and again. To every request come any number of answers with content, and then one that ends
-//! it: [`Answer::Done`] or [`Answer::Refused`]. Flows, groups and matches are text in the syntax of ovs-ofctl(8); a text of many
+//! it: [`Answer::Done`] or [`Answer::Refused`]. Flows, groups, meters and matches are text in the syntax of ovs-ofctl(8); a text of many
 //! flows is one request, and is done whole or not at all.
 
 mod client;
 mod rows;
 
 pub use client::{Client, Refusal};
-pub use rows::{BucketRow, FlowRow, GroupRow, TableRow};
+pub use rows::{BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
 
 use crate::ofproto;
 use crate::status::Status;
@@ -68,6 +68,22 @@ pub enum Request {
         /// Which; none: all.
         groups: Vec<u32>,
     },
+    /// The meters: [`Answer::Meters`].
+    DumpMeters,
+    /// Change meters.
+    ChangeMeters {
+        /// How.
+        command: MeterCommand,
+        /// What the text is called in faults.
+        source: String,
+        /// The meters, one a line.
+        text: String,
+    },
+    /// Delete meters, and the flows that name them.
+    DeleteMeters {
+        /// Which; none: all.
+        meters: Vec<u32>,
+    },
     /// What tables have and did: [`Answer::Tables`].
     DumpTables,
     /// What would be done with a packet: [`Answer::Traced`].
@@ -125,6 +141,16 @@ pub enum GroupCommand {
     AddOrModify,
 }
 
+/// How meters are changed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterCommand {
+    /// They must not be there yet.
+    Add,
+    /// They must be there.
+    Modify,
+}
+
 /// What is answered.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +161,8 @@ pub enum Answer {
     Flows(Vec<FlowRow>),
     /// Some groups.
     Groups(Vec<GroupRow>),
+    /// All meters.
+    Meters(Vec<MeterRow>),
     /// Tables.
     Tables(Vec<TableRow>),
     /// The walk of a packet.

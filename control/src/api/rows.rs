@@ -93,7 +93,7 @@ fn duration(ms: u64) -> String {
     }
 }
 
-/// What a bucket of a group has counted.
+/// What a bucket of a group, or a band of a meter, has counted.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct BucketRow {
     /// Frames.
@@ -138,6 +138,46 @@ impl GroupRow {
         for (at, bucket) in self.buckets.iter().enumerate() {
             let BucketRow { packet_count, byte_count } = bucket;
             let _ = write!(line, ",bucket{at}:packet_count={packet_count},byte_count={byte_count}");
+        }
+        line
+    }
+}
+
+/// A meter.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct MeterRow {
+    /// Its number.
+    pub meter_id: u32,
+    /// The meter as text.
+    pub meter: String,
+    /// How long it has been there, in milliseconds.
+    pub duration_ms: u64,
+    /// How many flows name it.
+    pub flow_count: u32,
+    /// Frames that went in.
+    pub packet_in_count: u64,
+    /// Their bytes.
+    pub byte_in_count: u64,
+    /// What its bands were applied to, in their order.
+    pub bands: Vec<BucketRow>,
+}
+
+impl MeterRow {
+    /// As `ovs-ofctl dump-meters` shows it, in one line; or as `meter-stats` does.
+    pub fn line(&self, stats: bool) -> String {
+        if !stats {
+            return format!(" {}", self.meter);
+        }
+        let mut line = format!(
+            " meter:{} flow_count:{} packet_in_count:{} byte_in_count:{} duration:{} bands:",
+            self.meter_id,
+            self.flow_count,
+            self.packet_in_count,
+            self.byte_in_count,
+            duration(self.duration_ms)
+        );
+        for (at, BucketRow { packet_count, byte_count }) in self.bands.iter().enumerate() {
+            let _ = write!(line, " {at}: packet_count:{packet_count} byte_count:{byte_count}");
         }
         line
     }

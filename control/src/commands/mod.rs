@@ -1,5 +1,7 @@
-//! Commands that ask a running switch about its flows and groups, and change them: `adit flows`, `adit groups`.
+//! Commands that ask a running switch about its flows, groups and meters, and change them: `adit flows`, `adit groups`,
+//! `adit meters`.
 
 pub mod flows;
 pub mod groups;
 mod input;
+pub mod meters;

@@ -1,10 +1,10 @@
 //! The rows of dumps, out of a snapshot.
 
 use super::calls::View;
-use crate::api::{Answer, BucketRow, FlowRow, GroupRow, TableRow};
-use crate::ofproto::{Entry, Filter, FlowFlags};
-use crate::text::{NoNames, PortNames, format_group, format_instructions, format_match};
-use datapath::pipeline::TableId;
+use crate::api::{Answer, BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
+use crate::ofproto::{Entry, Filter, FlowFlags, MeterStats};
+use crate::text::{NoNames, PortNames, format_group, format_instructions, format_match, format_meter};
+use datapath::pipeline::{Metered, TableId};
 use datapath::stats::Counted;
 
 /// Rows in one answer.
@@ -81,6 +81,26 @@ pub(super) fn groups(view: &View, names: bool, out: Out<'_>) {
             }
         });
         if !out(Answer::Groups(rows.collect())) {
+            return;
+        }
+    }
+}
+
+/// All meters, in the order of their numbers.
+pub(super) fn meters(view: &View, out: Out<'_>) {
+    let band = |seen: &Metered| BucketRow { packet_count: seen.packets, byte_count: seen.bytes };
+    let row = |meter: MeterStats| MeterRow {
+        meter_id: meter.id.0,
+        meter: format_meter(meter.id, &meter.spec),
+        duration_ms: view.now.saturating_sub(meter.created),
+        flow_count: meter.users,
+        packet_in_count: meter.seen.packets,
+        byte_in_count: meter.seen.bytes,
+        bands: meter.bands.iter().map(band).collect(),
+    };
+    let rows: Vec<MeterRow> = view.switch.meters().map(row).collect();
+    for chunk in rows.chunks(CHUNK) {
+        if !out(Answer::Meters(chunk.to_vec())) {
             return;
         }
     }

@@ -115,6 +115,10 @@ impl Client {
                 let view = self.exact_view().await?;
                 self.stream(move |out| rows::groups(&view, names, out)).await
             }
+            Request::DumpMeters => {
+                let view = self.exact_view().await?;
+                self.stream(move |out| rows::meters(&view, out)).await
+            }
             Request::DumpTables => {
                 let view = self.exact_view().await?;
                 self.stream(move |out| rows::tables(&view, out)).await

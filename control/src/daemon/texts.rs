@@ -1,11 +1,13 @@
-//! Texts of flows and groups into requests to the switch, on whichever thread.
+//! Texts of flows, groups and meters into requests to the switch, on whichever thread.
 
 use super::calls::View;
-use crate::api::{GroupCommand, Request};
+use crate::api::{GroupCommand, MeterCommand, Request};
 use crate::config::in_order;
-use crate::ofproto::{self, Command, Filter, FlowMod, GroupMod};
-use crate::text::{Diagnostic, FlowRequest, parse_filter, parse_flow_requests, parse_group_requests};
-use datapath::pipeline::GroupId;
+use crate::ofproto::{self, Command, Filter, FlowMod, GroupMod, MeterMod};
+use crate::text::{
+    Diagnostic, FlowRequest, parse_filter, parse_flow_requests, parse_group_requests, parse_meters,
+};
+use datapath::pipeline::{GroupId, MeterId};
 use std::collections::HashMap;
 
 /// What is asked of the switch, and where each of it stands.
@@ -48,6 +50,24 @@ pub(super) fn changes(view: &View, request: Request) -> Result<Changes, Vec<Stri
             let requests: Vec<_> = match groups.is_empty() {
                 true => vec![one(None)],
                 false => groups.into_iter().map(|group| one(Some(GroupId(group)))).collect(),
+            };
+            Ok(Changes { requests, places: Vec::new() })
+        }
+        Request::ChangeMeters { command, source, text } => {
+            let read = parse_meters(&source, &text).map_err(shown)?;
+            let of = |id, meter| match command {
+                MeterCommand::Add => MeterMod::Add(id, meter),
+                MeterCommand::Modify => MeterMod::Modify(id, meter),
+            };
+            let places = read.iter().map(|_| source.clone()).collect();
+            let requests = read.into_iter().map(|(id, meter)| ofproto::Request::Meter(of(id, meter)));
+            Ok(Changes { requests: requests.collect(), places })
+        }
+        Request::DeleteMeters { meters } => {
+            let one = |meter| ofproto::Request::Meter(MeterMod::Delete(meter));
+            let requests: Vec<_> = match meters.is_empty() {
+                true => vec![one(None)],
+                false => meters.into_iter().map(|meter| one(Some(MeterId(meter)))).collect(),
             };
             Ok(Changes { requests, places: Vec::new() })
         }

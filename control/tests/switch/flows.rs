@@ -42,10 +42,21 @@ fn introduce(to: &Guest, n: u8, from: &Guest) {
     ip(&from.netns, &format!("neigh replace {} lladdr 02:00:00:00:00:0{n} dev eth0", to.addr));
 }
 
+/// A socket at this port. A process that another test is starting may hold the last one for a moment.
+fn bound(addr: Ipv4Addr, port: u16) -> UdpSocket {
+    let mut socket = None;
+    let found = soon(|| {
+        socket = UdpSocket::bind((addr, port)).ok();
+        socket.is_some()
+    });
+    assert!(found, "{addr}:{port} is in use");
+    socket.expect("bound")
+}
+
 /// Sends so many datagrams of `length` bytes, slowly enough for every queue on the way.
 fn send(from: &Guest, to: Ipv4Addr, port: u16, count: u32, length: usize) {
     let run = || {
-        let socket = UdpSocket::bind((from.addr, 40_000)).expect("bound");
+        let socket = bound(from.addr, 40_000);
         for n in 0..count {
             socket.send_to(&vec![7; length], (to, port)).expect("sent");
             if n % 32 == 31 {
@@ -156,7 +167,7 @@ fn a_flow_that_is_added_at_run_time_brings_its_remote_end_along() {
     assert!(host.status().underlay.is_empty(), "no remote end is known");
     let heard = |wait: Duration| {
         let hear = || {
-            let socket = UdpSocket::bind((peer.addr, 4789)).expect("bound");
+            let socket = bound(peer.addr, 4789);
             socket.set_read_timeout(Some(wait)).expect("set");
             send(&guest, peer.addr, 5000, 3, 60);
             let mut packet = [0; 256];
@@ -251,6 +262,38 @@ fn a_file_is_done_whole_or_not_at_all_and_faults_have_their_lines() {
     assert!(said(&host, &["groups", "dump", "--stats"]).contains("ref_count=1"));
     said(&host, &["groups", "del", "9"]);
     assert_eq!(flows(&host, "arp").len(), 0, "the flow went with its group");
+    assert!(adit.end().expect("ended").success());
+}
+
+#[test]
+fn meters_come_and_go_and_hold_what_names_them() {
+    let Some(host) = Host::new() else { return };
+    let (one, two) = (host.guest(1), host.guest(2));
+    introduce(&two, 2, &one);
+    let adit = host.adit(&two_guests("auto"), "actions=drop\n");
+    assert!(refused(&host, &["flows", "add", "udp,actions=meter:1,g2"]).contains("there is no meter 1"));
+    said(&host, &["meters", "add", "meter=1 pktps burst stats bands=type=drop rate=1 burst_size=10"]);
+    assert!(
+        refused(&host, &["meters", "add", "meter=1 pktps bands=type=drop rate=1"]).contains("there already")
+    );
+    said(&host, &["flows", "add", "udp,tp_dst=7777,actions=meter:1,g2"]);
+    send(&one, two.addr, 7777, 100, 60);
+    let stats =
+        || -> Value { serde_json::from_str(&said(&host, &["meters", "dump", "--json"])).expect("JSON") };
+    assert!(soon(|| stats()[0]["packet_in_count"] == 100), "{}", stats());
+    let meter = &stats()[0];
+    let over = meter["bands"][0]["packet_count"].as_u64().expect("a number");
+    assert!((80..=90).contains(&over) && meter["flow_count"] == 1, "10 at once and 1 a second: {meter}");
+    // Tracing does not use the meter up, and modifying it keeps what it has seen.
+    said(&host, &["trace", "in_port=g1,udp,tp_dst=7777"]);
+    said(&host, &["meters", "mod", "meter=1 pktps burst stats bands=type=drop rate=1000000"]);
+    assert_eq!(
+        (&stats()[0]["packet_in_count"], &stats()[0]["bands"][0]["packet_count"]),
+        (&100.into(), &0.into())
+    );
+    assert!(said(&host, &["meters", "dump"]).starts_with(" meter=1 pktps burst stats bands="), "as text");
+    said(&host, &["meters", "del", "1"]);
+    assert_eq!(flows(&host, "udp").len(), 0, "the flow went with its meter");
     assert!(adit.end().expect("ended").success());
 }
 
