@@ -6,7 +6,6 @@
 //! ```
 
 mod ovs_peer;
-#[expect(dead_code, reason = "each test file uses its part")]
 mod switch;
 
 use std::net::{Ipv4Addr, UdpSocket};

@@ -270,7 +270,7 @@ fn meters_come_and_go_and_hold_what_names_them() {
     let Some(host) = Host::new() else { return };
     let (one, two) = (host.guest(1), host.guest(2));
     introduce(&two, 2, &one);
-    let adit = host.adit(&two_guests("auto"), "actions=drop\n");
+    let adit = host.adit(&two_guests("auto"), "priority=0,actions=drop\n");
     assert!(refused(&host, &["flows", "add", "udp,actions=meter:1,g2"]).contains("there is no meter 1"));
     said(&host, &["meters", "add", "meter=1 pktps burst stats bands=type=drop rate=1 burst_size=10"]);
     assert!(
@@ -286,7 +286,7 @@ fn meters_come_and_go_and_hold_what_names_them() {
     assert!((80..=90).contains(&over) && meter["flow_count"] == 1, "10 at once and 1 a second: {meter}");
     // Tracing does not use the meter up, and modifying it keeps what it has seen.
     said(&host, &["trace", "in_port=g1,udp,tp_dst=7777"]);
-    said(&host, &["meters", "mod", "meter=1 pktps burst stats bands=type=drop rate=1000000"]);
+    said(&host, &["meters", "mod", "meter=1 pktps burst stats bands=type=drop rate=1000000 burst_size=10"]);
     assert_eq!(
         (&stats()[0]["packet_in_count"], &stats()[0]["bands"][0]["packet_count"]),
         (&100.into(), &0.into())
