@@ -3,7 +3,8 @@
 use datapath::action::report::{Place, Station};
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::{
-    Base, Group, GroupId, Meter, MeterId, MeterSpec, Pipeline, Rule, RuleAction, Switching, TableId,
+    Base, Group, GroupId, Meter, MeterId, MeterSpec, Pipeline, Queue, QueueId, QueueSpec, Rule, RuleAction,
+    Switching, TableId,
 };
 use datapath::port::PortId;
 use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
@@ -18,6 +19,8 @@ pub struct Bridge {
     pub groups: Vec<(GroupId, Group)>,
     /// Its meters.
     pub meters: Vec<(MeterId, MeterSpec)>,
+    /// The queues of its ports.
+    pub queues: Vec<(OfPort, QueueId, QueueSpec)>,
     /// Its guest ports.
     pub guests: Vec<(OfPort, PortId)>,
     /// Its tunnel ports.
@@ -79,6 +82,14 @@ impl Bridge {
         Ok(base.with_switching(self.switching.clone()))
     }
 
+    /// Gives the ports their queues.
+    pub fn install_queues(&self, pipeline: &mut Pipeline) {
+        for (port, id, queue) in &self.queues {
+            // There is room: a configuration has at most 16 for each of 1,024 ports.
+            pipeline.set_queue(*port, *id, Queue::new(*queue));
+        }
+    }
+
     /// What workers begin with.
     ///
     /// # Errors
@@ -87,6 +98,7 @@ impl Bridge {
         let mut pipeline = Pipeline::new(self.base(underlay, seed)?);
         self.rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
         self.groups.iter().for_each(|(id, group)| pipeline.set_group(*id, group.clone()));
+        self.install_queues(&mut pipeline);
         self.meters.iter().for_each(|(id, meter)| pipeline.set_meter(*id, Meter::new(meter.clone())));
         self.stations.iter().for_each(|(station, place)| pipeline.learn(*station, *place, true));
         Ok(pipeline)

@@ -26,6 +26,9 @@ pub struct Status {
     pub underlay: Vec<RemoteStatus>,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
+    /// Meters, in the order of their numbers.
+    #[serde(default)]
+    pub meters: Vec<MeterStatus>,
     /// Reasons that frames died of, over all workers; only those that happened.
     pub drops: Vec<DropStatus>,
     /// Where NORMAL knows stations to be.
@@ -79,6 +82,41 @@ pub struct BridgeStatus {
     pub generation: u64,
 }
 
+/// A queue of a port.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct QueueStatus {
+    /// Its number.
+    pub queue: u32,
+    /// Frames that were handed to the device.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that were above the rate, or that the device did not take.
+    pub errors: u64,
+}
+
+/// A meter.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct MeterStatus {
+    /// Its number.
+    pub meter: u32,
+    /// Frames that went in.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What each band was applied to, in the order of the bands.
+    pub bands: Vec<BandStatus>,
+}
+
+/// A band of a meter.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct BandStatus {
+    /// Frames.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A port with a device.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct PortStatus {
@@ -94,6 +132,9 @@ pub struct PortStatus {
     pub mode: String,
     /// Receive queues that are served.
     pub queues: u32,
+    /// Queues that flows send through.
+    #[serde(default)]
+    pub tx_queues: Vec<QueueStatus>,
     /// Frames in.
     pub rx_packets: u64,
     /// Bytes in.

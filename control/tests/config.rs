@@ -86,6 +86,7 @@ fn every_key_is_understood() {
         ofport: OfPort(2),
         mode: Mode::Auto,
         setup: PortSetup::default(),
+        queues: Vec::new(),
     };
     assert_eq!(config.ports[1], g2);
     assert_eq!((config.ports[0].device.as_str(), config.ports[0].mode), ("veth-g1", Mode::Generic));

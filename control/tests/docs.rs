@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
-    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status,
-    TunnelStatus, WorkerStatus, XdpStatus,
+    BandStatus, BridgeStatus, DropStatus, MeterStatus, PortStatus, QueueStatus, RemoteStatus, SCHEMA,
+    StationStatus, StationsStatus, Status, TunnelStatus, WorkerStatus, XdpStatus,
 };
 use control::{check, config, replay, text};
 use datapath::stats::DropReason;
@@ -181,6 +181,7 @@ fn every_field_for_programs_is_told_of() {
         device: String::new(),
         mode: String::new(),
         queues: 0,
+        tx_queues: vec![QueueStatus { queue: 0, packets: 0, bytes: 0, errors: 0 }],
         rx_packets: 0,
         rx_bytes: 0,
         rx_missed: 0,
@@ -222,6 +223,8 @@ fn every_field_for_programs_is_told_of() {
         remote_ip: None,
         age_s: None,
     };
+    let bands = vec![BandStatus { packets: 0, bytes: 0 }];
+    let meter = MeterStatus { meter: 0, packets: 0, bytes: 0, bands };
     let status = Status {
         schema: SCHEMA,
         version: String::new(),
@@ -232,6 +235,7 @@ fn every_field_for_programs_is_told_of() {
         tunnels: vec![tunnel],
         underlay: vec![remote],
         workers: vec![worker],
+        meters: vec![meter],
         drops: vec![drop],
         fdb: StationsStatus { stations: vec![station], ..StationsStatus::default() },
     };

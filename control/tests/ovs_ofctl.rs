@@ -8,6 +8,12 @@ use std::process::Command;
 
 /// Flows that both accept, and write the same way.
 const ACCEPTED: &[&str] = &[
+    "actions=set_queue:5,output:2,pop_queue,3",
+    "actions=enqueue:2:5",
+    "actions=enqueue(2,5),1",
+    "actions=enqueue:in_port:3",
+    "actions=write_actions(set_queue:3,output:1)",
+    "actions=clone(set_queue:0xffffffff,1)",
     "ip,actions=meter:1,output:2",
     "table=3,actions=meter:65536,set_field:5->reg0,clear_actions,write_actions(output:2),goto_table:4",
     "actions=meter:1",
@@ -219,6 +225,11 @@ const ACCEPTED: &[&str] = &[
 
 /// Flows that both refuse.
 const REFUSED: &[&str] = &[
+    "actions=enqueue:2",
+    "actions=enqueue:all:1",
+    "actions=enqueue:flood:1",
+    "actions=set_queue",
+    "actions=set_queue:x",
     "actions=output:2,meter:1",
     "actions=meter:1,meter:2,1",
     "actions=meter:1,drop",
@@ -385,6 +396,8 @@ const REFUSED: &[&str] = &[
 
 /// Flows that ovs-ofctl accepts and we refuse, and why.
 const STRICTER: &[(&str, &str)] = &[
+    ("actions=pop_queue:3", "the value would be ignored"),
+    ("actions=set_queue:4294967296", "the value would be cut"),
     ("ip=5,actions=1", "the value would be ignored"),
     ("actions=drop:5", "the value would be ignored"),
     ("actions=in_port:5", "the value would be ignored"),

@@ -61,7 +61,8 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
             | Action::PopVlan
             | Action::Clone(_)
             | Action::Meter(_)
-            | Action::Learn(_) => {
+            | Action::Learn(_)
+            | Action::Enqueue { .. } => {
                 panic!("no rule asks for this")
             }
         }

@@ -8,6 +8,7 @@
 
 mod draft;
 mod laws;
+mod queues;
 mod replay;
 mod rules;
 mod section;
@@ -24,7 +25,7 @@ pub use switching::StaticMac;
 use crate::text::Diagnostic;
 use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
-use datapath::pipeline::{Domain, PortSetup, Switching};
+use datapath::pipeline::{Domain, PortSetup, QueueId, QueueSpec, Switching};
 use datapath::tunnel::{Key, TunnelSpec};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -163,6 +164,8 @@ pub struct Port {
     pub mode: Mode,
     /// What it is to NORMAL and FLOOD.
     pub setup: PortSetup,
+    /// Its queues.
+    pub queues: Vec<(QueueId, QueueSpec)>,
 }
 
 /// A port of the bridge that leads into a tunnel.
@@ -212,6 +215,15 @@ impl Config {
         let place =
             |mac: &StaticMac| Some((mac.station, Place { port: *names.get(&mac.port)?, remote: None }));
         self.macs.iter().filter_map(place).collect()
+    }
+
+    /// The queues of all ports.
+    pub fn queues(&self) -> Vec<(OfPort, QueueId, QueueSpec)> {
+        let of = |port: &Port| {
+            let ofport = port.ofport;
+            port.queues.iter().map(move |(id, spec)| (ofport, *id, *spec)).collect::<Vec<_>>()
+        };
+        self.ports.iter().flat_map(of).collect()
     }
 
     /// The flows, groups and meters in the files that it names.

@@ -2,7 +2,7 @@
 
 use super::section::{At, Faults, Section, number};
 use super::switching::setup;
-use super::{CORES_MAX, Learning, Mode, Port, UPLINKS_MAX, Uplink, Worker};
+use super::{CORES_MAX, Learning, Mode, Port, UPLINKS_MAX, Uplink, Worker, queues};
 use crate::text::suggest::did_you_mean;
 use crate::text::{OFPORT_MAX, is_word};
 use datapath::flow::OfPort;
@@ -72,11 +72,18 @@ pub(super) fn port(mut section: Section<'_>, faults: &mut Faults<'_>) -> Numbere
     };
     let mode = mode(&mut section, faults);
     let (setup, _) = setup(&mut section, faults);
+    let queues = queues::queues(&mut section, faults);
     section.finish(&["type"], faults);
     let item = || {
         let At { value: device, span } = device?;
-        let value =
-            Port { name: name.as_ref()?.value.clone(), device, ofport: ofport.as_ref()?.value, mode, setup };
+        let value = Port {
+            name: name.as_ref()?.value.clone(),
+            device,
+            ofport: ofport.as_ref()?.value,
+            mode,
+            setup,
+            queues,
+        };
         Some(At { value, span })
     };
     let item = item();

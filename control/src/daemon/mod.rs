@@ -124,8 +124,10 @@ impl Daemon {
         let (tunnels, endpoints) = (config.tunnel_specs(), ports.endpoints.clone());
         let (switching, stations) = (config.switching(), config.stations());
         let guests = ports.guests();
-        let bridge = Bridge { guests, tunnels, endpoints, switching, stations, ..Bridge::default() };
+        let queues = config.queues();
+        let bridge = Bridge { guests, queues, tunnels, endpoints, switching, stations, ..Bridge::default() };
         let mut switch = Ofproto::new(bridge.base(Underlay::default(), seed)?);
+        bridge.install_queues(switch.pipeline_mut());
         bridge
             .stations
             .iter()

@@ -3,11 +3,15 @@
 use super::Daemon;
 use crate::config::{self, Config};
 use crate::status::{
-    BridgeStatus, DropStatus, PortStatus, RemoteStatus, SCHEMA, Status, TunnelStatus, WorkerStatus, XdpStatus,
+    BandStatus, BridgeStatus, DropStatus, MeterStatus, PortStatus, QueueStatus, RemoteStatus, SCHEMA, Status,
+    TunnelStatus, WorkerStatus, XdpStatus,
 };
+use datapath::flow::OfPort;
+use datapath::pipeline::{Meter, MeterId, Metered, Queue, QueueId, Queued};
 use datapath::stats::{DropReason, PortCounters};
 use datapath::tunnel::{Key, Outer, Reach, Remote, TunnelSpec};
 use datapath::worker::Role;
+use std::sync::Arc;
 
 impl Daemon {
     /// All that `adit show` tells.
@@ -27,6 +31,7 @@ impl Daemon {
                 device: port.device.clone(),
                 mode: port.mode.clone(),
                 queues: port.queues,
+                tx_queues: self.tx_queues(port.role),
                 rx_packets: sum(|c| c.rx_packets),
                 rx_bytes: sum(|c| c.rx_bytes),
                 rx_missed: sum(|c| c.rx_missed),
@@ -79,9 +84,30 @@ impl Daemon {
             tunnels: tunnels(&self.config),
             underlay,
             workers: workers.collect(),
+            meters: self.meters(),
             drops: drops.collect(),
             fdb: self.stations(),
         }
+    }
+
+    fn tx_queues(&self, role: Role) -> Vec<QueueStatus> {
+        let of_port = self.switch.pipeline().queues().filter(|(port, ..)| role == Role::Guest(*port));
+        let status = |(_, id, queue): (OfPort, QueueId, &Arc<Queue>)| {
+            let Queued { packets, bytes, errors } = queue.seen();
+            QueueStatus { queue: id.0, packets, bytes, errors }
+        };
+        of_port.map(status).collect()
+    }
+
+    fn meters(&self) -> Vec<MeterStatus> {
+        let status = |(id, meter): (MeterId, &Arc<Meter>)| {
+            let Metered { packets, bytes } = meter.seen();
+            let bands = meter.exceeded().map(|Metered { packets, bytes }| BandStatus { packets, bytes });
+            MeterStatus { meter: id.0, packets, bytes, bands: bands.collect() }
+        };
+        let mut meters: Vec<_> = self.switch.pipeline().meters().map(status).collect();
+        meters.sort_by_key(|meter| meter.meter);
+        meters
     }
 }
 

@@ -118,6 +118,7 @@ fn of_arguments(ports: &[PortArg]) -> Result<Config> {
         ofport: OfPort(number),
         mode: config::Mode::Auto,
         setup: PortSetup::default(),
+        queues: Vec::new(),
     };
     Ok(Config { ports: ports.iter().zip(numbers).map(guest).collect(), ..Config::default() })
 }
@@ -180,6 +181,7 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<(Pip
         rules: rules.plain(),
         groups: rules.groups,
         meters: rules.meters,
+        queues: config.queues(),
         guests: guests.collect(),
         tunnels: config.tunnel_specs(),
         endpoints: underlay::endpoints(config)?,

@@ -127,6 +127,9 @@ impl<'a> Reading<'a> {
         match word.key.text {
             "output" => self.output(word.argument()?),
             "group" => self.group(word.argument()?),
+            "set_queue" => self.set_queue(word.argument()?),
+            "pop_queue" => self.pop_queue(word),
+            "enqueue" => self.enqueue(word),
             "set_field" => self.set_field(word.argument()?),
             "load" => self.load(word.argument()?),
             "move" => self.copy(word.argument()?),
@@ -159,7 +162,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn output(&mut self, to: Span<'_>) -> Result<(), Fault> {
+    pub(super) fn output(&mut self, to: Span<'_>) -> Result<(), Fault> {
         let ports = self.known.ports;
         let reserved = match to.text.to_ascii_lowercase().as_str() {
             "in_port" => Some(RuleAction::InPort),

@@ -295,6 +295,8 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
             format!("move:{}->{}", write_part(from, context), write_part(to, context))
         }
         RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
+        RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::Resubmit { port: Some(port), table: None } => {
             format!("resubmit:{}", write_port(port.0.into(), ports))
         }

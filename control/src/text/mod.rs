@@ -20,6 +20,7 @@ mod meters;
 mod parts;
 mod ports;
 mod properties;
+mod queues;
 mod requests;
 mod scan;
 mod settings;

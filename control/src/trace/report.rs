@@ -72,7 +72,9 @@ pub(super) enum Way {
 impl Way {
     pub(super) fn of(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> Option<Way> {
         match action {
-            Action::Output(port) => Some(Way::Sent(name_of(*port, pipeline, names))),
+            Action::Output(port) | Action::Enqueue { port, .. } => {
+                Some(Way::Sent(name_of(*port, pipeline, names)))
+            }
             Action::Encap { .. } => Some(Way::Sent(words(action, pipeline, names))),
             Action::Drop(reason) => Some(Way::Dropped(*reason)),
             Action::Edit(..)
@@ -103,6 +105,10 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
         }
         Action::PopVlan => "pop the VLAN tag".into(),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
+        Action::Enqueue { port, queue } => {
+            let queue = pipeline.queue_at(queue);
+            format!("output to {} by queue {}", name_of(port, pipeline, names), queue.0)
+        }
         Action::Meter(meter) => format!("hold against meter {}", meter.0),
         Action::Learn(_) => "learn where the sender is".into(),
         Action::Drop(reason) => format!("drop: {}", reason.name()),

@@ -4,6 +4,7 @@
 //! action that sends takes the frame itself; those before it send copies.
 
 use super::meter::{BandKind, Meter};
+use super::queue::{Queue, Queued};
 use super::report::Reporter;
 use super::{Action, Means, edit};
 use crate::flow::hash::entropy;
@@ -62,7 +63,9 @@ impl<'u> Executor<'_, 'u> {
                     for (place, key) in run.iter_mut().zip(keys) {
                         let Some(mut frame) = self.take(place, last) else { continue };
                         match encap.push(&mut frame, marks, entropy(key, self.seed)) {
-                            Ok(()) => self.send(frame, encap.uplink()),
+                            Ok(()) => {
+                                self.send(frame, encap.uplink());
+                            }
                             Err(reason) => self.drop(frame, reason),
                         }
                     }
@@ -88,6 +91,7 @@ impl<'u> Executor<'_, 'u> {
                     }
                     self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], means);
                 }
+                Action::Enqueue { port, queue } => self.enqueue(run, port, means.queue(queue), last),
                 Action::Meter(id) => {
                     if let Some(meter) = means.meter(id) {
                         self.meter(run, meter);
@@ -132,6 +136,26 @@ impl<'u> Executor<'_, 'u> {
         }
     }
 
+    /// Sends what is within the queue's rate.
+    #[inline(never)]
+    fn enqueue(&mut self, run: &mut [Option<Frame<'u>>], port: PortId, queue: &Queue, last: bool) {
+        let mut done = Queued::default();
+        for place in run.iter_mut() {
+            let Some(frame) = self.take(place, last) else { continue };
+            let bytes = frame.len();
+            if !queue.admits(bytes, self.now_ns) {
+                self.drop(frame, DropReason::QueueOverRate);
+                done.errors += 1;
+            } else if self.send(frame, port) {
+                done.packets += 1;
+                done.bytes += bytes as u64;
+            } else {
+                done.errors += 1;
+            }
+        }
+        queue.count(done);
+    }
+
     /// The frame itself for its last way, a copy for those before.
     #[inline]
     fn take(&mut self, place: &mut Option<Frame<'u>>, last: bool) -> Option<Frame<'u>> {
@@ -146,10 +170,12 @@ impl<'u> Executor<'_, 'u> {
     }
 
     #[inline]
-    fn send(&mut self, frame: Frame<'u>, port: PortId) {
-        if let Err(reason) = self.slots[usize::from(port.0)].tx(frame, self.pool) {
+    fn send(&mut self, frame: Frame<'u>, port: PortId) -> bool {
+        let sent = self.slots[usize::from(port.0)].tx(frame, self.pool);
+        if let Err(reason) = sent {
             self.count(reason);
         }
+        sent.is_ok()
     }
 
     /// The end of a frame: every drop passes here or through [`Executor::count`], which it calls.

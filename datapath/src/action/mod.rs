@@ -6,6 +6,7 @@
 pub mod edit;
 pub mod execute;
 pub mod meter;
+pub mod queue;
 mod rate;
 pub mod report;
 
@@ -15,6 +16,7 @@ use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{Encap, EncapId, Marks};
 use meter::{Meter, MeterId};
+use queue::{Queue, QueueAt};
 pub use rate::Rate;
 
 /// One step.
@@ -28,6 +30,13 @@ pub enum Action {
         encap: EncapId,
         /// What they say of this flow.
         marks: Marks,
+    },
+    /// Send the frame as it is now, through a queue of the port.
+    Enqueue {
+        /// The port.
+        port: PortId,
+        /// The queue.
+        queue: QueueAt,
     },
     /// Write bits of a header field.
     Edit(Edit),
@@ -53,7 +62,7 @@ pub enum Action {
 impl Action {
     /// Whether the step sends something.
     pub fn sends(&self) -> bool {
-        matches!(self, Action::Output(_) | Action::Encap { .. })
+        matches!(self, Action::Output(_) | Action::Encap { .. } | Action::Enqueue { .. })
     }
 }
 
@@ -64,6 +73,9 @@ pub trait Means {
 
     /// A meter; None when it is gone.
     fn meter(&self, id: MeterId) -> Option<&Meter>;
+
+    /// A queue.
+    fn queue(&self, at: QueueAt) -> &Queue;
 }
 
 const _: () = assert!(size_of::<Action>() <= 20, "programs stay dense");

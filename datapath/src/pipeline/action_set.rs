@@ -16,6 +16,7 @@ enum Slot {
     PushVlan,
     DecTtl,
     Set,
+    SetQueue,
     Group,
     Output,
     Resubmit,
@@ -32,6 +33,7 @@ impl Slot {
             RuleAction::PushVlan { .. } => Slot::PushVlan,
             RuleAction::DecTtl => Slot::DecTtl,
             RuleAction::SetField { .. } | RuleAction::Move { .. } => Slot::Set,
+            RuleAction::SetQueue(_) => Slot::SetQueue,
             RuleAction::Group(_) => Slot::Group,
             RuleAction::Output(_)
             | RuleAction::OutputReg(_)
@@ -40,7 +42,10 @@ impl Slot {
             | RuleAction::Normal
             | RuleAction::Flood => Slot::Output,
             RuleAction::Resubmit { .. } => Slot::Resubmit,
-            RuleAction::Clone(_) | RuleAction::Conjunction(_) | RuleAction::Note(_) => Slot::Nowhere,
+            RuleAction::Clone(_)
+            | RuleAction::Conjunction(_)
+            | RuleAction::Note(_)
+            | RuleAction::PopQueue => Slot::Nowhere,
         }
     }
 }
@@ -74,9 +79,9 @@ impl<'a> ActionSet<'a> {
 
     /// What is to be done, in the order of doing.
     pub(super) fn in_order(&self) -> impl Iterator<Item = &'a RuleAction> {
-        let [before @ .., _set, group, output, resubmit] = self.single;
+        let [before @ .., _set, queue, group, output, resubmit] = self.single;
         let last = group.or(output).or(resubmit);
-        before.into_iter().chain(self.sets.into_iter().take(self.len)).chain([last]).flatten()
+        before.into_iter().chain(self.sets.into_iter().take(self.len)).chain([queue, last]).flatten()
     }
 
     fn set(&mut self, action: &'a RuleAction) {

@@ -12,6 +12,7 @@ mod credit;
 pub mod group;
 mod normal;
 pub mod observer;
+mod queues;
 pub mod recent;
 pub mod rule;
 mod state;
@@ -24,12 +25,14 @@ pub mod vlan;
 pub use crate::action::meter::{
     BANDS_MAX, Band, BandKind, METER_ID_MAX, Meter, MeterId, MeterSpec, MeterUnit, Metered,
 };
+pub use crate::action::queue::{Queue, QueueAt, QueueId, QueueSpec, Queued};
 pub use crate::stats::{Counted, Credit};
 pub use changes::Changes;
 pub use conjunction::CLAUSES_MAX;
 pub use credit::TableCounted;
 pub use group::{Bucket, Group, GroupKind, InstalledGroup};
 pub use observer::Observer;
+pub use queues::QUEUES_MAX;
 pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use stations::Located;
 pub use table::{Installed, Table};
@@ -44,6 +47,7 @@ use crate::port::PortId;
 use crate::stats::{DropReason, Ledger};
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
 use credit::Credits;
+use queues::Queues;
 use stations::Stations;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
@@ -135,6 +139,7 @@ pub struct Pipeline {
     /// Shared with every snapshot that knows them, and so with all workers.
     meters: rpds::HashTrieMapSync<u32, Arc<Meter>>,
     stations: Stations,
+    queues: Arc<Queues>,
     changes: Changes,
     credits: Credits,
 }
@@ -155,6 +160,7 @@ impl Pipeline {
             groups: rpds::HashTrieMapSync::new_sync(),
             meters: rpds::HashTrieMapSync::new_sync(),
             stations: Stations::default(),
+            queues: Arc::default(),
             changes: Changes::default(),
             credits: Credits::default(),
         }
@@ -270,11 +276,29 @@ impl Pipeline {
         self.meters.remove_mut(&id.0)
     }
 
-    /// The same, for frames that are not to be counted: what is done with them leaves no trace in the original, whose meters are
-    /// not used up either.
+    /// The same, for frames that are not to be counted: what is done with them leaves no trace in the original, whose meters and
+    /// queues are not used up either.
     pub fn uncounted(&self) -> Pipeline {
         let meters = self.meters.iter().map(|(id, meter)| (*id, Arc::new(Meter::clone(meter)))).collect();
-        Pipeline { credits: Credits::default(), meters, ..self.clone() }
+        let mut queues = (*self.queues).clone();
+        queues.part();
+        Pipeline { queues: Arc::new(queues), credits: Credits::default(), meters, ..self.clone() }
+    }
+
+    /// Gives a port a queue, or another in the place of one. False when there are [`QUEUES_MAX`].
+    pub fn set_queue(&mut self, port: OfPort, id: QueueId, queue: impl Into<Arc<Queue>>) -> bool {
+        self.changes.everything();
+        Arc::make_mut(&mut self.queues).set(port, id, queue.into())
+    }
+
+    /// The number of a queue that an action names.
+    pub fn queue_at(&self, at: QueueAt) -> QueueId {
+        self.queues.id(at)
+    }
+
+    /// All queues, port by port.
+    pub fn queues(&self) -> impl Iterator<Item = (OfPort, QueueId, &Arc<Queue>)> {
+        self.queues.iter()
     }
 
     /// This state, to go back to.
@@ -285,13 +309,15 @@ impl Pipeline {
     /// Goes back to a state that was marked since the last snapshot: what was changed since was never there, and cost no place
     /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
     pub fn roll_back(&mut self, mark: Mark) {
-        let Mark { pipeline: Pipeline { base, tables, groups, meters, stations, changes, .. }, credits } =
-            mark;
+        let Mark {
+            pipeline: Pipeline { base, tables, groups, meters, stations, queues, changes, .. },
+            credits,
+        } = mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
         (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
-        (self.stations, self.changes) = (stations, changes);
+        (self.stations, self.queues, self.changes) = (stations, queues, changes);
         self.credits.roll_back(credits);
     }
 
@@ -465,5 +491,10 @@ impl Means for Pipeline {
     #[inline]
     fn meter(&self, id: MeterId) -> Option<&Meter> {
         Pipeline::meter(self, id).map(|meter| &**meter)
+    }
+
+    #[inline]
+    fn queue(&self, at: QueueAt) -> &Queue {
+        self.queues.at(at)
     }
 }

@@ -4,6 +4,7 @@
 //! that); translation relies on it and still never panics.
 
 use crate::action::meter::MeterId;
+use crate::action::queue::QueueId;
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 
 /// The bits of one word that matter, and what they must be.
@@ -184,6 +185,10 @@ pub enum RuleAction {
     PopVlan,
     /// Count the time to live of IP down; a frame that has 1 or less goes no further.
     DecTtl,
+    /// From here on, outputs to a port that has a queue of this number go through it; to any other port as without queues.
+    SetQueue(QueueId),
+    /// Outputs go through no queue again.
+    PopQueue,
     /// Look the frame up again, as if it had come in by `port`, in `table`; go on here afterwards.
     Resubmit {
         /// None: the port that it came in by.

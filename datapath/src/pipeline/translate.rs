@@ -13,7 +13,7 @@ use super::rule::{Instructions, RuleAction, TableId};
 use super::state::State;
 use super::table::{Installed, Table};
 use super::translation::Translation;
-use super::{GroupId, MeterId, Pipeline, Target};
+use super::{GroupId, MeterId, Pipeline, QueueId, Target};
 use crate::action::Action;
 use crate::flow::hash::entropy;
 use crate::flow::{Field, FlowKey, OfPort, Seed, Tunnelled};
@@ -49,6 +49,7 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
         origin: key,
         state,
         set: ActionSet::default(),
+        queue: None,
         depth: 0,
         lookups: 0,
         end: None,
@@ -66,6 +67,8 @@ pub(super) struct Walk<'a, O> {
     pub(super) origin: &'a FlowKey,
     pub(super) state: State,
     set: ActionSet<'a>,
+    /// What outputs go through, where the port has one of this number.
+    queue: Option<QueueId>,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
@@ -193,6 +196,8 @@ impl<'a, O: Observer> Walk<'a, O> {
                     }
                 }
                 RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
+                RuleAction::SetQueue(queue) => self.queue = Some(*queue),
+                RuleAction::PopQueue => self.queue = None,
                 RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
                 RuleAction::Clone(actions) => {
                     self.cloned("clone", |walk| {
@@ -263,7 +268,12 @@ impl<'a, O: Observer> Walk<'a, O> {
     pub(super) fn send(&mut self, port: OfPort) {
         let step = match self.pipeline.target(port) {
             None => Err(DropReason::NoSuchPort),
-            Some(Target::Port(port)) => Ok(Action::Output(port)),
+            Some(Target::Port(id)) => {
+                Ok(match self.queue.and_then(|queue| self.pipeline.queues.place(port, queue)) {
+                    None => Action::Output(id),
+                    Some(queue) => Action::Enqueue { port: id, queue },
+                })
+            }
             Some(Target::Tunnel(tunnel)) => {
                 self.way(tunnel).map(|(encap, marks)| Action::Encap { encap, marks })
             }
@@ -389,8 +399,9 @@ impl<'a, O: Observer> Walk<'a, O> {
             let at = walk.out.len();
             walk.out.push(Action::Clone(0));
             let state = walk.state.clone();
-            let set = walk.set;
+            let (set, queue) = (walk.set, walk.queue);
             work(walk);
+            walk.queue = queue;
             walk.set = set;
             walk.state = state;
             walk.out.close_clone(at);

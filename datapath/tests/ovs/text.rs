@@ -157,6 +157,8 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
         RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
+        RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::Resubmit { port, table } => format!(
             "resubmit({},{})",
             port.map_or(String::new(), |port| port.to_string()),

@@ -4,7 +4,7 @@
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
     Band, BandKind, Bucket, Clause, Domain, Group, GroupId, GroupKind, Instructions, Match, MeterId,
-    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, Rule, RuleAction, TableId, VlanMode,
+    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, QueueId, Rule, RuleAction, TableId, VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -242,7 +242,8 @@ fn tag() -> impl Strategy<Value = RuleAction> {
 
 /// What leads nowhere else.
 fn leaf() -> impl Strategy<Value = RuleAction> {
-    prop_oneof![4 => set(), 2 => moved(), 1 => tag(), 1 => Just(RuleAction::DecTtl), 4 => output()]
+    let queue = prop_oneof![3 => (0..4u32).prop_map(|id| RuleAction::SetQueue(QueueId(id))), 1 => Just(RuleAction::PopQueue)];
+    prop_oneof![8 => set(), 4 => moved(), 2 => tag(), 2 => Just(RuleAction::DecTtl), 8 => output(), 1 => queue]
 }
 
 fn action(table: u8) -> BoxedStrategy<RuleAction> {
@@ -366,6 +367,10 @@ fn meter() -> impl Strategy<Value = MeterSpec> {
         bands: bands.into_iter().map(|(kind, rate, burst_size)| Band { kind, rate, burst_size }).collect(),
     })
 }
+
+/// Queues of ports: a rate and a burst in bits, that many frames of one test exceed.
+pub(crate) const QUEUES: [(u32, u32, u64, u64); 3] =
+    [(1, 1, 1000, 2000), (2, 1, 100_000, 1), (2, 2, 1_000_000_000, 1_000_000)];
 
 /// Meters that rules name; one of them may be absent.
 const METERS: u32 = 3;

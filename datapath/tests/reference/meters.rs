@@ -14,7 +14,7 @@ pub(crate) struct Meter {
 }
 
 #[derive(Clone, Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     kind: BandKind,
     rate: u32,
     per_second: u128,
@@ -57,6 +57,18 @@ impl Meter {
 }
 
 impl Bucket {
+    /// Of a queue: bits a second, and bits at once.
+    pub(crate) fn of_queue(per_second: u64, burst: u64) -> Bucket {
+        let per_second = u128::from(per_second);
+        let full = (u128::from(burst) * NANOS).max(per_second * NANOS / 1000);
+        Bucket { kind: BandKind::Drop, rate: 0, per_second, tokens: full, full, filled_ns: 0, debt: 0 }
+    }
+
+    /// Whether there are tokens for so many bits; they are gone then.
+    pub(crate) fn passes(&mut self, bytes: usize, now_ns: u64) -> bool {
+        self.take(bytes as u128 * 8 * NANOS, now_ns)
+    }
+
     fn take(&mut self, wanted: u128, now_ns: u64) -> bool {
         let gained = u128::from(now_ns - self.filled_ns) * self.per_second;
         self.filled_ns = now_ns;

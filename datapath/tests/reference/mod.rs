@@ -25,6 +25,8 @@ pub(crate) struct Reference {
     pub(crate) groups: BTreeMap<u32, Group>,
     /// They remember what went through.
     pub(crate) meters: RefCell<BTreeMap<u32, Meter>>,
+    /// By port and number.
+    pub(crate) queues: RefCell<BTreeMap<(u32, u32), meters::Bucket>>,
     /// All bridge ports, in order.
     pub(crate) ports: Vec<u32>,
     /// Those of them that are tunnels which take their key from the flow.
@@ -139,7 +141,8 @@ impl Reference {
         let untagged = len - 4 * tags.len();
         let links = [Field::NdSll, Field::NdTll].map(|field| key.get(field) != 0);
         let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false, links };
-        let mut run = Run { of: self, now_ns, frame, set: Set::default(), ran: Ran::default() };
+        let (set, ran) = (Set::default(), Ran::default());
+        let mut run = Run { of: self, now_ns, queue: None, frame, set, ran };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
         run.action_set(&set);
@@ -217,6 +220,10 @@ impl Frame {
                 self.holds.set(Field::NwTos, (dscp << 2 | tos & 3).into());
             }
         }
+    }
+
+    fn len(&self) -> usize {
+        self.untagged + 4 * self.tags.len()
     }
 
     fn set_tag(&mut self) {
@@ -298,6 +305,7 @@ impl Set {
 struct Run<'a> {
     of: &'a Reference,
     now_ns: u64,
+    queue: Option<u32>,
     frame: Frame,
     set: Set,
     ran: Ran,
@@ -340,7 +348,7 @@ impl Run<'_> {
         if self.frame.dead {
             return;
         }
-        let len = self.frame.untagged + 4 * self.frame.tags.len();
+        let len = self.frame.len();
         let mut meters = self.of.meters.borrow_mut();
         match meters.get_mut(&id).and_then(|meter| meter.apply(len, self.now_ns)) {
             None => {}
@@ -377,6 +385,8 @@ impl Run<'_> {
             RuleAction::PushVlan { .. } => self.frame.push_tag(),
             RuleAction::PopVlan => self.frame.pop_tag(),
             RuleAction::DecTtl => return self.dec_ttl(),
+            RuleAction::SetQueue(queue) => self.queue = Some(queue.0),
+            RuleAction::PopQueue => self.queue = None,
             RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
             RuleAction::Resubmit { port, table: to } => {
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
@@ -411,6 +421,13 @@ impl Run<'_> {
         if self.frame.dead || !self.of.ports.contains(&port) {
             return;
         }
+        let queue = self.queue.map(|queue| (port, queue));
+        let mut queues = self.of.queues.borrow_mut();
+        if let Some(bucket) = queue.and_then(|queue| queues.get_mut(&queue))
+            && !bucket.passes(self.frame.len(), self.now_ns)
+        {
+            return;
+        }
         let key = self.frame.says.get(Field::TunId) as u32;
         let tunnel_key = self.of.tunnels.contains(&port).then_some(key);
         let mut frame = self.frame.holds.clone();
@@ -426,9 +443,9 @@ impl Run<'_> {
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
-        let (frame, set) = (self.frame.clone(), self.set.clone());
+        let (frame, set, queue) = (self.frame.clone(), self.set.clone(), self.queue);
         work(self);
-        (self.frame, self.set) = (frame, set);
+        (self.frame, self.set, self.queue) = (frame, set, queue);
     }
 
     /// OpenFlow 1.3 section 5.10.
@@ -443,6 +460,9 @@ impl Run<'_> {
         }
         for action in set.actions.iter().filter(|a| matches!(a, SetField { .. } | Move { .. })) {
             self.action(action, TableId(0));
+        }
+        if let Some(queue) = set.last(|a| matches!(a, SetQueue(_))) {
+            self.action(&queue, TableId(0));
         }
         let group = set.last(|a| matches!(a, Group(_)));
         let output = set.last(|a| matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood | Normal));
