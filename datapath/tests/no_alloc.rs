@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Instructions, Match, Part, Pipeline, Rule, RuleAction};
+use datapath::pipeline::{Instructions, Match, Part, Pipeline, Rule, RuleAction, TableId};
 use datapath::port::{Null, Port, Slot};
 use datapath::stats::{SharedStats, Snapshot};
 use datapath::worker::{Parts, Publisher, Role, Worker, channel};
@@ -225,4 +225,34 @@ fn adopting_new_rules_allocates_nothing() {
         }
     });
     assert_eq!((seen.worker.adoptions, seen.generation), (48, 49));
+}
+
+/// Long ways through the tables, whose counters need lists; new rules that follow on the last; sweeps that are asked for.
+#[test]
+fn counting_for_rules_allocates_nothing() {
+    const TABLES: u8 = 40;
+    let frames = (0..2000).map(frame).collect();
+    with_worker(1, frames, vec![], 64, |worker, publisher| {
+        turns(worker, 1, 4);
+        let mut pipeline = pipeline(2, vec![], 2);
+        for table in 0..TABLES {
+            let goto = (table + 1 < TABLES).then_some(TableId(table + 1));
+            let matching = Match::any().exact(Field::InPort, 1).with(Field::TpSrc, 0, 0x8000);
+            let output = if goto.is_none() { vec![output(2)] } else { vec![] };
+            let instructions = Instructions { goto, ..Instructions::apply(output) };
+            pipeline.insert(TableId(table), Rule::new(1, matching, instructions));
+        }
+        publisher.publish(pipeline.snapshot());
+        turns(worker, 5, 4);
+        for n in 0..50u32 {
+            let matching = Match::any().exact(Field::TpSrc, u128::from(n)).exact(Field::InPort, 1);
+            pipeline.insert(TableId(0), Rule::new(2, matching, Instructions::default()));
+            publisher.publish(pipeline.snapshot());
+            let from = 10 + 10 * u64::from(n);
+            assert_eq!(allocations(|| turns(worker, from, 8)), 0);
+        }
+        assert_eq!(allocations(|| worker.settle()), 0);
+        let all: u64 = pipeline.tables_counted().iter().map(|table| table.matched).sum();
+        assert!(all > 50 * 8 * 64 * 20, "{all}");
+    });
 }

@@ -79,3 +79,81 @@ fn a_removed_flow_is_gone_and_its_place_is_used_again() {
     assert!(!flows.fits(flow, &key(1, 0)) && flows.find(&key(1, 0)).is_none());
     assert_eq!(put(&mut flows, &key(2, 0), &sources(), answer(2)), flow);
 }
+
+/// So many credits from a number on.
+fn credits(first: u32, count: u32) -> Vec<Credit> {
+    (first..first + count).map(|number| Credit::of(Credit::FIRST.number() + number)).collect()
+}
+
+/// Frames that go by, and lists of every length: each is counted once in each place of its flow's list, whoever is given up
+/// meanwhile.
+#[test]
+fn nothing_that_was_counted_is_lost_when_flows_go() {
+    let (ledger, mut flows) = (Ledger::default(), Megaflows::new(64, Seed::new(1)));
+    let mut wanted = [0u64; 512];
+    for n in 0..20_000u32 {
+        flows.set_now(u64::from(n) * 7);
+        let (source, length) = (n * 31 % 97, n * 17 % 50);
+        let list = credits(n * 13 % 450, length);
+        let flow = match flows.find(&key(source.into(), 0)) {
+            Some(flow) if n % 5 > 0 => flow,
+            _ => flows.insert(&key(source.into(), 0), &sources(), answer(source as u16), &list, &ledger),
+        };
+        let state = &flows.flows[flow.0 as usize];
+        let rest = state.list().map(|list| flows.lists.each(list).collect::<Vec<_>>()).unwrap_or_default();
+        let due = state.inline().iter().map(|number| Credit::of(*number)).chain(rest);
+        due.for_each(|credit| wanted[(credit.number() - Credit::FIRST.number()) as usize] += 1);
+        flows.count(flow, 100);
+        match n % 1000 {
+            7 => flows.remove(flow, &ledger),
+            500 => flows.begin_sweep(),
+            501..900 => drop(flows.sweep(3, &ledger)),
+            _ => {}
+        }
+    }
+    flows.clear(&ledger);
+    for (number, wanted) in (0..).zip(wanted) {
+        let counted = ledger.read(credits(number, 1)[0]);
+        assert_eq!((counted.packets, counted.bytes), (wanted, 100 * wanted), "place {number}");
+    }
+}
+
+#[test]
+fn the_longest_lists_make_room_for_each_other() {
+    let (ledger, mut flows) = (Ledger::default(), Megaflows::new(64, Seed::new(1)));
+    let short = put(&mut flows, &key(1, 0), &sources(), answer(1));
+    let list = vec![Credit::FIRST; CREDITS_MAX];
+    for n in 2..20u16 {
+        let flow = flows.insert(&key(n.into(), 0), &sources(), answer(n), &list, &ledger);
+        flows.count(flow, 60);
+    }
+    assert!(flows.fits(short, &key(1, 0)), "who holds no list is not given up for one");
+    assert_eq!(flows.len(), 2);
+    flows.flush_all(&ledger);
+    assert_eq!(ledger.read(Credit::FIRST).packets, 18 * CREDITS_MAX as u64);
+}
+
+#[test]
+fn a_sweep_is_done_in_parts_and_takes_the_unused() {
+    let (ledger, mut flows) = (Ledger::default(), Megaflows::new(1024, Seed::new(1)));
+    let of = |n: u32| key(n.into(), 0);
+    let insert = |flows: &mut Megaflows, n| {
+        let flow = flows.insert(&of(n), &sources(), answer(1), &credits(0, 1), &ledger);
+        flows.count(flow, 64);
+    };
+    (0..100).for_each(|n| insert(&mut flows, n));
+    flows.set_now(9_000);
+    (100..200).for_each(|n| insert(&mut flows, n));
+    flows.begin_sweep();
+    let parts = (1..).take_while(|_| !flows.sweep(30, &ledger)).count();
+    assert_eq!((parts, flows.len(), ledger.read(Credit::FIRST).packets), (6, 200, 200));
+    assert_eq!(ledger.read(Credit::FIRST).used_ms, 9_000);
+    flows.set_now(10_000);
+    flows.begin_sweep();
+    while !flows.sweep(30, &ledger) {}
+    assert_eq!((flows.len(), flows.find(&of(1)), ledger.read(Credit::FIRST).packets), (100, None, 200));
+    flows.set_now(1 << 33);
+    flows.begin_sweep();
+    while !flows.sweep(30, &ledger) {}
+    assert!(flows.is_empty() && flows.masks() == 0 && flows.high == 0);
+}
