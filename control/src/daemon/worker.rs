@@ -26,7 +26,7 @@ use std::time::Instant;
 const RING: u32 = 1024;
 /// Frames beside those that the rings can hold: those under way in the worker, and room for copies.
 const SPARE: u32 = 512;
-/// Flows that a worker remembers: 128 bytes each, and 104 more for those that are not plain IPv4.
+/// Flows that a worker remembers: 192 bytes each at most, and 120 more for those that are not plain IPv4.
 pub(super) const FLOWS: usize = 1 << 16;
 /// Idle turns before the worker sleeps until a frame comes. A turn without frames takes well under a microsecond.
 const IDLE_TURNS: u32 = 64;
