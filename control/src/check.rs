@@ -45,6 +45,11 @@ pub fn check(path: &Path) -> Report {
             faults.extend(more);
             Rules::default()
         });
+    if faults.is_empty()
+        && let Err(error) = rules.check()
+    {
+        faults.push(Diagnostic::whole(&path.display().to_string(), error.to_string()));
+    }
     let no_flows = faults.is_empty() && rules.flows.is_empty();
     Report {
         warnings: no_flows.then(|| NO_FLOWS.to_string()).into_iter().collect(),

@@ -66,6 +66,20 @@ fn a_fine_configuration_is_told_in_one_line() {
 }
 
 #[test]
+fn flows_that_may_not_overlap_and_do_are_a_fault() {
+    let flows = "priority=5,ip,nw_src=10.0.0.0/8,actions=g1\ncheck_overlap,priority=5,ip,nw_dst=10.0.0.1,actions=g2\n";
+    let directory = directory("overlap", CONFIG, flows);
+    let output = adit(&directory, &["check", "adit.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("flows, line 2: another flow of the same priority"),
+        "{}",
+        stderr(&output)
+    );
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn faults_of_the_configuration_and_of_the_flows_come_together() {
     let config = CONFIG.replace("ofport = 2", "ofport = 1");
     let directory = directory("faults", &config, "in_port=g2,actions=vx1\n");

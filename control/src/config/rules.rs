@@ -4,8 +4,10 @@ use super::read_named;
 use crate::ofproto::{Error, GroupMod, MeterMod, Ofproto, Request, groups_behind};
 use crate::text::{Diagnostic, FlowLine, PortNames, There, parse_flow_lines, parse_groups, parse_meters};
 use anyhow::{Result, anyhow};
-use datapath::pipeline::{Group, GroupId, MeterId, MeterSpec, Rule, TableId};
-use std::collections::{BTreeMap, BTreeSet};
+use datapath::flow::Seed;
+use datapath::pipeline::{Base, Group, GroupId, MeterId, MeterSpec, Rule, TableId};
+use datapath::tunnel::{TunnelTable, Underlay};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 /// What shall be done with frames.
@@ -29,6 +31,15 @@ impl Rules {
     pub fn passing(&self) -> Option<&FlowLine> {
         let passes = |flow: &&FlowLine| flow.properties.idle_timeout > 0 || flow.properties.hard_timeout > 0;
         self.flows.iter().find(passes)
+    }
+
+    /// Whether a switch would take them.
+    ///
+    /// # Errors
+    /// Which of them it refuses, and why: two that overlap, where one of them says that it must not.
+    pub fn check(&self) -> Result<()> {
+        let tunnels = TunnelTable::new(Vec::new(), Seed::new(0))?;
+        self.install(&mut Ofproto::new(Base::new([], tunnels, HashSet::new(), Underlay::default())), 0)
     }
 
     /// Makes them what a switch does: all of them or none.
