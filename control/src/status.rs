@@ -122,7 +122,7 @@ pub struct BandStatus {
 pub struct PortStatus {
     /// Its name.
     pub name: String,
-    /// `uplink` or `guest`.
+    /// `uplink`, `guest`, or `local` for the host itself.
     pub role: String,
     /// OpenFlow number; none for uplinks.
     pub ofport: Option<u32>,

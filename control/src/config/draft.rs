@@ -2,10 +2,15 @@
 
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
-use super::{CONFIG_BYTES_MAX, Config, UPLINKS_MAX, read_text, replay, sections, switching, tunnels};
+use super::{
+    CONFIG_BYTES_MAX, Config, LOCAL_SUFFIX, Mode, Port, UPLINKS_MAX, read_text, replay, sections, switching,
+    tunnels,
+};
 use crate::text::Diagnostic;
+use crate::text::LOCAL;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
+use datapath::pipeline::PortSetup;
 use datapath::tunnel::Counter;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -110,6 +115,20 @@ impl Draft {
         }
         // Packets that may be fragmented are counted for the whole switch.
         let identification = Counter::default();
+        if self.config.bridge.local {
+            let device = format!("{}{LOCAL_SUFFIX}", self.config.bridge.name);
+            let setup = PortSetup::default();
+            let local = Port {
+                name: "LOCAL".into(),
+                device,
+                ofport: LOCAL,
+                mode: Mode::Auto,
+                setup,
+                queues: Vec::new(),
+            };
+            self.names.insert(local.name.clone(), LOCAL);
+            self.config.ports.push(local);
+        }
         for section in many("[[tunnel]]", "tunnel", root, faults) {
             if !laws.room(&section, faults) {
                 return;
@@ -169,6 +188,17 @@ impl Draft {
         bridge.groups = file("groups", &mut section, directory, faults);
         bridge.meters = file("meters", &mut section, directory, faults);
         bridge.learning = sections::learning(&mut section, faults);
+        let local = section.flag("local", faults);
+        bridge.local = local.as_ref().is_some_and(|local| local.value);
+        let longest = sections::NAME_BYTES_MAX - LOCAL_SUFFIX.len();
+        if let Some(local) = local.filter(|local| local.value)
+            && bridge.name.len() > longest
+        {
+            faults.at(
+                &local.span,
+                format!("local = true needs a name of at most {longest} bytes for the bridge"),
+            );
+        }
         bridge.forward_bpdu = section.flag("forward_bpdu", faults).is_some_and(|flag| flag.value);
         section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
     }

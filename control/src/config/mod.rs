@@ -34,6 +34,8 @@ use std::path::{Path, PathBuf};
 
 /// How many ports and tunnels a bridge may have, together.
 pub const PORTS_MAX: usize = 1024;
+/// What the name of the switch's end of the host's own port has behind the bridge's name.
+pub const LOCAL_SUFFIX: &str = "-l";
 /// How many uplinks there may be.
 pub const UPLINKS_MAX: usize = 16;
 /// How many workers there may be.
@@ -78,6 +80,8 @@ pub struct Bridge {
     pub meters: Option<PathBuf>,
     /// What NORMAL remembers.
     pub learning: Learning,
+    /// Whether the host itself is on the bridge, by a device of the bridge's name.
+    pub local: bool,
     /// Whether NORMAL forwards what is addressed to network control.
     pub forward_bpdu: bool,
 }

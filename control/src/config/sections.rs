@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 /// The longest name of a device: the kernel's IFNAMSIZ without the terminating zero (`include/uapi/linux/if.h`).
-const NAME_BYTES_MAX: usize = 15;
+pub(super) const NAME_BYTES_MAX: usize = 15;
 /// How many endpoints an uplink may have.
 const ENDPOINTS_MAX: usize = 256;
 /// The largest number of a core.

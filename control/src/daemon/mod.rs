@@ -8,6 +8,7 @@ mod calls;
 mod filter;
 mod follow;
 mod learn;
+mod local;
 mod mtu;
 mod ports;
 mod report;
@@ -36,6 +37,7 @@ use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::tunnel::{Reach, Underlay};
 use datapath::worker::Role;
+use local::Local;
 use nix::sys::resource::{Resource, setrlimit};
 use ports::Ports;
 use silence::Silence;
@@ -112,6 +114,8 @@ struct Daemon {
     learner: Learner,
     /// Becomes readable when a worker has told something.
     news: UnixDatagram,
+    /// The host's own port, which goes with the switch.
+    _local: Option<Local>,
 }
 
 impl Daemon {
@@ -120,6 +124,10 @@ impl Daemon {
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let (news, bell) = learn::bell().context("out of file descriptors")?;
         let mut workers = Workers::new(cores(&config)?, seed, bell);
+        let local = match config.bridge.local {
+            true => Some(Local::make(&config.bridge.name, workers.count()).await?),
+            false => None,
+        };
         let mut ports = Ports::claim(&config, workers.count()).await?;
         let (tunnels, endpoints) = (config.tunnel_specs(), ports.endpoints.clone());
         let (switching, stations) = (config.switching(), config.stations());
@@ -150,6 +158,7 @@ impl Daemon {
             switch,
             learner: Learner::new(config.bridge.learning),
             news,
+            _local: local,
             config,
             bridge,
             ports,

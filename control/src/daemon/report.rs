@@ -6,6 +6,7 @@ use crate::status::{
     BandStatus, BridgeStatus, DropStatus, MeterStatus, PortStatus, QueueStatus, RemoteStatus, SCHEMA, Status,
     TunnelStatus, WorkerStatus, XdpStatus,
 };
+use crate::text::LOCAL;
 use datapath::flow::OfPort;
 use datapath::pipeline::{Meter, MeterId, Metered, Queue, QueueId, Queued};
 use datapath::stats::{DropReason, PortCounters};
@@ -23,7 +24,12 @@ impl Daemon {
             let verdicts = port.attachment.as_ref().and_then(|attachment| attachment.verdicts().ok());
             PortStatus {
                 name: port.name.clone(),
-                role: if port.role == Role::Uplink { "uplink" } else { "guest" }.to_string(),
+                role: match port.role {
+                    Role::Uplink => "uplink",
+                    Role::Guest(LOCAL) => "local",
+                    Role::Guest(_) => "guest",
+                }
+                .to_string(),
                 ofport: match port.role {
                     Role::Guest(ofport) => Some(ofport.0),
                     Role::Uplink => None,

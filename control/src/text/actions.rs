@@ -267,7 +267,7 @@ impl<'a> Reading<'a> {
             return Err(word.key.fault(format!("the action {name} is not supported yet")));
         }
         let is_port = self.known.ports.number(name.trim_matches('"')).is_some()
-            || matches!(lower.as_str(), "in_port" | "all" | "flood" | "normal")
+            || matches!(lower.as_str(), "in_port" | "all" | "flood" | "normal" | "local")
             || name.bytes().all(|byte| byte.is_ascii_digit());
         if !is_port {
             let known = words::ACTIONS.iter().copied().chain(self.known.ports.names());

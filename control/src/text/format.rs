@@ -7,7 +7,7 @@ use super::context::{ARP, Context, Needs, TAG_PRESENT};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags;
 use super::parts::write_part;
-use super::ports::PortNames;
+use super::ports::{LOCAL, PortNames};
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
 use datapath::flow::{Field, OfPort};
@@ -208,6 +208,7 @@ fn write_port(number: u128, ports: &dyn PortNames) -> String {
     let Ok(number) = u32::try_from(number) else { return number.to_string() };
     match ports.name(OfPort(number)) {
         Some(name) => name.into(),
+        None if OfPort(number) == LOCAL => "LOCAL".into(),
         None => number.to_string(),
     }
 }
@@ -281,6 +282,7 @@ fn mac(value: u128) -> String {
 
 fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -> String {
     match action {
+        RuleAction::Output(LOCAL) => "LOCAL".into(),
         RuleAction::Output(port) => format!("output:{}", write_port(port.0.into(), ports)),
         RuleAction::InPort => "IN_PORT".into(),
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),

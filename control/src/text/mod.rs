@@ -35,7 +35,7 @@ pub use diagnostic::Diagnostic;
 pub use format::{format_actions, format_flow, format_instructions, format_match, format_rule};
 pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_group_requests, parse_groups};
 pub use meters::{METERS_MAX, format_meter, parse_meters};
-pub use ports::{NoNames, OFPORT_MAX, PortNames};
+pub use ports::{LOCAL, NoNames, OFPORT_MAX, PortNames};
 pub use properties::Properties;
 pub use requests::{FlowRequest, parse_filter, parse_flow_requests};
 pub(crate) use value::read_mac;

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// The largest number that an ordinary port can have; larger ones are reserved (OpenFlow 1.0 section 5.3.1, `OFPP_MAX`).
 pub const OFPORT_MAX: u32 = 0xfeff;
 
+/// The host's own port under its number in OpenFlow 1.0 (section 5.2.1, `OFPP_LOCAL`), by which flows of Open vSwitch know it.
+pub const LOCAL: OfPort = OfPort(0xfffe);
+
 /// Ports by name and by number.
 pub trait PortNames {
     /// The number of the port of that name.

@@ -4,7 +4,7 @@
 
 use super::context::TAG_PRESENT;
 use super::fields::{Form, Name};
-use super::ports::{OFPORT_MAX, PortNames};
+use super::ports::{LOCAL, OFPORT_MAX, PortNames};
 use super::suggest::did_you_mean;
 use datapath::flow::{Field, OfPort};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -150,11 +150,15 @@ pub(super) fn read_port(text: &str, ports: &dyn PortNames) -> Result<OfPort, Str
     if quoted.is_none() && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse() {
             Ok(number @ 1..=OFPORT_MAX) => Ok(OfPort(number)),
+            Ok(number) if OfPort(number) == LOCAL => Ok(LOCAL),
             _ => Err(format!("{text} is no port number: 1 to {OFPORT_MAX}")),
         };
     }
-    const RESERVED: [&str; 10] =
-        ["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"];
+    if quoted.is_none() && name.eq_ignore_ascii_case("local") {
+        return Ok(LOCAL);
+    }
+    const RESERVED: [&str; 9] =
+        ["in_port", "table", "normal", "flood", "all", "controller", "any", "none", "unset"];
     if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
         return Err(format!("the reserved port {} is not supported yet here", name.to_ascii_uppercase()));
     }
@@ -266,7 +270,7 @@ mod tests {
             ("nw_tos", "5"),
             ("in_port", "0"),
             ("in_port", "65280"),
-            ("in_port", "LOCAL"),
+            ("in_port", "65533"),
         ] {
             assert!(condition(name, text).is_err(), "{name}={text}");
         }
