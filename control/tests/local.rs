@@ -61,7 +61,7 @@ fn what_a_killed_switch_has_left_behind_is_taken_up() {
     ip(&host.netns, "link add br0 type veth peer name x0");
     let mut adit = host.start(&config("auto"), "actions=normal\n");
     let status = adit.wait(PATIENCE, &Stop::default()).expect("it ends");
-    let said = adit.last_lines();
-    assert!(status.code() == Some(1) && said.contains("there is one already"), "{said}");
+    assert_eq!(status.code(), Some(1));
+    assert!(soon(|| adit.last_lines().contains("there is one already")), "{}", adit.last_lines());
     assert!(is_there(&host, "br0"));
 }
