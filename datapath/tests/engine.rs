@@ -15,11 +15,12 @@ use datapath::pipeline::{
     translate,
 };
 use datapath::stats::DropReason;
+use datapath::tunnel::{self, TunnelSpec, Underlay};
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{Ran, Reference, Sent, meters, seen};
+use reference::{Outer, Ran, Reference, Sent, meters, seen};
 use std::collections::BTreeMap;
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
@@ -44,7 +45,10 @@ fn both(
     meters: Meters,
     setups: BTreeMap<OfPort, PortSetup>,
 ) -> (Pipeline, Reference) {
-    let mut pipeline = pipeline(1, vec![], GUESTS);
+    let mut underlay = Underlay::default();
+    underlay.insert(ip(THERE), reach());
+    let tunnel = TunnelSpec { tos: tunnel::Outer::Inherit, ttl: tunnel::Outer::Inherit, ..tunnel(THERE) };
+    let mut pipeline = pipeline_over(1, vec![], GUESTS, vec![tunnel], underlay, &[HERE]);
     pipeline.set_switching(Switching { ports: setups.clone(), ..Switching::default() });
     let mut reference = Reference {
         ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
@@ -113,11 +117,20 @@ fn told(out: &[(u16, Vec<u8>)]) -> Vec<Sent> {
     let told = |(port, bytes): &(u16, Vec<u8>)| match port {
         0 => {
             let key = u32::from_be_bytes([0, bytes[46], bytes[47], bytes[48]]);
-            seen(TUNNEL, Some(key), &bytes[50..])
+            assert_eq!(checksum(&bytes[14..34]), 0xffff, "the outer header adds up");
+            let outer = Outer { key, tos: bytes[15], ttl: bytes[22] };
+            seen(TUNNEL, Some(outer), &bytes[50..])
         }
         _ => seen((*port).into(), None, bytes),
     };
     out.iter().map(told).collect()
+}
+
+/// RFC 1071: the sum of 16-bit words, all ones for a header that is right.
+fn checksum(header: &[u8]) -> u16 {
+    let words = header.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+    let sum: u32 = words.sum();
+    ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
 /// In the order of [`through`]: by port, the tunnel first.

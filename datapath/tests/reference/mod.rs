@@ -29,7 +29,7 @@ pub(crate) struct Reference {
     pub(crate) queues: RefCell<BTreeMap<(u32, u32), meters::Bucket>>,
     /// All bridge ports, in order.
     pub(crate) ports: Vec<u32>,
-    /// Those of them that are tunnels which take their key from the flow.
+    /// Those of them that are tunnels which take their key from the flow, and inherit type of service and time to live.
     pub(crate) tunnels: Vec<u32>,
     /// What the ports are to NORMAL; those that are not here are trunks of no tenant.
     pub(crate) setups: BTreeMap<u32, PortSetup>,
@@ -59,11 +59,33 @@ pub(crate) struct Ran {
     pub(crate) met: BTreeMap<(u64, u16, u64), u32>,
 }
 
+/// What outer headers say of the frame inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outer {
+    pub(crate) key: u32,
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+}
+
+impl Outer {
+    /// RFC 6040 section 4.1 for the two lower bits of the type of service; the rest is inherited, from IP only.
+    fn of(says: &FlowKey) -> Outer {
+        let key = says.get(Field::TunId) as u32;
+        match says.get(Field::EthType) {
+            0x0800 | 0x86dd => {
+                let (tos, ttl) = (says.get(Field::NwTos) as u8, says.get(Field::NwTtl) as u8);
+                Outer { key, tos, ttl: if ttl == 0 { 1 } else { ttl } }
+            }
+            _ => Outer { key, tos: 0, ttl: 64 },
+        }
+    }
+}
+
 /// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) port: u32,
-    pub(crate) tunnel_key: Option<u32>,
+    pub(crate) tunnel: Option<Outer>,
     /// Outermost first.
     pub(crate) tags: Vec<u16>,
     /// What else the frame says.
@@ -428,8 +450,7 @@ impl Run<'_> {
         {
             return;
         }
-        let key = self.frame.says.get(Field::TunId) as u32;
-        let tunnel_key = self.of.tunnels.contains(&port).then_some(key);
+        let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says));
         let mut frame = self.frame.holds.clone();
         frame.words_mut()[23..].fill(0);
         // A message that became another has no such fields any more.
@@ -439,7 +460,7 @@ impl Run<'_> {
         for field in [Field::InPort, Field::VlanTci, Field::InnerVlanTci, Field::TunId] {
             frame.set(field, 0);
         }
-        self.ran.sent.push(Sent { port, tunnel_key, tags: self.frame.tags.clone(), frame });
+        self.ran.sent.push(Sent { port, tunnel, tags: self.frame.tags.clone(), frame });
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
@@ -506,7 +527,7 @@ impl Run<'_> {
 }
 
 /// A frame as it came out, in the reference's words.
-pub(crate) fn seen(port: u32, tunnel_key: Option<u32>, bytes: &[u8]) -> Sent {
+pub(crate) fn seen(port: u32, tunnel: Option<Outer>, bytes: &[u8]) -> Sent {
     let (mut bytes, mut tags) = (bytes.to_vec(), Vec::new());
     while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) {
         tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | PRESENT as u16);
@@ -514,5 +535,5 @@ pub(crate) fn seen(port: u32, tunnel_key: Option<u32>, bytes: &[u8]) -> Sent {
     }
     let mut frame = FlowKey::default();
     datapath::flow::extract(&bytes, OfPort(0), None, &mut frame).expect("a whole frame");
-    Sent { port, tunnel_key, tags, frame }
+    Sent { port, tunnel, tags, frame }
 }
