@@ -124,6 +124,17 @@ fn a_case_has_its_parts_and_no_more() {
     }
 }
 
+/// docs/rfc.md says of each clause which test shows it.
+#[test]
+fn every_case_that_the_docs_name_is_there() {
+    let text = include_str!("../../docs/rfc.md");
+    let cases: BTreeSet<_> = Case::all().unwrap().into_iter().map(|case| case.name).collect();
+    let words = text.split('`').skip(1).step_by(2);
+    let sentences = words.filter(|word| word.matches('_').count() >= 4 && !word.contains([':', '/', '=']));
+    let (there, missing): (Vec<_>, Vec<_>) = sentences.partition(|word| cases.contains(*word));
+    assert!(there.len() > 30 && missing.is_empty(), "no such cases: {missing:?}");
+}
+
 /// A Python that has scapy.
 fn python() -> Option<&'static str> {
     let has_scapy = |python: &&str| {
