@@ -67,6 +67,7 @@ const ALWAYS: &[Field] = &[
     Field::TunIpv6Src,
     Field::TunIpv6Dst,
     Field::ConjId,
+    Field::PktMark,
     Field::Metadata,
     Field::Reg0,
     Field::Reg7,
@@ -120,7 +121,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let registers = [Field::Reg1, Field::Xreg3, Field::Xxreg0, Field::Metadata, Field::TunId, Field::EthDst];
     let field = |pick: usize| registers[pick % registers.len()];
     let port = OfPort(1 + value as u32 % 0xfeff);
-    match prefix % 10 {
+    match prefix % 13 {
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
         1 if whole => RuleAction::All,
         1 => RuleAction::Normal,
@@ -135,6 +136,9 @@ fn anywhere(draw: &Draw) -> RuleAction {
         5 => RuleAction::Resubmit { port: Some(port), table: whole.then_some(TableId(random as u8 % 254)) },
         6 => RuleAction::Resubmit { port: None, table: Some(TableId(random as u8 % 254)) },
         7 => RuleAction::Clone(Vec::new()),
+        9 => RuleAction::Push(part(field(pick), value, random)),
+        10 => RuleAction::Pop(part(field(pick), value, random)),
+        11 => RuleAction::Exit,
         8 => RuleAction::Note(vec![value as u8; 6 + 8 * (pick % 3)].into()),
         _ => RuleAction::Clone(vec![RuleAction::Output(port), RuleAction::Clone(vec![RuleAction::InPort])]),
     }
@@ -142,8 +146,8 @@ fn anywhere(draw: &Draw) -> RuleAction {
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    use RuleAction::{Clone, Note, OutputReg, Resubmit};
-    !matches!(action, OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_))
+    use RuleAction::{Clone, Exit, Note, OutputReg, Pop, Push, Resubmit};
+    !matches!(action, OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | Exit)
 }
 
 prop_compose! {

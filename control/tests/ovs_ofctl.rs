@@ -221,6 +221,9 @@ const ACCEPTED: &[&str] = &[
     "sctp6,actions=mod_tp_src:1,mod_tp_dst:80,1",
     "icmp6,icmp_type=135,icmp_code=0,actions=set_field:fe80::3->nd_target,set_field:aa:aa:aa:aa:aa:aa->nd_sll,1",
     "icmp6,icmp_type=136,actions=set_field:fe80::/64->nd_target,load:5->NXM_NX_ND_TLL[0..15],move:reg0[]->nd_target[0..31],1",
+    "actions=push:reg0[],pop:reg1[0..15],push:NXM_OF_IN_PORT[],push:eth_src[],exit,1",
+    "ip,actions=push:ip_src[],push:ip_dst[],pop:ip_src[],pop:ip_dst[],clone(exit),1",
+    "pkt_mark=5/7,conj_id=1,actions=set_field:3->pkt_mark,set_field:1/3->pkt_mark,load:5->NXM_NX_PKT_MARK[],1",
     "actions=note,note:,note:aabb,note:aa.bb.cc.dd.ee.ff,note:0102030405.06.07,1",
 ];
 
@@ -390,6 +393,12 @@ const REFUSED: &[&str] = &[
     "icmp6,icmp_type=135,actions=set_field:aa:aa:aa:aa:aa:aa->nd_tll",
     "icmp6,actions=set_field:fe80::3->nd_target",
     "tcp,actions=set_field:80->sctp_dst",
+    "actions=push:foo[]",
+    "actions=pop:conj_id[]",
+    "actions=pop:ip_src[]",
+    "actions=push",
+    "actions=write_actions(exit)",
+    "actions=write_actions(push:reg0[])",
     "actions=note:zz",
     "actions=note:123",
     "actions=write_actions(note:01)",

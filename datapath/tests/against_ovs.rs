@@ -206,7 +206,19 @@ fn action(class: Class, table: u8) -> BoxedStrategy<RuleAction> {
         value: port,
         mask: Field::InPort.max(),
     });
-    let flat = prop_oneof![16 => leaf(class), 4 => resubmit, 2 => group_of(1..4), 1 => came_by].boxed();
+    let part = |field, offset, bits| Part { field, offset, bits };
+    let parts = vec![
+        part(Field::EthSrc, 0, 48),
+        part(Field::EthDst, 0, 8),
+        part(Field::Reg0, 0, 32),
+        part(Field::Reg1, 1, 4),
+    ];
+    let stacked = (select(parts), any::<bool>())
+        .prop_map(|(part, push)| if push { RuleAction::Push(part) } else { RuleAction::Pop(part) });
+    let exit = Just(RuleAction::Exit);
+    let flat =
+        prop_oneof![16 => leaf(class), 4 => resubmit, 2 => group_of(1..4), 1 => came_by, 3 => stacked, 1 => exit]
+            .boxed();
     let clone = vec(flat.clone(), 1..4).prop_map(RuleAction::Clone);
     prop_oneof![8 => flat, 1 => clone].boxed()
 }

@@ -112,6 +112,7 @@ pub(super) const NAMES: &[Name] = {
     use Set::{Instead, NotYet, ReadOnly, When};
     &[
         name(&["conj_id"], Field::ConjId, Decimal, EXACT, Nothing, ReadOnly).called(&["NXM_NX_CONJ_ID"]),
+        register(&["pkt_mark"], Field::PktMark, &["NXM_NX_PKT_MARK"]),
         name(&["in_port"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["NXM_OF_IN_PORT"], 16),
         name(&["in_port_oxm"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["OXM_OF_IN_PORT"], 32),
         name(&["eth_src", "dl_src"], Field::EthSrc, Mac, MASK, Nothing, When(Nothing))

@@ -95,6 +95,11 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
             && (protocol.protocol.is_none() || protocol.protocol == context.protocol)
     });
     let mut proto_shown = false;
+    let (mark, mask) = get(Field::PktMark);
+    if mask != 0 {
+        let mark = write_condition(Form::Hexadecimal(1), Field::PktMark, mark, mask);
+        out.push(format!("pkt_mark={mark}"));
+    }
     let (id, mask) = get(Field::ConjId);
     if mask != 0 {
         out.push(format!("conj_id={}", write_condition(Form::Decimal, Field::ConjId, id, mask)));
@@ -308,6 +313,9 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         }
         RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
         RuleAction::Note(bytes) => write_note(bytes),
+        RuleAction::Push(part) => format!("push:{}", write_part(part, context)),
+        RuleAction::Pop(part) => format!("pop:{}", write_part(part, context)),
+        RuleAction::Exit => "exit".into(),
         RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }

@@ -54,6 +54,34 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// `push:FIELD[BITS]`.
+    pub(super) fn push_part(&mut self, word: Word<'_>) -> Result<(), Fault> {
+        self.not_in_a_set(&word)?;
+        let from = self.source(word.argument()?)?;
+        self.push_action(RuleAction::Push(from));
+        Ok(())
+    }
+
+    /// `pop:FIELD[BITS]`.
+    pub(super) fn pop_part(&mut self, word: Word<'_>) -> Result<(), Fault> {
+        self.not_in_a_set(&word)?;
+        let target = word.argument()?;
+        let to = read_part(target)?;
+        self.check(to.name, target)?;
+        if to.part.field == Field::VlanTci {
+            return Err(target.fault("a whole tag is not popped: pop to vlan_vid or vlan_pcp"));
+        }
+        self.push_action(RuleAction::Pop(to.part));
+        Ok(())
+    }
+
+    pub(super) fn exit(&mut self, word: Word<'_>) -> Result<(), Fault> {
+        self.not_in_a_set(&word)?;
+        word.bare()?;
+        self.push_action(RuleAction::Exit);
+        Ok(())
+    }
+
     /// Part of a field that every frame of this flow has.
     pub(super) fn source(&self, text: Span<'_>) -> Result<Part, Fault> {
         let NamedPart { name, part } = read_part(text)?;

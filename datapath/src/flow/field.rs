@@ -124,6 +124,8 @@ fields! {
     Metadata = "metadata", 23, 0, 64;
     /// Number of the conjunction that a table is asked about again for; zero otherwise (`crate::pipeline::Table`).
     ConjId = "conj_id", 24, 0, 32;
+    /// A mark for the host's own use: zero at first, since no port has one.
+    PktMark = "pkt_mark", 24, 32, 32;
     /// Register 0: zero at first, for the rules to use.
     Reg0 = "reg0", 25, 32, 32;
     /// Register 1: zero at first, for the rules to use.

@@ -45,7 +45,10 @@ impl Slot {
             RuleAction::Clone(_)
             | RuleAction::Conjunction(_)
             | RuleAction::Note(_)
-            | RuleAction::PopQueue => Slot::Nowhere,
+            | RuleAction::PopQueue
+            | RuleAction::Push(_)
+            | RuleAction::Pop(_)
+            | RuleAction::Exit => Slot::Nowhere,
         }
     }
 }

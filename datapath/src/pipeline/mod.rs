@@ -15,6 +15,7 @@ pub mod observer;
 mod queues;
 pub mod recent;
 pub mod rule;
+mod stack;
 mod state;
 mod stations;
 pub mod table;

@@ -202,6 +202,13 @@ pub enum RuleAction {
     Conjunction(Clause),
     /// Not done: bytes for whoever reads the rule.
     Note(Box<[u8]>),
+    /// Put the value of part of a field away.
+    Push(Part),
+    /// Write what was put away last into part of a field, as much as there is room for; nothing when there is nothing.
+    Pop(Part),
+    /// The end of all actions, here, around a clone, and where this table was asked from; not of the action set. What is
+    /// behind a bucket is still done.
+    Exit,
 }
 
 /// The part of a rule in a conjunction: frames that fit a rule of each clause fit the conjunction.

@@ -10,6 +10,7 @@ use super::action_set::ActionSet;
 use super::group::{Bucket, GroupKind};
 use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
+use super::stack::Stack;
 use super::state::State;
 use super::table::{Installed, Table};
 use super::translation::Translation;
@@ -50,6 +51,8 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
         state,
         set: ActionSet::default(),
         queue: None,
+        stack: Stack::EMPTY,
+        exited: false,
         depth: 0,
         lookups: 0,
         end: None,
@@ -69,6 +72,9 @@ pub(super) struct Walk<'a, O> {
     set: ActionSet<'a>,
     /// What outputs go through, where the port has one of this number.
     queue: Option<QueueId>,
+    stack: Stack,
+    /// No more actions are done.
+    exited: bool,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
@@ -85,9 +91,11 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// What was written into the action set, at the end of the pipeline or of a clone of it.
     fn own_action_set(&mut self) {
+        let exited = std::mem::take(&mut self.exited);
         let set = std::mem::take(&mut self.set);
         self.observer.action_set();
         self.action_set(&set);
+        self.exited |= exited;
     }
 
     /// The first table is asked as if the frame had come in by `port`; actions and later tables know better.
@@ -198,12 +206,36 @@ impl<'a, O: Observer> Walk<'a, O> {
                 RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
                 RuleAction::SetQueue(queue) => self.queue = Some(*queue),
                 RuleAction::PopQueue => self.queue = None,
-                RuleAction::Resubmit { port, table: to } => self.resubmit(*port, to.unwrap_or(table)),
+                RuleAction::Push(part) => {
+                    let value = self.state.read(*part, self.out);
+                    if !self.stack.push(value) {
+                        self.out.refuse();
+                        return false;
+                    }
+                }
+                RuleAction::Pop(part) => {
+                    if let Some(value) = self.stack.pop() {
+                        self.state.set(part.field, value << part.offset, part.mask(), self.out);
+                    }
+                }
+                RuleAction::Exit => {
+                    self.exited = true;
+                    return false;
+                }
+                RuleAction::Resubmit { port, table: to } => {
+                    self.resubmit(*port, to.unwrap_or(table));
+                    if self.exited {
+                        return false;
+                    }
+                }
                 RuleAction::Clone(actions) => {
                     self.cloned("clone", |walk| {
                         walk.actions(actions, table);
                         walk.own_action_set();
                     });
+                    if self.exited {
+                        return false;
+                    }
                 }
             }
         }
@@ -372,6 +404,7 @@ impl<'a, O: Observer> Walk<'a, O> {
             let mut set = ActionSet::default();
             bucket.actions.iter().for_each(|action| set.write(action));
             walk.action_set(&set);
+            walk.exited = false;
         });
     }
 
@@ -399,10 +432,9 @@ impl<'a, O: Observer> Walk<'a, O> {
             let at = walk.out.len();
             walk.out.push(Action::Clone(0));
             let state = walk.state.clone();
-            let (set, queue) = (walk.set, walk.queue);
+            let (set, stack, queue) = (walk.set, walk.stack, walk.queue);
             work(walk);
-            walk.queue = queue;
-            walk.set = set;
+            (walk.set, walk.stack, walk.queue) = (set, stack, queue);
             walk.state = state;
             walk.out.close_clone(at);
         });

@@ -165,6 +165,9 @@ fn action(action: &RuleAction, matching: &Match) -> String {
             table.map_or(String::new(), |table| table.0.to_string()),
         ),
         RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
+        RuleAction::Push(from) => format!("push:{}", part(from, matching)),
+        RuleAction::Pop(to) => format!("pop:{}", part(to, matching)),
+        RuleAction::Exit => "exit".into(),
         RuleAction::Note(bytes) => {
             let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("note:{}", bytes.join("."))

@@ -246,6 +246,22 @@ fn leaf() -> impl Strategy<Value = RuleAction> {
     prop_oneof![8 => set(), 4 => moved(), 2 => tag(), 2 => Just(RuleAction::DecTtl), 8 => output(), 1 => queue]
 }
 
+/// What an action set does not have: parts of fields put away and taken back, and the end of it all.
+fn stacked() -> impl Strategy<Value = RuleAction> {
+    let part = select(vec![
+        Part { field: Field::Reg0, offset: 0, bits: 32 },
+        Part { field: Field::Reg1, offset: 2, bits: 4 },
+        Part { field: Field::NwDst, offset: 0, bits: 8 },
+        Part { field: Field::EthSrc, offset: 0, bits: 48 },
+        Part { field: Field::TpDst, offset: 0, bits: 16 },
+    ]);
+    prop_oneof![
+        2 => part.clone().prop_map(RuleAction::Push),
+        2 => part.prop_map(RuleAction::Pop),
+        1 => Just(RuleAction::Exit),
+    ]
+}
+
 fn action(table: u8) -> BoxedStrategy<RuleAction> {
     if table == LAST {
         return leaf().boxed();
@@ -254,7 +270,7 @@ fn action(table: u8) -> BoxedStrategy<RuleAction> {
     let resubmit = (port, table + 1..=LAST)
         .prop_map(|(port, table)| RuleAction::Resubmit { port, table: Some(TableId(table)) });
     let group = (0..4u32).prop_map(|id| RuleAction::Group(GroupId(id)));
-    let flat = prop_oneof![8 => leaf(), 2 => resubmit, 1 => group].boxed();
+    let flat = prop_oneof![8 => leaf(), 2 => resubmit, 1 => group, 1 => stacked()].boxed();
     let clone = vec(flat.clone(), 0..4).prop_map(RuleAction::Clone);
     prop_oneof![8 => flat, 1 => clone].boxed()
 }

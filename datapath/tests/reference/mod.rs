@@ -163,10 +163,11 @@ impl Reference {
         let untagged = len - 4 * tags.len();
         let links = [Field::NdSll, Field::NdTll].map(|field| key.get(field) != 0);
         let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false, links };
-        let (set, ran) = (Set::default(), Ran::default());
-        let mut run = Run { of: self, now_ns, queue: None, frame, set, ran };
+        let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
+        let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, ran };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
+        run.exited = false;
         run.action_set(&set);
         run.ran
     }
@@ -330,6 +331,8 @@ struct Run<'a> {
     queue: Option<u32>,
     frame: Frame,
     set: Set,
+    stack: Vec<u128>,
+    exited: bool,
     ran: Ran,
 }
 
@@ -410,14 +413,32 @@ impl Run<'_> {
             RuleAction::SetQueue(queue) => self.queue = Some(queue.0),
             RuleAction::PopQueue => self.queue = None,
             RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
+            RuleAction::Push(part) => self.stack.push(self.read(*part)),
+            RuleAction::Pop(part) => {
+                if let Some(value) = self.stack.pop() {
+                    self.frame.set(part.field, value << part.offset, ((1 << part.bits) - 1) << part.offset);
+                }
+            }
+            RuleAction::Exit => {
+                self.exited = true;
+                return false;
+            }
             RuleAction::Resubmit { port, table: to } => {
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
+                return !self.exited;
             }
-            RuleAction::Clone(actions) => self.on_a_copy(|run| {
-                run.actions(actions, table);
-                let set = std::mem::take(&mut run.set);
-                run.action_set(&set);
-            }),
+            RuleAction::Clone(actions) => {
+                let mut exited = false;
+                self.on_a_copy(|run| {
+                    run.actions(actions, table);
+                    exited = std::mem::take(&mut run.exited);
+                    let set = std::mem::take(&mut run.set);
+                    run.action_set(&set);
+                    exited |= run.exited;
+                });
+                self.exited = exited;
+                return !exited;
+            }
         }
         true
     }
@@ -465,8 +486,10 @@ impl Run<'_> {
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
         let (frame, set, queue) = (self.frame.clone(), self.set.clone(), self.queue);
+        let stack = self.stack.clone();
         work(self);
         (self.frame, self.set, self.queue) = (frame, set, queue);
+        (self.stack, self.exited) = (stack, false);
     }
 
     /// OpenFlow 1.3 section 5.10.
