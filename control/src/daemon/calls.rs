@@ -77,7 +77,8 @@ impl Daemon {
     pub(super) async fn expire(&mut self) {
         let sweeper = self.workers.sweeper();
         sweeper.settle().await;
-        let applied = self.switch.expire(self.workers.now_ms());
+        self.looked_ms = self.workers.now_ms();
+        let applied = self.switch.expire(self.looked_ms);
         self.publish_if_changed(&applied);
     }
 

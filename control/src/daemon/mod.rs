@@ -103,6 +103,8 @@ struct Daemon {
     switch: Ofproto,
     /// Of which its remote ends are followed ([`Ofproto::remotes_changed`]).
     remotes_known: u64,
+    /// When it was last looked for flows whose time is over, by the workers' clock.
+    looked_ms: u64,
     /// The names of the bridge's ports.
     names: Arc<BTreeMap<String, OfPort>>,
     /// The underlay that it knows.
@@ -155,6 +157,7 @@ impl Daemon {
         Ok(Daemon {
             names: Arc::new(config.port_names()),
             remotes_known: switch.remotes_changed(),
+            looked_ms: 0,
             switch,
             learner: Learner::new(config.bridge.learning),
             news,
@@ -217,8 +220,11 @@ impl Daemon {
     /// When to look for flows whose time is over.
     fn next_expiry(&self) -> tokio::time::Instant {
         let now = self.workers.now_ms();
-        let until = self.switch.deadline().map_or(REVIEW_MS, |deadline| deadline.saturating_sub(now));
-        tokio::time::Instant::now() + Duration::from_millis(until.clamp(EXPIRY_MS, REVIEW_MS))
+        // Counted from the last look and not from now: however often something else happens, the time comes.
+        let earliest = self.looked_ms + EXPIRY_MS;
+        let due = self.switch.deadline().map_or(now + REVIEW_MS, |deadline| deadline.max(earliest));
+        let until = due.saturating_sub(now).min(REVIEW_MS);
+        tokio::time::Instant::now() + Duration::from_millis(until)
     }
 
     fn announce(&mut self) {
