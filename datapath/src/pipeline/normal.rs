@@ -81,11 +81,11 @@ impl<O: Observer> Walk<'_, O> {
         match located {
             Some(Located { place, .. }) if self.pipeline.target(place.port).is_some() => {
                 self.observer.remark(format_args!("{} is behind port {}", Mac(target), place.port));
-                self.to_one(&taken, place)
+                self.send_to_one(&taken, place)
             }
             _ => {
                 self.observer.remark(format_args!("{} is not known: to all ports", Mac(target)));
-                self.to_all(&taken)
+                self.send_to_all(&taken)
             }
         }
     }
@@ -149,7 +149,7 @@ impl<O: Observer> Walk<'_, O> {
         sender(self.origin)
     }
 
-    fn to_one(&mut self, taken: &Taken, place: Place) -> Result<(), DropReason> {
+    fn send_to_one(&mut self, taken: &Taken, place: Place) -> Result<(), DropReason> {
         if place.port == taken.port {
             return Err(DropReason::BehindInput);
         }
@@ -162,7 +162,7 @@ impl<O: Observer> Walk<'_, O> {
         Ok(())
     }
 
-    fn to_all(&mut self, taken: &Taken) -> Result<(), DropReason> {
+    fn send_to_all(&mut self, taken: &Taken) -> Result<(), DropReason> {
         let pipeline = self.pipeline;
         let exits = || pipeline.ports().filter_map(|port| taken.exit(port, pipeline));
         let mut shapes = [None; SHAPES_MAX];

@@ -78,7 +78,7 @@ impl Run<'_> {
         let field = |field| self.frame.says.get(field) as u64;
         let (source, target, ether_type) =
             (field(Field::EthSrc), field(Field::EthDst), field(Field::EthType));
-        if !of.ports.contains(&port) || target >> 4 == 0x0180_c200_000 {
+        if !of.ports.contains(&port) || target >> 4 == 0x0018_0c20_0000 {
             return;
         }
         let setup = of.setup(port);
