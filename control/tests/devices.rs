@@ -7,14 +7,15 @@ mod like_ovs;
 mod switch;
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::unix::fs::chown;
 use std::process::Command;
 use std::time::Duration;
 
 use control::api::Client;
 use control::lab::{Process, Stop, checksum};
+use socket2::{Domain, Protocol, Socket, Type};
 use switch::{ACROSS, Host, PATIENCE, TUNNELLED, ip, one_uplink, reaches, soon, tcp, two_guests};
 
 /// Our end of the underlay, where `g2` is the uplink.
@@ -61,6 +62,36 @@ fn an_uplink_in_mode_packet_counts_no_traffic_of_the_host_and_the_kernel_answers
     assert_eq!((host.drops("tunnel_header"), host.port("g2").rx_packets), (1, 1));
     assert!(adit.end().expect("ended").success());
     assert!(soon(|| hears().expect("heard") == ErrorKind::ConnectionRefused));
+}
+
+/// GRE is no UDP: for this the kernel asks who has a raw socket.
+#[test]
+fn the_kernel_refuses_no_gre_that_adit_takes_in_mode_packet() {
+    let Some(host) = Host::new() else { return };
+    let (_guest, other) = (host.guest(1), host.guest(2));
+    host.netns.addr("g2", HERE.into(), 24).expect("an address");
+    // ICMP, destination unreachable, by its protocol (RFC 792), behind an IPv4 header of 20 bytes.
+    let refused = || {
+        let answered = other.netns.run(|| {
+            let raw = |protocol| Socket::new(Domain::IPV4, Type::RAW, Some(protocol)).expect("a raw socket");
+            let (sender, listener) = (raw(Protocol::from(47)), raw(Protocol::ICMPV4));
+            listener.set_read_timeout(Some(Duration::from_millis(200))).expect("set");
+            // A whole header, and no frame inside, so that nothing is switched.
+            sender.send_to(&[0, 0, 0x65, 0x58], &SocketAddrV4::new(HERE, 0).into()).expect("sent");
+            let mut answer = [0; 64];
+            (&listener).read(&mut answer).is_ok_and(|len| len > 21 && answer[20..22] == [3, 2])
+        });
+        answered.expect("a namespace")
+    };
+    assert!(soon(refused));
+    let config = one_uplink("packet", &format!("endpoints = [\"{HERE}\"]")).replace("vxlan", "gre");
+    let adit = host.adit(&config, TUNNELLED);
+    // Such answers are limited to one a second.
+    std::thread::sleep(Duration::from_millis(1200));
+    assert!(!refused());
+    assert_eq!((host.drops("unknown_tunnel"), host.drops("not_tunnel")), (1, 0));
+    assert!(adit.end().expect("ended").success());
+    assert!(soon(refused));
 }
 
 /// As the tap of a virtual machine that is shut down and started again.
