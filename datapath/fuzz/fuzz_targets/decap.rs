@@ -1,7 +1,8 @@
 //! Bytes behind the outer IP header into ports of every kind of tunnel. A packet that is refused is as it was. What comes out of one that
 //! is not goes into the same tunnel again, and comes out of that as it went in.
 //!
-//! The first byte of the input chooses IP's version, its protocol and its congestion marks; the rest follows the IP header.
+//! The first byte of the input chooses IP's version, its protocol and its congestion marks, and whether the port or the protocol type
+//! behind it is put right; the rest follows the IP header.
 #![no_main]
 
 use af_xdp::{ChunkSize, Umem, UmemConfig};
@@ -21,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     if payload.len() > 2048 {
         return;
     }
-    let packet = outer(*choice, payload);
+    let packet = outer(*choice, &plausible(*choice, payload));
     let tunnels = tunnels();
     let umem = Umem::new(&MEMORY).expect("memory");
     let mut pool = FramePool::new(umem.take_frames());
@@ -55,6 +56,26 @@ fn again(frame: &mut Frame<'_>, spec: &TunnelSpec, tunnels: &TunnelTable, key: u
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+/// The bytes that a switch would not look behind, if they were wrong: port, length and checksum of UDP, protocol type of GRE.
+fn plausible(choice: u8, payload: &[u8]) -> Vec<u8> {
+    let mut payload = payload.to_vec();
+    let len = payload.len() as u16;
+    if choice & 4 == 0 {
+        return payload;
+    }
+    if choice & 2 != 0 {
+        if let Some(protocol) = payload.get_mut(2..4) {
+            protocol.copy_from_slice(&0x6558_u16.to_be_bytes());
+        }
+    } else if let Some(udp) = payload.get_mut(2..8) {
+        let port: u16 = if choice & 8 == 0 { 4789 } else { 6081 };
+        udp[..2].copy_from_slice(&port.to_be_bytes());
+        udp[2..4].copy_from_slice(&len.to_be_bytes());
+        udp[4..].fill(0);
+    }
+    payload
+}
 
 /// Ethernet and IP around the input.
 fn outer(choice: u8, payload: &[u8]) -> Vec<u8> {
