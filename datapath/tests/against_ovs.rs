@@ -430,7 +430,7 @@ fn open_vswitch_sends_the_same() {
     let mut runner = TestRunner::deterministic();
     let (mut pairs, mut sent, mut again, mut counted, mut number) = (0, 0, 0, 0, 0u32);
     for _ in 0..SETS {
-        let strategy = (rules(), groups(), vec(pipelines::frames(), FRAMES));
+        let strategy = (rules(), groups(), vec(pipelines::frames_without_shims(), FRAMES));
         let (mut rules, groups, mut frames) = strategy.new_tree(&mut runner).expect("a rule set").current();
         (1..).zip(&mut rules).for_each(|(cookie, (_, rule))| rule.cookie = cookie);
         let flows: Vec<String> = rules.iter().map(|(table, rule)| text::rule(*table, rule)).collect();

@@ -161,7 +161,7 @@ impl<'u> Scene<'u> {
         switch.now_ns = (self.now_ms - 1) * 1_000_000;
         switch.put(*port, frame);
         (0..=GUESTS).for_each(|port| drop(switch.out(port)));
-        for who in self.published.run(&key_of(*port, frame), frame.len(), 0).counting {
+        for who in self.published.run(&key_of(*port, frame), frame, 0).counting {
             self.told.count(who, frame.len(), self.now_ms);
         }
     }

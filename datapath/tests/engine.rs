@@ -188,7 +188,7 @@ fn check(
         while warm.reports.sighting().is_some() {}
         return Ok(());
     }
-    let Ran { sent, met, .. } = reference.run(&key, frame.len(), warm.now_ns);
+    let Ran { sent, met, .. } = reference.run(&key, frame, warm.now_ns);
     prop_assert_eq!(told(&out), by_port(sent), "switch and interpreter");
     learn(warm, pipeline, reference, met)
 }

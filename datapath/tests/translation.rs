@@ -57,14 +57,7 @@ fn walk(pipeline: &Pipeline, key: &FlowKey, translation: &Translation) -> (Vec<S
             }
             Action::Edit(edit) => now.set_masked(edit.field(), edit.value(), edit.mask()),
             Action::Drop(reason) => dropped.push(reason),
-            Action::PushVlan { .. }
-            | Action::PopVlan
-            | Action::Clone(_)
-            | Action::Meter(_)
-            | Action::Learn(_)
-            | Action::Enqueue { .. } => {
-                panic!("no rule asks for this")
-            }
+            other => panic!("no rule asks for {other:?}"),
         }
     }
     (sent, dropped)

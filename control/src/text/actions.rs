@@ -119,6 +119,7 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn push_action(&mut self, action: RuleAction) {
+        self.context.after(&action);
         self.count += 1;
         self.actions.push(action);
     }
@@ -136,6 +137,16 @@ impl<'a> Reading<'a> {
             "resubmit" => self.resubmit(word),
             "clone" => self.clone_of(word),
             "dec_ttl" => self.dec_ttl(word),
+            "push_mpls" => self.push_mpls(word.argument()?),
+            "pop_mpls" => self.pop_mpls(word),
+            "set_mpls_label" => self.modify(word, "mpls_label"),
+            "set_mpls_tc" => self.modify(word, "mpls_tc"),
+            "set_mpls_ttl" => self.modify(word, "mpls_ttl"),
+            "dec_mpls_ttl" => self.bare_action(word, Needs::Mpls, RuleAction::DecMplsTtl),
+            "push_pbb" => self.push_pbb(word.argument()?),
+            "pop_pbb" => self.bare_action(word, Needs::Backbone, RuleAction::PopPbb),
+            "copy_ttl_out" => self.bare_action(word, Needs::Nothing, RuleAction::CopyTtlOut),
+            "copy_ttl_in" => self.bare_action(word, Needs::Nothing, RuleAction::CopyTtlIn),
             "conjunction" => self.conjunction(word),
             "note" => self.note(word),
             "push" => self.push_part(word),

@@ -4,7 +4,8 @@
 //! *prerequisites* (OpenFlow 1.3 section 7.2.3.6); a flow that lacks them is refused, with the word that is missing.
 
 use datapath::flow::Field;
-use datapath::pipeline::Match;
+use datapath::pipeline::{Match, RuleAction};
+use datapath::wire::{ethertype, mpls};
 
 /// Ethernet type of IPv4.
 pub(super) const IPV4: u16 = 0x0800;
@@ -47,6 +48,8 @@ pub(super) enum Needs {
     Nd,
     NdSolicit,
     NdAdvert,
+    Mpls,
+    Backbone,
 }
 
 impl Needs {
@@ -72,6 +75,8 @@ impl Needs {
                 "neighbour discovery: add icmp6,icmp_type=135 or icmp6,icmp_type=136 (icmp_code 0 or absent)"
             }
             Needs::NdSolicit => "a neighbour solicitation: add icmp6,icmp_type=135 (icmp_code 0 or absent)",
+            Needs::Mpls => "MPLS: add mpls or mplsm, or push_mpls first",
+            Needs::Backbone => "a provider backbone: add dl_type=0x88e7, or push_pbb first",
             Needs::NdAdvert => "a neighbour advertisement: add icmp6,icmp_type=136 (icmp_code 0 or absent)",
         }
     }
@@ -128,6 +133,46 @@ impl Context {
         Context { lenient: true, ..Context::of(&Match::any()) }
     }
 
+    /// What is known when an action was done.
+    pub(super) fn after(&mut self, action: &RuleAction) {
+        let exact = |field: Field, value: u128, mask: u128| (mask == field.max()).then_some(value);
+        match *action {
+            RuleAction::PushMpls { ether_type } | RuleAction::PopMpls { ether_type } => {
+                self.behind(Some(ether_type));
+            }
+            RuleAction::PushPbb => {
+                self.behind(Some(ethertype::PBB));
+                self.tag = Tag::Absent;
+            }
+            RuleAction::PopPbb => {
+                self.behind(None);
+                self.tag = Tag::Unknown;
+            }
+            RuleAction::SetField { field: Field::EthType, value, mask } => {
+                self.behind(exact(Field::EthType, value, mask).map(|value| value as u16));
+            }
+            RuleAction::SetField { field: Field::NwProto, value, mask } if self.meets_strictly(Needs::Ip) => {
+                self.protocol = exact(Field::NwProto, value, mask).map(|value| value as u8);
+                (self.icmp_type, self.icmp_code) = (None, None);
+            }
+            RuleAction::Move { to, .. } if to.field == Field::EthType => self.behind(None),
+            RuleAction::Move { to, .. } if to.field == Field::NwProto => self.protocol = None,
+            _ => {}
+        }
+    }
+
+    /// Another header follows the tags, of which only this is known.
+    fn behind(&mut self, eth_type: Option<u16>) {
+        *self = Context {
+            eth_type,
+            protocol: None,
+            icmp_type: None,
+            icmp_code: None,
+            later_fragment: false,
+            ..*self
+        };
+    }
+
     /// Whether a field with such a need exists in every frame of the flow.
     pub(super) fn meets(&self, needs: Needs) -> bool {
         self.lenient || self.meets_strictly(needs)
@@ -153,6 +198,8 @@ impl Context {
             Needs::Nd => self.meets(Needs::NdSolicit) || self.meets(Needs::NdAdvert),
             Needs::NdSolicit => self.discovers(NEIGHBOUR_SOLICITATION),
             Needs::NdAdvert => self.discovers(NEIGHBOUR_ADVERTISEMENT),
+            Needs::Mpls => self.eth_type.is_some_and(mpls::is_stack),
+            Needs::Backbone => self.eth_type == Some(ethertype::PBB),
         }
     }
 

@@ -119,7 +119,7 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_OF_ETH_SRC", "OXM_OF_ETH_SRC"]),
         name(&["eth_dst", "dl_dst"], Field::EthDst, Mac, MASK, Nothing, When(Nothing))
             .called(&["NXM_OF_ETH_DST", "OXM_OF_ETH_DST"]),
-        name(&["eth_type", "dl_type"], Field::EthType, Hexadecimal(4), EXACT, Nothing, ReadOnly)
+        name(&["eth_type", "dl_type"], Field::EthType, Hexadecimal(4), EXACT, Nothing, When(Nothing))
             .called(&["NXM_OF_ETH_TYPE", "OXM_OF_ETH_TYPE"]),
         name(&["vlan_tci"], Field::VlanTci, Form::VlanTci, MASK, Nothing, When(Nothing))
             .called(&["NXM_OF_VLAN_TCI"]),
@@ -129,6 +129,15 @@ pub(super) const NAMES: &[Name] = {
         name(&["vlan_pcp"], Field::VlanPcp, Form::VlanPcp, EXACT, Nothing, When(Tag))
             .called(&["OXM_OF_VLAN_PCP"]),
         name(&["dl_vlan_pcp"], Field::VlanPcp, Form::VlanPcp, EXACT, Nothing, Instead("vlan_pcp")),
+        name(&["mpls_label"], Field::MplsLabel, Decimal, EXACT, Mpls, When(Mpls))
+            .called(&["OXM_OF_MPLS_LABEL"]),
+        name(&["mpls_tc"], Field::MplsTc, Decimal, EXACT, Mpls, When(Mpls)).called(&["OXM_OF_MPLS_TC"]),
+        name(&["mpls_bos"], Field::MplsBos, Decimal, EXACT, Mpls, When(Mpls)).called(&["OXM_OF_MPLS_BOS"]),
+        name(&["mpls_ttl"], Field::MplsTtl, Decimal, EXACT, Mpls, When(Mpls)).called(&["NXM_NX_MPLS_TTL"]),
+        name(&["pbb_isid"], Field::PbbIsid, Decimal, MASK, Backbone, When(Backbone))
+            .called(&["OXM_OF_PBB_ISID"]),
+        name(&["pbb_uca"], Field::PbbUca, Decimal, EXACT, Backbone, When(Backbone))
+            .called(&["OXM_OF_PBB_UCA"]),
         name(&["ip_src", "nw_src"], Field::NwSrc, Ipv4, MASK, Ip4OrArp, When(Ip4))
             .called(&["NXM_OF_IP_SRC", "OXM_OF_IPV4_SRC"]),
         name(&["ip_dst", "nw_dst"], Field::NwDst, Ipv4, MASK, Ip4OrArp, When(Ip4))
@@ -142,7 +151,7 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_NX_ARP_SHA", "OXM_OF_ARP_SHA"]),
         name(&["arp_tha"], Field::ArpTha, Mac, MASK, Arp, When(Arp))
             .called(&["NXM_NX_ARP_THA", "OXM_OF_ARP_THA"]),
-        name(&["nw_proto", "ip_proto"], Field::NwProto, Decimal, EXACT, IpOrArp, ReadOnly)
+        name(&["nw_proto", "ip_proto"], Field::NwProto, Decimal, EXACT, IpOrArp, When(Ip))
             .called(&["NXM_OF_IP_PROTO", "OXM_OF_IP_PROTO"]),
         name(&["ip_frag", "nw_frag"], Field::NwFrag, Fragment, EXACT, Ip, ReadOnly),
         name(&["nw_tos"], Field::NwTos, Tos, EXACT, Ip, When(Ip)),
@@ -273,8 +282,19 @@ mod tests {
     #[test]
     fn every_field_that_openflow_can_match_has_a_name() {
         for field in Field::ALL {
-            // tun_tos and tun_ttl have no code point in OpenFlow (ovs-fields(7)), and the second tag is the key's own.
-            let hidden = words::lists(&["tun_tos", "tun_ttl", "inner_*"], field.name());
+            // tun_tos and tun_ttl have no code point in OpenFlow (ovs-fields(7)), and what lies behind the outermost header
+            // is the key's own.
+            let hidden = [
+                "tun_tos",
+                "tun_ttl",
+                "inner_*",
+                "third_*",
+                "customer_*",
+                "mpls_lse",
+                "mpls_payload",
+                "pbb_tci",
+            ];
+            let hidden = words::lists(&hidden, field.name());
             assert_eq!(NAMES.iter().any(|name| name.field == *field), !hidden, "{field:?}");
         }
     }

@@ -45,10 +45,10 @@ pub fn format_flow(table: TableId, rule: &Rule, ports: &dyn PortNames) -> String
 
 /// All that a rule does as text.
 pub fn format_instructions(instructions: &Instructions, matching: &Match, ports: &dyn PortNames) -> String {
-    let context = Context::of(matching);
+    let mut context = Context::of(matching);
     let Instructions { meter, apply, clear, write, metadata, goto } = instructions;
     let mut words: Vec<_> = meter.iter().map(|meter| format!("meter:{}", meter.0)).collect();
-    words.extend(apply.iter().map(|action| write_action(action, &context, ports)));
+    words.extend(write_each(apply, &mut context, ports));
     if *clear {
         words.push("clear_actions".into());
     }
@@ -83,8 +83,17 @@ pub(super) fn write_actions(actions: &[RuleAction], context: &Context, ports: &d
     if actions.is_empty() {
         return "drop".into();
     }
-    let words: Vec<_> = actions.iter().map(|action| write_action(action, context, ports)).collect();
-    words.join(",")
+    write_each(actions, &mut context.clone(), ports).join(",")
+}
+
+/// Each action, with what is known when it is its turn.
+fn write_each(actions: &[RuleAction], context: &mut Context, ports: &dyn PortNames) -> Vec<String> {
+    let write = |action| {
+        let text = write_action(action, context, ports);
+        context.after(action);
+        text
+    };
+    actions.iter().map(write).collect()
 }
 
 fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
@@ -110,7 +119,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
     }
     let arp = context.eth_type == Some(ARP);
     let icmp = context.meets(Needs::AnyIcmp);
-    let names: [(Field, &str); 49] = [
+    let names: [(Field, &str); 55] = [
         (Field::Reg0, "reg0"),
         (Field::Reg1, "reg1"),
         (Field::Reg2, "reg2"),
@@ -162,6 +171,12 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::IpDscp, "nw_tos"),
         (Field::NwEcn, "nw_ecn"),
         (Field::NwTtl, "nw_ttl"),
+        (Field::MplsLabel, "mpls_label"),
+        (Field::MplsTc, "mpls_tc"),
+        (Field::MplsTtl, "mpls_ttl"),
+        (Field::MplsBos, "mpls_bos"),
+        (Field::PbbIsid, "pbb_isid"),
+        (Field::PbbUca, "pbb_uca"),
         (Field::NwFrag, "nw_frag"),
         (Field::TpSrc, if icmp { "icmp_type" } else { "tp_src" }),
         (Field::TpDst, if icmp { "icmp_code" } else { "tp_dst" }),
@@ -304,6 +319,13 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::DecTtl => "dec_ttl".into(),
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
         RuleAction::PopQueue => "pop_queue".into(),
+        RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#06x}"),
+        RuleAction::PopMpls { ether_type } => format!("pop_mpls:{ether_type:#06x}"),
+        RuleAction::DecMplsTtl => "dec_mpls_ttl".into(),
+        RuleAction::PushPbb => "push_pbb:0x88e7".into(),
+        RuleAction::PopPbb => "pop_pbb".into(),
+        RuleAction::CopyTtlOut => "copy_ttl_out".into(),
+        RuleAction::CopyTtlIn => "copy_ttl_in".into(),
         RuleAction::Resubmit { port: Some(port), table: None } => {
             format!("resubmit:{}", write_port(port.0.into(), ports))
         }

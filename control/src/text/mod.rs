@@ -24,6 +24,7 @@ mod queues;
 mod requests;
 mod scan;
 mod settings;
+mod shims;
 pub(crate) mod suggest;
 mod value;
 mod vocabulary;

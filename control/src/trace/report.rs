@@ -80,6 +80,10 @@ impl Way {
             Action::Edit(..)
             | Action::PushVlan { .. }
             | Action::PopVlan
+            | Action::PushMpls { .. }
+            | Action::PopMpls { .. }
+            | Action::PushPbb { .. }
+            | Action::PopPbb
             | Action::Clone(_)
             | Action::Meter(_)
             | Action::Learn(_) => None,
@@ -104,6 +108,12 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
             format!("push a VLAN tag, type {tpid:#06x}, identifier {}", tci & 0xfff)
         }
         Action::PopVlan => "pop the VLAN tag".into(),
+        Action::PushMpls { ether_type, entry } => {
+            format!("push an MPLS label, type {ether_type:#06x}, label {}", entry.label())
+        }
+        Action::PopMpls { ether_type } => format!("pop the MPLS label, type {ether_type:#06x} follows"),
+        Action::PushPbb { tci } => format!("push a backbone header, service {}", tci.service()),
+        Action::PopPbb => "pop the backbone header".into(),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
         Action::Enqueue { port, queue } => {
             let queue = pipeline.queue_at(queue);

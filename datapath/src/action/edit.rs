@@ -3,24 +3,30 @@
 //! A checksum that the sender left unfilled holds the sum of the pseudo-header, not complemented; it is kept right as
 //! that: addresses move it, ports do not, since whoever fills it in will sum them.
 
+use super::headers;
 use super::meter::remarked;
 use crate::flow::Field;
+use crate::flow::shim::payload_type;
 use crate::mem::Frame;
 use crate::wire::checksum::{Sum, update};
-use crate::wire::{Fragment, arp, ethernet, ethertype, ipv4, ipv6, nd, protocol, sctp, udp, vlan};
+use crate::wire::{
+    Fragment, arp, ethernet, ethertype, ip_in_ip, ipv4, ipv6, mpls, nd, pbb, protocol, sctp, udp,
+};
 use std::fmt;
 
 /// Where the headers of a frame start.
 #[derive(Clone, Copy, Debug)]
 struct Layers {
+    /// What the Ethernet type speaks of: behind it and all tags.
+    behind: usize,
+    /// Whether that is a label stack.
+    shims: bool,
+    /// The network header, below labels too.
     network: usize,
     /// What lies there. Zero when that is cut short or contradicts itself, and so has no fields.
     ether_type: u16,
     transport: Option<Transport>,
 }
-
-/// Tags that are looked behind: the two that a key knows, and those that a rule may add.
-const TAGS_MAX: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 struct Transport {
@@ -109,14 +115,21 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
     let unfilled = frame.checksum_request().is_some();
     let bytes = frame.bytes_mut();
     let Some(layers) = layers(bytes) else { return };
-    let network = layers.network;
+    let Layers { behind, shims, network, .. } = layers;
     let half = if edit.upper { 0 } else { 8 };
     match (edit.field, layers.ether_type) {
         (Field::EthDst, _) => plain::<6>(bytes, 0, edit),
         (Field::EthSrc, _) => plain::<6>(bytes, 6, edit),
-        (Field::VlanTci, _) if network > ethernet::HEADER_LEN => {
-            plain::<2>(bytes, ethernet::HEADER_LEN, edit)
+        (Field::EthType, _) => plain::<2>(bytes, behind - 2, edit),
+        (Field::VlanTci, _) if behind > ethernet::HEADER_LEN => {
+            plain::<2>(bytes, ethernet::HEADER_LEN, edit);
         }
+        (Field::MplsLse, _) if shims => plain::<4>(bytes, behind, edit),
+        (Field::InnerMplsLse, _) if network - behind >= 2 * mpls::HEADER_LEN => {
+            plain::<4>(bytes, behind + mpls::HEADER_LEN, edit);
+        }
+        (Field::PbbTci, _) if has_service_tag(bytes, behind) => plain::<4>(bytes, behind, edit),
+        (Field::InnerTtl, ethertype::IPV4 | ethertype::IPV6) => inner_ttl(bytes, layers, edit),
         (Field::NwSrc, ethertype::ARP) => plain::<4>(bytes, network + arp::at::SENDER_IP, edit),
         (Field::NwDst, ethertype::ARP) => plain::<4>(bytes, network + arp::at::TARGET_IP, edit),
         (Field::ArpSha, ethertype::ARP) => plain::<6>(bytes, network + arp::at::SENDER_MAC, edit),
@@ -128,6 +141,16 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
                 write(bytes, operation, &[0, 0]);
             }
             plain::<2>(bytes, operation, edit);
+        }
+        (Field::NwProto, ethertype::IPV4) => {
+            ipv4_pair(bytes, network, ipv4::at::PROTOCOL, edit);
+            pseudo_header(bytes, layers, protocol_sums(layers, edit), unfilled);
+        }
+        (Field::NwProto, ethertype::IPV6) => {
+            if let Some(at) = last_next_header(&bytes[network..]) {
+                plain::<1>(bytes, network + at, edit);
+                pseudo_header(bytes, layers, protocol_sums(layers, edit), unfilled);
+            }
         }
         (Field::NwTos, ethertype::IPV4) => ipv4_pair(bytes, network, ipv4::at::TOS, edit),
         (Field::NwTtl, ethertype::IPV4) => ipv4_pair(bytes, network, ipv4::at::TTL, edit),
@@ -172,7 +195,7 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
 /// Raises the drop precedence of an IP packet by so many levels, if it is of a class that has any. What it says of congestion
 /// stays.
 pub fn remark(frame: &mut Frame<'_>, levels: u8) {
-    let Some(Layers { network, ether_type, .. }) = layers(frame.bytes()) else { return };
+    let Some(Layers { network, ether_type, shims: false, .. }) = layers(frame.bytes()) else { return };
     let bytes = frame.bytes();
     let tos = match ether_type {
         ethertype::IPV4 => bytes[network + ipv4::at::TOS],
@@ -185,38 +208,15 @@ pub fn remark(frame: &mut Frame<'_>, levels: u8) {
     }
 }
 
-/// Puts a tag behind the addresses. False when the frame has no room in front.
-pub fn push_vlan(frame: &mut Frame<'_>, tpid: u16, tci: u16) -> bool {
-    const ADDRESSES: usize = 12;
-    if frame.len() < ethernet::HEADER_LEN || frame.push(vlan::HEADER_LEN).is_none() {
-        return false;
-    }
-    let bytes = frame.bytes_mut();
-    bytes.copy_within(vlan::HEADER_LEN..vlan::HEADER_LEN + ADDRESSES, 0);
-    write(bytes, ADDRESSES, &tpid.to_be_bytes());
-    write(bytes, ADDRESSES + 2, &tci.to_be_bytes());
-    true
-}
-
-/// Takes the outermost tag away, if there is one.
-pub fn pop_vlan(frame: &mut Frame<'_>) {
-    let tagged = ethernet::View::parse(frame.bytes())
-        .is_ok_and(|view| vlan::is_tag(view.ethertype()) && vlan::View::parse(view.payload()).is_ok());
-    if tagged {
-        frame.bytes_mut().copy_within(0..12, vlan::HEADER_LEN);
-        let _ = frame.pull(vlan::HEADER_LEN);
-    }
-}
-
 fn layers(bytes: &[u8]) -> Option<Layers> {
-    let view = ethernet::View::parse(bytes).ok()?;
-    let (mut ether_type, mut rest) = (view.ethertype(), view.payload());
-    for _ in 0..TAGS_MAX {
-        if !vlan::is_tag(ether_type) {
-            break;
+    let (behind, mut ether_type) = headers::behind_tags(bytes)?;
+    let (mut rest, mut shims) = (&bytes[behind..], false);
+    while mpls::is_stack(ether_type) {
+        let Ok(view) = mpls::View::parse(rest) else { break };
+        (rest, shims) = (view.payload(), true);
+        if view.entry().is_bottom() {
+            ether_type = payload_type(rest);
         }
-        let Ok(tag) = vlan::View::parse(rest) else { break };
-        (ether_type, rest) = (tag.ethertype(), tag.payload());
     }
     let network = bytes.len() - rest.len();
     let transport = match ether_type {
@@ -228,9 +228,13 @@ fn layers(bytes: &[u8]) -> Option<Layers> {
         _ => Ok(None),
     };
     Some(match transport {
-        Ok(transport) => Layers { network, ether_type, transport },
-        Err(_) => Layers { network, ether_type: 0, transport: None },
+        Ok(transport) => Layers { behind, shims, network, ether_type, transport },
+        Err(_) => Layers { behind, shims, network, ether_type: 0, transport: None },
     })
+}
+
+fn has_service_tag(bytes: &[u8], behind: usize) -> bool {
+    word(bytes, behind - 2) == ethertype::PBB && bytes.len() >= behind + pbb::HEADER_LEN
 }
 
 fn transport(at: usize, protocol: u8, fragment: Fragment, payload: &[u8]) -> Option<Transport> {
@@ -297,6 +301,38 @@ fn pseudo_header(bytes: &mut [u8], layers: Layers, sums: (Sum, Sum), unfilled: b
     } else {
         resum(bytes, checksum, sums);
         nonzero_udp(bytes, layers);
+    }
+}
+
+/// What the protocol is in the pseudo-header, before and after.
+fn protocol_sums(layers: Layers, edit: &Edit) -> (Sum, Sum) {
+    let old = layers.transport.map_or(0, |transport| u16::from(transport.protocol));
+    let Bits { value, mask } = edit.bits(0);
+    (Sum::from(old), Sum::from(old & !mask as u16 | value as u16 & mask as u16))
+}
+
+/// Where an IPv6 packet says what the protocol of its payload is: in its header, or in the last of its extension headers.
+fn last_next_header(packet: &[u8]) -> Option<usize> {
+    let payload = ipv6::View::parse(packet).ok()?.payload_offset();
+    let (mut said, mut next) = (ipv6::at::NEXT_HEADER, ipv6::HEADER_LEN);
+    while next < payload {
+        let units = usize::from(*packet.get(next + 1)?);
+        let len = match packet[said] {
+            protocol::FRAGMENT => 8,
+            protocol::AH => (units + 2) * 4,
+            _ => (units + 1) * 8,
+        };
+        (said, next) = (next, next + len);
+    }
+    Some(said)
+}
+
+/// The time to live of an IP packet inside of an IP packet, which lies in nothing that the outer one sums.
+fn inner_ttl(bytes: &mut [u8], layers: Layers, edit: &Edit) {
+    match ip_in_ip(&bytes[layers.network..]) {
+        Some((4, _, at)) => ipv4_pair(bytes, layers.network + at, ipv4::at::TTL, edit),
+        Some((_, _, at)) => plain::<1>(bytes, layers.network + at + ipv6::at::HOP_LIMIT, edit),
+        None => {}
     }
 }
 

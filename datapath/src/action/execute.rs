@@ -6,7 +6,7 @@
 use super::meter::{BandKind, Meter};
 use super::queue::{Queue, Queued};
 use super::report::Reporter;
-use super::{Action, Means, edit};
+use super::{Action, Means, edit, headers};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
@@ -72,16 +72,17 @@ impl<'u> Executor<'_, 'u> {
                 }
                 Action::Edit(bits) => run.iter_mut().flatten().for_each(|frame| edit::edit(frame, &bits)),
                 Action::PushVlan { tpid, tci } => {
-                    for place in run.iter_mut() {
-                        if let Some(mut frame) = place.take() {
-                            match edit::push_vlan(&mut frame, tpid, tci) {
-                                true => *place = Some(frame),
-                                false => self.drop(frame, DropReason::NoHeadroom),
-                            }
-                        }
-                    }
+                    self.push(run, |frame| headers::push_vlan(frame, tpid, tci))
                 }
-                Action::PopVlan => run.iter_mut().flatten().for_each(edit::pop_vlan),
+                Action::PopVlan => run.iter_mut().flatten().for_each(headers::pop_vlan),
+                Action::PushMpls { ether_type, entry } => {
+                    self.push(run, |frame| headers::push_mpls(frame, ether_type, entry));
+                }
+                Action::PopMpls { ether_type } => {
+                    run.iter_mut().flatten().for_each(|frame| headers::pop_mpls(frame, ether_type));
+                }
+                Action::PushPbb { tci } => self.push(run, |frame| headers::push_pbb(frame, tci)),
+                Action::PopPbb => run.iter_mut().flatten().for_each(headers::pop_pbb),
                 Action::Clone(steps) => {
                     skip = usize::from(steps);
                     let last = i + skip + 1 == actions.len();
@@ -154,6 +155,18 @@ impl<'u> Executor<'_, 'u> {
             }
         }
         queue.count(done);
+    }
+
+    /// Adds a header to each frame; one without room for it goes no further.
+    fn push(&mut self, run: &mut [Option<Frame<'u>>], header: impl Fn(&mut Frame<'u>) -> bool) {
+        for place in run.iter_mut() {
+            if let Some(mut frame) = place.take() {
+                match header(&mut frame) {
+                    true => *place = Some(frame),
+                    false => self.drop(frame, DropReason::NoHeadroom),
+                }
+            }
+        }
     }
 
     /// The frame itself for its last way, a copy for those before.

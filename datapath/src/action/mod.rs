@@ -5,6 +5,7 @@
 
 pub mod edit;
 pub mod execute;
+pub mod headers;
 pub mod meter;
 pub mod queue;
 mod rate;
@@ -15,6 +16,7 @@ pub use edit::Edit;
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{Encap, EncapId, Marks};
+use crate::wire::{mpls, pbb};
 use meter::{Meter, MeterId};
 use queue::{Queue, QueueAt};
 pub use rate::Rate;
@@ -49,6 +51,25 @@ pub enum Action {
     },
     /// Remove the outermost VLAN tag.
     PopVlan,
+    /// Put an entry on the MPLS label stack.
+    PushMpls {
+        /// 0x8847 or 0x8848.
+        ether_type: u16,
+        /// The entry.
+        entry: mpls::Entry,
+    },
+    /// Remove the outermost entry of the MPLS label stack.
+    PopMpls {
+        /// What follows.
+        ether_type: u16,
+    },
+    /// Put the header of a provider backbone in front, with the addresses that the frame has.
+    PushPbb {
+        /// Control information of its service instance tag.
+        tci: pbb::Tci,
+    },
+    /// Remove the header of a provider backbone.
+    PopPbb,
     /// Do the next so many steps on a copy of the frame, and go on behind them with the frame as it is now.
     Clone(u16),
     /// Hold the frame against the rates of a meter: it may be dropped, or marked.

@@ -9,6 +9,7 @@
 
 use super::field::Field;
 use super::key::{FlowKey, OfPort, Short};
+use super::shim;
 use crate::stats::DropReason;
 use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
 use std::net::IpAddr;
@@ -85,14 +86,44 @@ pub fn extract(
         from_tunnel_v6(*remote, *local, key);
     }
     Ok(match ether_type {
-        ethertype::IPV6 => from_ipv6(network, start, key),
+        ethertype::IPV4 => {
+            shim::from_ip_in_ip(network, key);
+            unfilled
+        }
+        ethertype::IPV6 => {
+            let unfilled = from_ipv6(network, start, key);
+            shim::from_ip_in_ip(network, key);
+            unfilled
+        }
         ethertype::ARP => from_arp(network, key),
-        _ => unfilled,
+        ethertype::MPLS | ethertype::MPLS_MULTICAST => shim::from_mpls(network, start, key),
+        ethertype::PBB => shim::from_pbb(network, start, key),
+        _ => None,
     })
 }
 
+/// What lies behind a shim that is no network header itself, as if it were the frame's own.
+pub(super) fn network(ether_type: u16, network: &[u8], start: usize, key: &mut FlowKey) -> Option<Unfilled> {
+    match ether_type {
+        ethertype::IPV4 => {
+            let mut short = Short::default();
+            let unfilled = from_ipv4(network, start, &mut short);
+            key.add(&short);
+            shim::from_ip_in_ip(network, key);
+            unfilled
+        }
+        ethertype::IPV6 => {
+            let unfilled = from_ipv6(network, start, key);
+            shim::from_ip_in_ip(network, key);
+            unfilled
+        }
+        ethertype::ARP => from_arp(network, key),
+        _ => None,
+    }
+}
+
 #[inline]
-fn mac(address: wire::MacAddr) -> u64 {
+pub(super) fn mac(address: wire::MacAddr) -> u64 {
     let [a, b, c, d, e, f] = address.0;
     u64::from(u32::from_be_bytes([a, b, c, d])) << 16 | u64::from(u16::from_be_bytes([e, f]))
 }
@@ -122,7 +153,7 @@ fn from_tunnel_v6(remote: IpAddr, local: IpAddr, key: &mut FlowKey) {
 
 /// Notes up to two VLAN tags; the EtherType behind them and what it announces.
 #[inline]
-fn behind_tags<'a>(ethernet: &ethernet::View<'a>, short: &mut Short) -> (u16, &'a [u8]) {
+pub(super) fn behind_tags<'a>(ethernet: &ethernet::View<'a>, short: &mut Short) -> (u16, &'a [u8]) {
     const PRESENT: u16 = 0x1000;
     let mut ether_type = ethernet.ethertype();
     let mut rest = ethernet.payload();

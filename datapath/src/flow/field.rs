@@ -120,68 +120,102 @@ fields! {
     TunIpv6Src = "tun_ipv6_src", 17, 0, 128;
     /// IPv6 destination of the outer header.
     TunIpv6Dst = "tun_ipv6_dst", 19, 0, 128;
+    /// The outermost entry of the label stack as a whole.
+    MplsLse = "mpls_lse", 21, 32, 32;
+    /// MPLS label.
+    MplsLabel = "mpls_label", 21, 44, 20;
+    /// MPLS traffic class.
+    MplsTc = "mpls_tc", 21, 41, 3;
+    /// 1 when the label is the bottom of the stack.
+    MplsBos = "mpls_bos", 21, 40, 1;
+    /// MPLS time to live.
+    MplsTtl = "mpls_ttl", 21, 32, 8;
+    /// The second entry of the label stack: what `pop_mpls` brings to the front.
+    InnerMplsLse = "inner_mpls_lse", 21, 0, 32;
+    /// Time to live of the second entry.
+    InnerMplsTtl = "inner_mpls_ttl", 21, 0, 8;
+    /// The third entry of the label stack.
+    ThirdMplsLse = "third_mpls_lse", 22, 32, 32;
+    /// Control information of the service instance tag.
+    PbbTci = "pbb_tci", 22, 0, 32;
+    /// Backbone service instance identifier.
+    PbbIsid = "pbb_isid", 22, 0, 24;
+    /// Use customer addresses (OpenFlow 1.4 section 7.2.3.7, OXM_OF_PBB_UCA).
+    PbbUca = "pbb_uca", 22, 27, 1;
+    /// Of the customer's frame in a provider backbone: its destination and its VLAN tag, as they lie in a key that shows them.
+    CustomerDst = "customer_dst", 23, 0, 64;
+    /// Of the customer's frame: its source and its second VLAN tag, as they lie in a key that shows them.
+    CustomerSrc = "customer_src", 24, 0, 64;
+    /// Ethernet type of the customer's frame.
+    CustomerType = "customer_type", 25, 16, 16;
+    /// What lies below the label stack: 0x0800, 0x86dd, 0x0806, or zero for anything else. Its fields are in the key.
+    MplsPayload = "mpls_payload", 25, 48, 16;
+    /// Version of an IP packet in an IP packet; zero when there is none.
+    InnerIp = "inner_ip", 25, 8, 8;
+    /// Time to live of an IP packet in an IP packet.
+    InnerTtl = "inner_ttl", 25, 0, 8;
     /// Value that tables pass on to later tables.
-    Metadata = "metadata", 23, 0, 64;
+    Metadata = "metadata", 26, 0, 64;
     /// Number of the conjunction that a table is asked about again for; zero otherwise (`crate::pipeline::Table`).
-    ConjId = "conj_id", 24, 0, 32;
+    ConjId = "conj_id", 27, 0, 32;
     /// A mark for the host's own use: zero at first, since no port has one.
-    PktMark = "pkt_mark", 24, 32, 32;
+    PktMark = "pkt_mark", 27, 32, 32;
     /// Register 0: zero at first, for the rules to use.
-    Reg0 = "reg0", 25, 32, 32;
+    Reg0 = "reg0", 28, 32, 32;
     /// Register 1: zero at first, for the rules to use.
-    Reg1 = "reg1", 25, 0, 32;
+    Reg1 = "reg1", 28, 0, 32;
     /// Register 2: zero at first, for the rules to use.
-    Reg2 = "reg2", 26, 32, 32;
+    Reg2 = "reg2", 29, 32, 32;
     /// Register 3: zero at first, for the rules to use.
-    Reg3 = "reg3", 26, 0, 32;
+    Reg3 = "reg3", 29, 0, 32;
     /// Register 4: zero at first, for the rules to use.
-    Reg4 = "reg4", 27, 32, 32;
+    Reg4 = "reg4", 30, 32, 32;
     /// Register 5: zero at first, for the rules to use.
-    Reg5 = "reg5", 27, 0, 32;
+    Reg5 = "reg5", 30, 0, 32;
     /// Register 6: zero at first, for the rules to use.
-    Reg6 = "reg6", 28, 32, 32;
+    Reg6 = "reg6", 31, 32, 32;
     /// Register 7: zero at first, for the rules to use.
-    Reg7 = "reg7", 28, 0, 32;
+    Reg7 = "reg7", 31, 0, 32;
     /// Register 8: zero at first, for the rules to use.
-    Reg8 = "reg8", 29, 32, 32;
+    Reg8 = "reg8", 32, 32, 32;
     /// Register 9: zero at first, for the rules to use.
-    Reg9 = "reg9", 29, 0, 32;
+    Reg9 = "reg9", 32, 0, 32;
     /// Register 10: zero at first, for the rules to use.
-    Reg10 = "reg10", 30, 32, 32;
+    Reg10 = "reg10", 33, 32, 32;
     /// Register 11: zero at first, for the rules to use.
-    Reg11 = "reg11", 30, 0, 32;
+    Reg11 = "reg11", 33, 0, 32;
     /// Register 12: zero at first, for the rules to use.
-    Reg12 = "reg12", 31, 32, 32;
+    Reg12 = "reg12", 34, 32, 32;
     /// Register 13: zero at first, for the rules to use.
-    Reg13 = "reg13", 31, 0, 32;
+    Reg13 = "reg13", 34, 0, 32;
     /// Register 14: zero at first, for the rules to use.
-    Reg14 = "reg14", 32, 32, 32;
+    Reg14 = "reg14", 35, 32, 32;
     /// Register 15: zero at first, for the rules to use.
-    Reg15 = "reg15", 32, 0, 32;
+    Reg15 = "reg15", 35, 0, 32;
     /// Registers 0 and 1 as one.
-    Xreg0 = "xreg0", 25, 0, 64;
+    Xreg0 = "xreg0", 28, 0, 64;
     /// Registers 2 and 3 as one.
-    Xreg1 = "xreg1", 26, 0, 64;
+    Xreg1 = "xreg1", 29, 0, 64;
     /// Registers 4 and 5 as one.
-    Xreg2 = "xreg2", 27, 0, 64;
+    Xreg2 = "xreg2", 30, 0, 64;
     /// Registers 6 and 7 as one.
-    Xreg3 = "xreg3", 28, 0, 64;
+    Xreg3 = "xreg3", 31, 0, 64;
     /// Registers 8 and 9 as one.
-    Xreg4 = "xreg4", 29, 0, 64;
+    Xreg4 = "xreg4", 32, 0, 64;
     /// Registers 10 and 11 as one.
-    Xreg5 = "xreg5", 30, 0, 64;
+    Xreg5 = "xreg5", 33, 0, 64;
     /// Registers 12 and 13 as one.
-    Xreg6 = "xreg6", 31, 0, 64;
+    Xreg6 = "xreg6", 34, 0, 64;
     /// Registers 14 and 15 as one.
-    Xreg7 = "xreg7", 32, 0, 64;
+    Xreg7 = "xreg7", 35, 0, 64;
     /// Registers 0 to 3 as one.
-    Xxreg0 = "xxreg0", 25, 0, 128;
+    Xxreg0 = "xxreg0", 28, 0, 128;
     /// Registers 4 to 7 as one.
-    Xxreg1 = "xxreg1", 27, 0, 128;
+    Xxreg1 = "xxreg1", 30, 0, 128;
     /// Registers 8 to 11 as one.
-    Xxreg2 = "xxreg2", 29, 0, 128;
+    Xxreg2 = "xxreg2", 32, 0, 128;
     /// Registers 12 to 15 as one.
-    Xxreg3 = "xxreg3", 31, 0, 128;
+    Xxreg3 = "xxreg3", 34, 0, 128;
 }
 
 impl Field {

@@ -1,8 +1,8 @@
 //! `FlowKey`: what a frame is, as far as a rule can tell. `FlowMask`: which of it matters.
 //!
 //! The first eight words, one cache line, hold everything of an IPv4 frame that came out of an IPv4 tunnel, so the common
-//! key is extracted, hashed and compared as 64 bytes. The rest is IPv6, ARP hardware addresses and neighbour discovery; a
-//! key that uses any of it is *long*. A short key has only zeros there, so two keys are equal when their words are.
+//! key is extracted, hashed and compared as 64 bytes. The rest is IPv6, ARP hardware addresses, neighbour discovery, MPLS and
+//! provider backbones; a key that uses any of it is *long*. A short key has only zeros there, so two keys are equal when their words are.
 //!
 //! Byte order: words hold numbers, not wire bytes; a field is read with shifts on any machine.
 
@@ -10,9 +10,9 @@ use super::field::{Field, Slot};
 use std::fmt;
 
 /// Words in a key.
-pub const WORDS: usize = 33;
+pub const WORDS: usize = 36;
 /// Words that are read out of a frame; those behind them (metadata, registers) are zero until rules write them.
-pub const PACKET_WORDS: usize = 23;
+pub const PACKET_WORDS: usize = 26;
 /// Words of a short key: one cache line.
 pub const SHORT_WORDS: usize = 8;
 
@@ -133,6 +133,12 @@ impl Short {
         debug_assert!(bits == 64 || value >> bits == 0, "{field:?} has {bits} bits");
         self.0[word as usize] |= value << shift;
     }
+
+    /// The word that a field lies in.
+    #[inline]
+    pub(super) fn word(&self, field: Field) -> u64 {
+        self.0[field.slot().word as usize]
+    }
 }
 
 impl FlowKey {
@@ -142,6 +148,15 @@ impl FlowKey {
         self.words[..SHORT_WORDS].copy_from_slice(&short.0);
         // Those behind the words of a frame are zero in every key that is read out of one.
         self.words[SHORT_WORDS..PACKET_WORDS].fill(0);
+    }
+}
+
+impl FlowKey {
+    /// Adds fields that are zero so far.
+    pub(super) fn add(&mut self, short: &Short) {
+        for (word, more) in self.words.iter_mut().zip(&short.0) {
+            *word |= more;
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod field;
 pub mod hash;
 pub mod key;
 pub mod megaflow;
+pub mod shim;
 pub mod signature;
 
 pub use extract::{Tunnelled, Unfilled, extract};

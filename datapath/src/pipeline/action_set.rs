@@ -8,13 +8,20 @@ use super::rule::RuleAction;
 /// Fields that can be set at the end, counting every copying between fields as one.
 const SETS_MAX: usize = 32;
 
-/// When an action is done: the order of OpenFlow 1.3.5 section 5.10. A resubmit comes last, where Open vSwitch has put it
+/// When an action is done: the order of OpenFlow 1.3.5 section 5.10; what is popped is popped from the outside in. A resubmit comes last, where Open vSwitch has put it
 /// (`lib/ofp-actions.c`, ACTION_SET_ORDER), and only where there is neither group nor output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
+    CopyTtlIn,
     PopVlan,
+    PopPbb,
+    PopMpls,
+    PushMpls,
+    PushPbb,
     PushVlan,
+    CopyTtlOut,
     DecTtl,
+    DecMplsTtl,
     Set,
     SetQueue,
     Group,
@@ -29,9 +36,16 @@ const SLOTS: usize = Slot::Nowhere as usize;
 impl Slot {
     fn of(action: &RuleAction) -> Slot {
         match action {
+            RuleAction::CopyTtlIn => Slot::CopyTtlIn,
             RuleAction::PopVlan => Slot::PopVlan,
+            RuleAction::PopPbb => Slot::PopPbb,
+            RuleAction::PopMpls { .. } => Slot::PopMpls,
+            RuleAction::PushMpls { .. } => Slot::PushMpls,
+            RuleAction::PushPbb => Slot::PushPbb,
             RuleAction::PushVlan { .. } => Slot::PushVlan,
+            RuleAction::CopyTtlOut => Slot::CopyTtlOut,
             RuleAction::DecTtl => Slot::DecTtl,
+            RuleAction::DecMplsTtl => Slot::DecMplsTtl,
             RuleAction::SetField { .. } | RuleAction::Move { .. } => Slot::Set,
             RuleAction::SetQueue(_) => Slot::SetQueue,
             RuleAction::Group(_) => Slot::Group,

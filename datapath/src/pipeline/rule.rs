@@ -189,6 +189,28 @@ pub enum RuleAction {
     SetQueue(QueueId),
     /// Outputs go through no queue again.
     PopQueue,
+    /// Put an entry on the MPLS label stack, or begin one. Its label and traffic class are those of the entry that was outermost,
+    /// or zero; its time to live is that of the header that was outermost.
+    PushMpls {
+        /// 0x8847 or 0x8848.
+        ether_type: u16,
+    },
+    /// Take the outermost entry off the MPLS label stack.
+    PopMpls {
+        /// What follows: none of a VLAN tag, nor of a provider backbone.
+        ether_type: u16,
+    },
+    /// Count the time to live of the outermost MPLS entry down; a frame that has 1 or less there goes no further.
+    DecMplsTtl,
+    /// Put the header of a provider backbone in front (IEEE 802.1ah), with the addresses that the frame has and the service of
+    /// the header that was outermost, or zero.
+    PushPbb,
+    /// Take the header of a provider backbone off.
+    PopPbb,
+    /// Copy the time to live from the second header that has one (MPLS, IP) to the outermost.
+    CopyTtlOut,
+    /// Copy the time to live from the outermost header that has one to the second.
+    CopyTtlIn,
     /// Look the frame up again, as if it had come in by `port`, in `table`; go on here afterwards.
     Resubmit {
         /// None: the port that it came in by.

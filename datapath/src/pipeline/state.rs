@@ -5,13 +5,16 @@
 //! again depends on nothing.
 
 use super::rule::Part;
-use super::translation::{ACTIONS_MAX, Translation};
+use super::shims::Shims;
+use super::tags::Buried;
+use super::translation::Translation;
 use crate::action::{Action, Edit};
 use crate::flow::key::{PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask};
-use crate::wire::ethertype;
+use crate::stats::DropReason;
 use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::wire::protocol::{ICMP, ICMPV6, SCTP, TCP, UDP};
+use crate::wire::{ethertype, mpls};
 use std::net::IpAddr;
 
 /// The bit of `vlan_tci` that says a tag is present.
@@ -28,37 +31,8 @@ pub(super) struct State {
     dirty: FlowMask,
     /// Whether there is a tag in the frame by now.
     tagged: bool,
-    buried: Buried,
-}
-
-/// Tags behind the two that a key has room for, the outermost last: rules have pushed others in front of them. Each push is a
-/// step, so there are no more than a frame may take.
-#[derive(Clone, Copy, Debug)]
-struct Buried {
-    tags: [u16; ACTIONS_MAX],
-    len: usize,
-}
-
-impl Buried {
-    const NONE: Buried = Buried { tags: [0; ACTIONS_MAX], len: 0 };
-
-    fn push(&mut self, tag: u16) {
-        if let Some(place) = self.tags.get_mut(self.len) {
-            *place = tag;
-            self.len += 1;
-        }
-    }
-
-    /// Zero when there are none.
-    fn pop(&mut self) -> u16 {
-        match self.len.checked_sub(1) {
-            None => 0,
-            Some(len) => {
-                self.len = len;
-                self.tags[len]
-            }
-        }
-    }
+    pub(super) buried: Buried,
+    pub(super) shims: Shims,
 }
 
 impl State {
@@ -66,7 +40,14 @@ impl State {
         let mut known = FlowMask::default();
         known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
         let tagged = key.get(Field::VlanTci) as u16 & VLAN_PRESENT != 0;
-        State { wish: key.clone(), known, dirty: FlowMask::default(), tagged, buried: Buried::NONE }
+        State {
+            wish: key.clone(),
+            known,
+            dirty: FlowMask::default(),
+            tagged,
+            buried: Buried::NONE,
+            shims: Shims::OF_A_FRAME,
+        }
     }
 
     /// What the frame shall say: what rules match on.
@@ -79,7 +60,7 @@ impl State {
     pub(super) fn look(&self, word: usize, bits: u64, out: &mut Translation) {
         let unknown = bits & !self.known.words()[word];
         if unknown != 0 {
-            out.depend(word, unknown);
+            out.depend(self.shims.origin(word), unknown);
         }
     }
 
@@ -126,6 +107,81 @@ impl State {
         out.rewrote(&bits);
     }
 
+    /// Sets bits of a field, where the frame has it: a rule cannot invent a header.
+    pub(super) fn assign(
+        &mut self,
+        field: Field,
+        value: u128,
+        mask: u128,
+        out: &mut Translation,
+    ) -> Result<(), DropReason> {
+        if !self.has(field, out) {
+            return Ok(());
+        }
+        match field {
+            Field::EthType => self.assign_ether_type(value, mask, out),
+            Field::NwProto if self.is_ip(out) => {
+                self.assign_protocol(value, mask, out);
+                Ok(())
+            }
+            Field::MplsBos => {
+                self.assign_bottom(value != 0, out);
+                Ok(())
+            }
+            _ => {
+                self.set(field, value, mask, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Copies part of a field to another, where the frame has both.
+    pub(super) fn copy(&mut self, from: Part, to: Part, out: &mut Translation) -> Result<(), DropReason> {
+        if !self.has(from.field, out) {
+            return Ok(());
+        }
+        let value = self.read(from, out);
+        self.assign(to.field, value << to.offset, to.mask(), out)
+    }
+
+    /// Counts a time to live down, which must be more than 1.
+    pub(super) fn count_down(&mut self, field: Field, out: &mut Translation) -> Result<(), DropReason> {
+        match self.get(field, out) {
+            0 | 1 => Err(DropReason::TtlExpired),
+            ttl => {
+                self.set(field, ttl - 1, field.max(), out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The field is this from now on, in the frame too.
+    pub(super) fn settle(&mut self, field: Field, value: u128, out: &mut Translation) {
+        self.set(field, value, field.max(), out);
+        self.dirty.set(field, 0);
+    }
+
+    /// These bits of a word are nothing from now on.
+    pub(super) fn blank(&mut self, word: usize, bits: u64, out: &mut Translation) {
+        self.wish.words_mut()[word] &= !bits;
+        self.known.words_mut()[word] |= bits;
+        self.dirty.words_mut()[word] &= !bits;
+        out.rewrote_word(word);
+    }
+
+    /// One word says what another did, for the frames of this answer and others alike.
+    pub(super) fn take_word(&mut self, from: usize, to: usize, out: &mut Translation) {
+        for key in [&mut self.wish, &mut self.known, &mut self.dirty] {
+            key.words_mut()[to] = key.words()[from];
+        }
+        out.rewrote_word(to);
+    }
+
+    /// Another frame is in front, with other tags.
+    pub(super) fn see_tags(&mut self) {
+        self.tagged = self.wish.get(Field::VlanTci) as u16 & VLAN_PRESENT != 0;
+    }
+
     /// Sets bits that no header holds.
     pub(super) fn set_in_port(&mut self, port: u32, out: &mut Translation) {
         self.look_at(Field::InPort, Field::InPort.max(), out);
@@ -138,6 +194,10 @@ impl State {
 
     /// Whether rules have written bits of the field.
     pub(super) fn is_written(&self, field: Field) -> bool {
+        let word = usize::from(field.slot().word);
+        if self.shims.origin(word) != word {
+            return true;
+        }
         self.known.get(field) != 0
     }
 
@@ -190,11 +250,9 @@ impl State {
     }
 
     /// What the tags are from now on, in the frame too.
-    fn tags(&mut self, outer: u16, inner: u16, out: &mut Translation) {
-        for (field, tci) in [(Field::VlanTci, outer), (Field::InnerVlanTci, inner)] {
-            self.set(field, tci.into(), field.max(), out);
-            self.dirty.set(field, 0);
-        }
+    pub(super) fn tags(&mut self, outer: u16, inner: u16, out: &mut Translation) {
+        self.settle(Field::VlanTci, outer.into(), out);
+        self.settle(Field::InnerVlanTci, inner.into(), out);
         self.tagged = outer & VLAN_PRESENT != 0;
     }
 
@@ -205,19 +263,24 @@ impl State {
         }
         for field in EDITABLE.iter().copied() {
             let bits = self.dirty.get(field);
-            if bits == 0 || !self.has(field, out) {
-                continue;
+            // ARP and neighbour discovery share bits of a key.
+            let shared = matches!(
+                field,
+                Field::ArpSha | Field::ArpTha | Field::NdTarget | Field::NdSll | Field::NdTll
+            );
+            if bits != 0 && (!shared || self.has(field, out)) {
+                self.dirty.set(field, 0);
+                // What the frame said in these bits was never looked at: they are written even when this one says so already.
+                write(field, self.wish.get(field), bits, out);
             }
-            self.dirty.set(field, 0);
-            // What the frame said in these bits was never looked at, so they are written even when this frame says so already.
-            write(field, self.wish.get(field), bits, out);
         }
     }
 
     /// A tag set on an untagged frame is added, one cleared is removed (mod_vlan_vid, set_field of vlan_tci).
     fn commit_vlan(&mut self, out: &mut Translation) {
         // Whether there is one decides between adding and changing, known or not.
-        out.depend(usize::from(Field::VlanTci.slot().word), VLAN_PRESENT.into());
+        let word = usize::from(Field::VlanTci.slot().word);
+        out.depend(self.shims.origin(word), VLAN_PRESENT.into());
         let bits = self.dirty.get(Field::VlanTci) & !u128::from(VLAN_PRESENT);
         self.dirty.set(Field::VlanTci, 0);
         let wished = self.read(PRESENT, out) != 0;
@@ -233,28 +296,30 @@ impl State {
         }
     }
 
-    /// Whether the frame has the header that the field is in; a rule without the prerequisite cannot invent it.
+    /// Whether the frame has the header that the field is in (ovs-fields(7), "prerequisites").
     fn has(&self, field: Field, out: &mut Translation) -> bool {
-        if matches!(field, Field::EthSrc | Field::EthDst) {
-            return true;
-        }
-        let ether_type = self.get(Field::EthType, out) as u16;
-        let ip = matches!(ether_type, ethertype::IPV4 | ethertype::IPV6);
         match field {
-            Field::NwSrc | Field::NwDst => matches!(ether_type, ethertype::IPV4 | ethertype::ARP),
-            Field::ArpSha | Field::ArpTha | Field::NwProto => ether_type == ethertype::ARP,
-            Field::NwTos | Field::NwTtl => ip,
-            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => ether_type == ethertype::IPV6,
-            Field::TpSrc | Field::TpDst if ip => match self.get(Field::NwProto, out) as u8 {
+            Field::NwSrc | Field::NwDst => matches!(self.ether_type(out), ethertype::IPV4 | ethertype::ARP),
+            Field::ArpSha | Field::ArpTha => self.ether_type(out) == ethertype::ARP,
+            Field::NwProto => self.is_ip(out) || self.ether_type(out) == ethertype::ARP,
+            Field::NwTos | Field::IpDscp | Field::NwEcn | Field::NwTtl | Field::NwFrag => self.is_ip(out),
+            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => self.ether_type(out) == ethertype::IPV6,
+            Field::TpSrc | Field::TpDst if self.is_ip(out) => match self.get(Field::NwProto, out) as u8 {
                 TCP | UDP | ICMP | ICMPV6 => self.get(Field::NwFrag, out) & 2 == 0,
                 // The checksum of a fragment's datagram cannot be kept right.
                 SCTP => self.get(Field::NwFrag, out) == 0,
                 _ => false,
             },
-            Field::NdTarget | Field::NdSll | Field::NdTll if ether_type == ethertype::IPV6 => {
-                self.has_neighbour(field, out)
+            Field::TpSrc | Field::TpDst => false,
+            Field::NdTarget | Field::NdSll | Field::NdTll => {
+                self.ether_type(out) == ethertype::IPV6 && self.has_neighbour(field, out)
             }
-            _ => false,
+            Field::TcpFlags => self.carries(&[TCP], out),
+            Field::MplsLabel | Field::MplsTc | Field::MplsBos | Field::MplsTtl => {
+                mpls::is_stack(self.ether_type(out))
+            }
+            Field::PbbIsid | Field::PbbUca => self.ether_type(out) == ethertype::PBB,
+            _ => true,
         }
     }
 
@@ -272,10 +337,24 @@ impl State {
             }
             && self.read(byte(Field::TpDst), out) == 0
     }
+
+    fn carries(&self, protocols: &[u8], out: &mut Translation) -> bool {
+        self.is_ip(out)
+            && protocols.contains(&(self.get(Field::NwProto, out) as u8))
+            && self.get(Field::NwFrag, out) & 2 == 0
+    }
+
+    pub(super) fn ether_type(&self, out: &mut Translation) -> u16 {
+        self.get(Field::EthType, out) as u16
+    }
+
+    pub(super) fn is_ip(&self, out: &mut Translation) -> bool {
+        matches!(self.ether_type(out), ethertype::IPV4 | ethertype::IPV6)
+    }
 }
 
 /// Writes bits of a field.
-fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
+pub(super) fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
     Edit::of(field, value, mask).for_each(|edit| out.push(Action::Edit(edit)));
 }
 
@@ -301,4 +380,8 @@ const EDITABLE: &[Field] = &[
     Field::NdTarget,
     Field::NdSll,
     Field::NdTll,
+    Field::MplsLse,
+    Field::InnerMplsLse,
+    Field::PbbTci,
+    Field::InnerTtl,
 ];

@@ -21,6 +21,7 @@ use crate::flow::{Field, FlowKey, OfPort, Seed, Tunnelled};
 use crate::stats::{Credit, DropReason};
 use crate::tunnel::spec::TTL_DEFAULT;
 use crate::tunnel::{EncapId, Key, Kind, Marks, Outer, Remote, TunnelId, TunnelSpec};
+use crate::wire::mpls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How deep resubmits, groups and clones may be nested.
@@ -189,21 +190,6 @@ impl<'a, O: Observer> Walk<'a, O> {
                 RuleAction::Flood => self.flood(false),
                 RuleAction::Normal => self.normal(),
                 RuleAction::Group(group) => self.group(*group),
-                RuleAction::SetField { field, value, mask } => {
-                    self.state.set(*field, *value, *mask, self.out)
-                }
-                RuleAction::Move { from, to } => {
-                    let value = self.state.read(*from, self.out);
-                    self.state.set(to.field, value << to.offset, to.mask(), self.out);
-                }
-                RuleAction::PushVlan { tpid } => self.state.push_vlan(*tpid, self.out),
-                RuleAction::PopVlan => self.state.pop_vlan(self.out),
-                RuleAction::DecTtl => {
-                    if !self.dec_ttl() {
-                        return false;
-                    }
-                }
-                RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
                 RuleAction::SetQueue(queue) => self.queue = Some(*queue),
                 RuleAction::PopQueue => self.queue = None,
                 RuleAction::Push(part) => {
@@ -215,7 +201,11 @@ impl<'a, O: Observer> Walk<'a, O> {
                 }
                 RuleAction::Pop(part) => {
                     if let Some(value) = self.stack.pop() {
-                        self.state.set(part.field, value << part.offset, part.mask(), self.out);
+                        let (value, mask) = (value << part.offset, part.mask());
+                        if let Err(reason) = self.state.assign(part.field, value, mask, self.out) {
+                            self.fail(reason);
+                            return false;
+                        }
                     }
                 }
                 RuleAction::Exit => {
@@ -237,6 +227,12 @@ impl<'a, O: Observer> Walk<'a, O> {
                         return false;
                     }
                 }
+                change => {
+                    if let Err(reason) = self.change(change) {
+                        self.fail(reason);
+                        return false;
+                    }
+                }
             }
         }
         true
@@ -254,19 +250,28 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
     }
 
-    /// Counts the time to live down. False when the frame must go no further.
-    fn dec_ttl(&mut self) -> bool {
-        let ip = matches!(self.state.get(Field::EthType, self.out), 0x0800 | 0x86dd);
-        if !ip {
-            return true;
+    /// What changes the frame or what is known of it, and leads nowhere.
+    fn change(&mut self, action: &RuleAction) -> Result<(), DropReason> {
+        let Walk { state, out, .. } = self;
+        match *action {
+            RuleAction::SetField { field, value, mask } => state.assign(field, value, mask, out)?,
+            RuleAction::Move { from, to } => state.copy(from, to, out)?,
+            RuleAction::PushVlan { tpid } => state.push_vlan(tpid, out),
+            RuleAction::PopVlan => state.pop_vlan(out),
+            RuleAction::PushMpls { ether_type } => state.push_mpls(ether_type, out)?,
+            RuleAction::PopMpls { ether_type } => state.pop_mpls(ether_type, out)?,
+            RuleAction::PushPbb => state.push_pbb(out)?,
+            RuleAction::PopPbb => state.pop_pbb(out)?,
+            RuleAction::CopyTtlOut => state.copy_ttl_out(out)?,
+            RuleAction::CopyTtlIn => state.copy_ttl_in(out)?,
+            RuleAction::DecTtl if state.is_ip(out) => state.count_down(Field::NwTtl, out)?,
+            RuleAction::DecMplsTtl if mpls::is_stack(state.ether_type(out)) => {
+                state.knows_front_label()?;
+                state.count_down(Field::MplsTtl, out)?;
+            }
+            _ => {}
         }
-        let ttl = self.state.get(Field::NwTtl, self.out);
-        if ttl <= 1 {
-            self.fail(DropReason::TtlExpired);
-            return false;
-        }
-        self.state.set(Field::NwTtl, ttl - 1, Field::NwTtl.max(), self.out);
-        true
+        Ok(())
     }
 
     /// Where the frame came in by, or where rules say that it did.

@@ -100,6 +100,10 @@ impl Translation {
         self.tables |= 1 << (table % 64);
     }
 
+    pub(super) fn rewrote_word(&mut self, word: usize) {
+        self.rewritten |= 1 << word;
+    }
+
     pub(super) fn rewrote(&mut self, bits: &FlowKey) {
         for (word, bits) in bits.words().iter().enumerate() {
             self.rewritten |= u64::from(*bits != 0) << word;

@@ -61,6 +61,7 @@ reasons! {
     ExceedsMtu = "exceeds_mtu": "With the outer headers it is longer than the MTU of the way.";
     NoHeadroom = "no_headroom": "There is no room in the buffer for the headers to be added.";
     TtlExpired = "ttl_expired": "The rule counts the time to live down, and it was 1 or 0.";
+    TooManyHeaders = "too_many_headers": "The rules take off more labels or service tags than are looked at in a frame.";
     NoSuchGroup = "no_such_group": "The rule sends it to a group that does not exist.";
     NoLiveBucket = "no_live_bucket": "No bucket of the group is alive.";
     TooManyLookups = "too_many_lookups": "The rules look it up more often, or nest deeper, than a frame may.";

@@ -27,8 +27,10 @@ pub mod ipv6;
 #[cfg(test)]
 mod laws;
 mod mac;
+pub mod mpls;
 pub mod nd;
 pub mod nvgre;
+pub mod pbb;
 pub mod sctp;
 pub mod tcp;
 pub mod udp;
@@ -46,6 +48,10 @@ pub enum Layer {
     Ethernet,
     /// IEEE 802.1Q tag.
     Vlan,
+    /// Service instance tag of provider backbone bridges.
+    Pbb,
+    /// MPLS label stack.
+    Mpls,
     /// Address resolution for IPv4.
     Arp,
     /// IPv4.
@@ -77,6 +83,8 @@ impl Layer {
         match self {
             Layer::Ethernet => "ethernet",
             Layer::Vlan => "vlan",
+            Layer::Pbb => "pbb",
+            Layer::Mpls => "mpls",
             Layer::Arp => "arp",
             Layer::Ipv4 => "ipv4",
             Layer::Ipv6 => "ipv6",
@@ -162,8 +170,14 @@ pub mod ethertype {
     pub const VLAN: u16 = 0x8100;
     /// IPv6.
     pub const IPV6: u16 = 0x86dd;
+    /// MPLS, unicast (RFC 5332).
+    pub const MPLS: u16 = 0x8847;
+    /// MPLS, multicast, or with a label that upstream has assigned (RFC 5332).
+    pub const MPLS_MULTICAST: u16 = 0x8848;
     /// IEEE 802.1ad service tag.
     pub const SERVICE_VLAN: u16 = 0x88a8;
+    /// Service instance tag of provider backbone bridges (IEEE 802.1ah).
+    pub const PBB: u16 = 0x88e7;
 }
 
 /// IP protocol numbers and IPv6 next-header values, as assigned by IANA.
@@ -172,12 +186,16 @@ pub mod protocol {
     pub const HOP_BY_HOP: u8 = 0;
     /// ICMP for IPv4.
     pub const ICMP: u8 = 1;
+    /// IPv4 in IP (RFC 2003).
+    pub const IPV4: u8 = 4;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
     /// GRE.
     pub const GRE: u8 = 47;
+    /// IPv6 in IP (RFC 2473).
+    pub const IPV6: u8 = 41;
     /// IPv6 routing header.
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
@@ -227,6 +245,27 @@ impl Fragment {
 pub fn ports(transport: &[u8]) -> Option<(u16, u16)> {
     let ports = transport.first_chunk::<4>()?;
     Some((be16::<0, 4>(ports), be16::<2, 4>(ports)))
+}
+
+/// Of an IP packet that carries an IP packet (RFC 2003, RFC 2473): the version of the inner one, its time to live, and how many
+/// bytes behind the start of the outer one it begins.
+#[must_use]
+pub fn ip_in_ip(outer: &[u8]) -> Option<(u8, u8, usize)> {
+    let (protocol, payload, fragment, at) = if outer.first()? >> 4 == 4 {
+        let ip = ipv4::View::parse(outer).ok()?;
+        (ip.protocol(), ip.payload(), ip.fragment(), ip.header_len())
+    } else {
+        let ip = ipv6::View::parse(outer).ok()?;
+        (ip.protocol(), ip.payload(), ip.fragment(), ip.payload_offset())
+    };
+    if fragment == Fragment::Later {
+        return None;
+    }
+    match protocol {
+        protocol::IPV4 => ipv4::View::parse(payload).ok().map(|inner| (4, inner.ttl(), at)),
+        protocol::IPV6 => ipv6::View::parse(payload).ok().map(|inner| (6, inner.hop_limit(), at)),
+        _ => None,
+    }
 }
 
 /// The fixed part of a header and what follows it.

@@ -159,6 +159,12 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         RuleAction::DecTtl => "dec_ttl".into(),
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
         RuleAction::PopQueue => "pop_queue".into(),
+        RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#x}"),
+        RuleAction::PopMpls { ether_type } => format!("pop_mpls:{ether_type:#x}"),
+        RuleAction::DecMplsTtl => "dec_mpls_ttl".into(),
+        RuleAction::PushPbb | RuleAction::PopPbb | RuleAction::CopyTtlOut | RuleAction::CopyTtlIn => {
+            unreachable!("Open vSwitch has no {action:?}")
+        }
         RuleAction::Resubmit { port, table } => format!(
             "resubmit({},{})",
             port.map_or(String::new(), |port| port.to_string()),

@@ -29,20 +29,57 @@ pub(crate) enum Change {
     RemoveMeter(u32),
 }
 
-/// Whole frames, with up to two tags.
+/// Whole frames, with up to two tags, and now and then with labels or in a provider backbone.
 pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
-    let tags = vec((any::<bool>(), select(vec![0u16, 1, 2, 0x2001, 0xe002])), 0..=2);
-    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, select(vec![0u8, 1, 2, 64]), tags).prop_map(
-        |(port, pick, kind, ttl, tags)| {
+    frames_with(0.25, 0.15)
+}
+
+/// Whole frames, with up to two tags.
+pub(crate) fn frames_without_shims() -> impl Strategy<Value = (u16, Vec<u8>)> {
+    frames_with(0.0, 0.0)
+}
+
+fn frames_with(labels: f64, backbones: f64) -> impl Strategy<Value = (u16, Vec<u8>)> {
+    let ttl = || select(vec![0u8, 1, 2, 64]);
+    let shims = (
+        option::weighted(labels, vec((0..4u32, ttl()), 1..=4)),
+        option::weighted(backbones, (0..3u8, tags())),
+    );
+    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, ttl(), tags(), shims).prop_map(
+        |(port, pick, kind, ttl, tags, (labels, backbone))| {
             let mut frame = plain(pick, kind, ttl);
-            let bytes = tags.iter().flat_map(|(service, tci)| {
-                let tpid = if *service { [0x88, 0xa8] } else { [0x81, 0x00] };
-                [tpid, tci.to_be_bytes()].concat()
-            });
-            frame.splice(12..12, bytes.collect::<Vec<u8>>());
+            if let Some(labels) = labels {
+                label(&mut frame, &labels);
+            }
+            tag(&mut frame, &tags);
+            if let Some((service, tags)) = backbone {
+                frame.splice(0..0, [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0x88, 0xe7, 0, 0, 0, service]);
+                tag(&mut frame, &tags);
+            }
             (port, frame)
         },
     )
+}
+
+fn tags() -> impl Strategy<Value = Vec<(bool, u16)>> {
+    vec((any::<bool>(), select(vec![0u16, 1, 2, 0x2001, 0xe002])), 0..=2)
+}
+
+fn tag(frame: &mut Vec<u8>, tags: &[(bool, u16)]) {
+    let bytes = tags.iter().flat_map(|(service, tci)| {
+        let tpid = if *service { [0x88, 0xa8] } else { [0x81, 0x00] };
+        [tpid, tci.to_be_bytes()].concat()
+    });
+    frame.splice(12..12, bytes.collect::<Vec<u8>>());
+}
+
+fn label(frame: &mut Vec<u8>, labels: &[(u32, u8)]) {
+    let bottom = labels.len() - 1;
+    let entries = labels.iter().enumerate().flat_map(|(at, (label, ttl))| {
+        (label << 12 | label << 9 | u32::from(at == bottom) << 8 | u32::from(*ttl)).to_be_bytes()
+    });
+    let entries: Vec<u8> = entries.collect();
+    frame.splice(12..14, [&[0x88, 0x47], &entries[..]].concat());
 }
 
 fn plain([a, b, c, d, e, f]: [u8; 6], kind: u8, ttl: u8) -> Vec<u8> {
@@ -104,7 +141,10 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         2 => (1..=GUESTS).prop_map(|port| (Field::InPort, port.into(), Field::InPort.max())),
         2 => (select(vec![Field::NwSrc, Field::NwDst]), four, net).prop_map(|(f, v, m)| (f, v, m)),
         2 => (select(vec![Field::TpSrc, Field::TpDst]), port).prop_map(|(f, (v, m))| (f, v, m)),
-        2 => select(vec![0x0800u128, 0x86dd, 0x0806]).prop_map(|v| (Field::EthType, v, 0xffff)),
+        2 => select(vec![0x0800u128, 0x86dd, 0x0806, 0x8847, 0x88e7]).prop_map(|v| (Field::EthType, v, 0xffff)),
+        1 => (select(vec![Field::MplsLabel, Field::MplsTc, Field::MplsBos, Field::PbbIsid]), 0..2u128, bits.clone())
+            .prop_map(|(f, v, m)| (f, v, m & f.max())),
+        1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::MplsTtl, v, 0xff)),
         1 => select(vec![1u128, 6, 17, 58, 132]).prop_map(|v| (Field::NwProto, v, 0xff)),
         2 => (select(vec![Field::EthSrc, Field::EthDst, Field::Ipv6Src, Field::Ipv6Dst, Field::ArpSha]), small.clone(), bits.clone())
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
@@ -153,6 +193,10 @@ fn set() -> impl Strategy<Value = RuleAction> {
         Field::NdTarget,
         Field::NdSll,
         Field::NdTll,
+        Field::MplsLabel,
+        Field::MplsTc,
+        Field::MplsTtl,
+        Field::PbbIsid,
         Field::Reg0,
         Field::Reg1,
         Field::Metadata,
@@ -164,6 +208,10 @@ fn set() -> impl Strategy<Value = RuleAction> {
         1 => (0..3u128).prop_map(move |v| set(Field::VlanVid, 0x1000 | v, u128::MAX)),
         1 => (0..8u128).prop_map(move |v| set(Field::VlanPcp, v, u128::MAX)),
         1 => (0..4u128).prop_map(move |v| set(Field::InPort, v, u128::MAX)),
+        1 => select(vec![0x0800u128, 0x1234, 0x8847, 0x8848, 0x88e7])
+            .prop_map(move |v| set(Field::EthType, v, u128::MAX)),
+        1 => select(vec![1u128, 17, 58, 99]).prop_map(move |v| set(Field::NwProto, v, u128::MAX)),
+        1 => (0..2u128).prop_map(move |v| set(Field::MplsBos, v, u128::MAX)),
     ]
 }
 
@@ -178,6 +226,9 @@ fn moved() -> impl Strategy<Value = RuleAction> {
         (part(Field::Reg1, 0, 4), part(Field::NwDst, 2, 4)),
         (part(Field::TpDst, 0, 16), part(Field::TpSrc, 0, 16)),
         (part(Field::NwTtl, 0, 8), part(Field::Metadata, 3, 8)),
+        (part(Field::NwTtl, 0, 8), part(Field::MplsTtl, 0, 8)),
+        (part(Field::MplsLabel, 0, 8), part(Field::Reg1, 0, 8)),
+        (part(Field::PbbIsid, 0, 8), part(Field::MplsLabel, 4, 8)),
         (part(Field::VlanVid, 0, 12), part(Field::TunId, 0, 12)),
         (part(Field::Metadata, 0, 3), part(Field::NwTos, 2, 3)),
         (part(Field::Ipv6Dst, 0, 32), part(Field::Reg0, 0, 32)),
@@ -235,15 +286,25 @@ fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
     )
 }
 
-fn tag() -> impl Strategy<Value = RuleAction> {
+fn header() -> impl Strategy<Value = RuleAction> {
     let push = select(vec![0x8100u16, 0x88a8]).prop_map(|tpid| RuleAction::PushVlan { tpid });
-    prop_oneof![push, Just(RuleAction::PopVlan)]
+    prop_oneof![
+        3 => push,
+        3 => Just(RuleAction::PopVlan),
+        2 => select(vec![0x8847, 0x8848]).prop_map(|ether_type| RuleAction::PushMpls { ether_type }),
+        3 => select(vec![0x0800, 0x0800, 0x86dd, 0x0806, 0x8847]).prop_map(|ether_type| RuleAction::PopMpls { ether_type }),
+        2 => Just(RuleAction::PushPbb),
+        2 => Just(RuleAction::PopPbb),
+        1 => Just(RuleAction::CopyTtlIn),
+        1 => Just(RuleAction::CopyTtlOut),
+        1 => Just(RuleAction::DecMplsTtl),
+    ]
 }
 
 /// What leads nowhere else.
 fn leaf() -> impl Strategy<Value = RuleAction> {
     let queue = prop_oneof![3 => (0..4u32).prop_map(|id| RuleAction::SetQueue(QueueId(id))), 1 => Just(RuleAction::PopQueue)];
-    prop_oneof![8 => set(), 4 => moved(), 2 => tag(), 2 => Just(RuleAction::DecTtl), 8 => output(), 1 => queue]
+    prop_oneof![8 => set(), 4 => moved(), 4 => header(), 2 => Just(RuleAction::DecTtl), 8 => output(), 1 => queue]
 }
 
 /// What an action set does not have: parts of fields put away and taken back, and the end of it all.

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod frame;
 pub(crate) mod meters;
 mod normal;
 
@@ -11,11 +12,10 @@ use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
     BandKind, Bucket, Clause, Group, GroupId, GroupKind, Match, Part, PortSetup, Rule, RuleAction, TableId,
 };
+use frame::Frame;
 use meters::Meter;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-
-const PRESENT: u128 = 0x1000;
 
 /// Tables and groups as lists.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +81,8 @@ impl Outer {
     }
 }
 
-/// A frame that was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A frame that was sent. Two are the same when they are in all that can be read of both.
+#[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) port: u32,
     pub(crate) tunnel: Option<Outer>,
@@ -90,6 +90,16 @@ pub(crate) struct Sent {
     pub(crate) tags: Vec<u16>,
     /// What else the frame says.
     pub(crate) frame: FlowKey,
+    /// Bits of that which rules have made meaningless: checksums, which are not kept here, may lie there.
+    blank: [u64; 36],
+}
+
+impl PartialEq for Sent {
+    fn eq(&self, other: &Sent) -> bool {
+        let told = |sent: &Sent| (sent.port, sent.tunnel.clone(), sent.tags.clone());
+        let word = |at: usize| self.frame.words()[at] ^ other.frame.words()[at];
+        told(self) == told(other) && (0..36).all(|at| word(at) & !self.blank[at] & !other.blank[at] == 0)
+    }
 }
 
 impl Reference {
@@ -156,13 +166,9 @@ impl Reference {
         seen.rev().max_by_key(|rule| rule.priority)
     }
 
-    /// What comes of a frame with this key and length, at this time.
-    pub(crate) fn run(&self, key: &FlowKey, len: usize, now_ns: u64) -> Ran {
-        let tags = [Field::VlanTci, Field::InnerVlanTci].map(|field| key.get(field) as u16);
-        let tags: Vec<u16> = tags.into_iter().filter(|tag| *tag != 0).collect();
-        let untagged = len - 4 * tags.len();
-        let links = [Field::NdSll, Field::NdTll].map(|field| key.get(field) != 0);
-        let frame = Frame { says: key.clone(), holds: key.clone(), tags, untagged, dead: false, links };
+    /// What comes of a frame with this key, at this time.
+    pub(crate) fn run(&self, key: &FlowKey, bytes: &[u8], now_ns: u64) -> Ran {
+        let frame = Frame::new(key.clone(), bytes);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
         let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, ran };
         run.tables(TableId(0), run.in_port());
@@ -190,124 +196,6 @@ fn clauses(rule: &Rule) -> Vec<Clause> {
         _ => None,
     };
     rule.instructions.apply.iter().filter_map(clause).collect()
-}
-
-#[derive(Clone)]
-struct Frame {
-    /// What rules see.
-    says: FlowKey,
-    /// What is in the bytes. Tags are in `tags`.
-    holds: FlowKey,
-    tags: Vec<u16>,
-    /// Bytes without the tags.
-    untagged: usize,
-    /// A meter has dropped it.
-    dead: bool,
-    /// Whether there is an option of neighbour discovery: for the source's address, for the target's.
-    links: [bool; 2],
-}
-
-impl Frame {
-    fn set(&mut self, field: Field, value: u128, mask: u128) {
-        use Field::{ArpSha, ArpTha, NdSll, NdTarget, NdTll};
-        // Two headers share bits of a key.
-        if matches!(field, ArpSha | ArpTha | NdTarget | NdSll | NdTll) && !self.has(field) {
-            return;
-        }
-        self.says.set_masked(field, value, mask);
-        let all = self.says.get(field);
-        match field {
-            Field::VlanVid | Field::VlanPcp => self.set_tag(),
-            _ if !self.has(field) => {}
-            NdSll if !self.links[0] => {}
-            NdTll if !self.links[1] => {}
-            // Of type and code of ICMP there is one byte each.
-            Field::TpSrc | Field::TpDst if matches!(self.holds.get(Field::NwProto), 1 | 58) => {
-                self.holds.set(field, all & 0xff);
-            }
-            // A meter may have marked the bits beside them.
-            _ => self.holds.set_masked(field, value, mask),
-        }
-    }
-
-    /// Only in the bytes: what rules see is what came in, or what they have set.
-    fn remark(&mut self, levels: u8) {
-        if !self.has(Field::NwTos) {
-            return;
-        }
-        let classes = [[10, 12, 14], [18, 20, 22], [26, 28, 30], [34, 36, 38]];
-        let tos = self.holds.get(Field::NwTos) as u8;
-        for class in classes {
-            if let Some(at) = class.iter().position(|dscp| *dscp == tos >> 2) {
-                let dscp = class[(at + usize::from(levels)).min(2)];
-                self.holds.set(Field::NwTos, (dscp << 2 | tos & 3).into());
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.untagged + 4 * self.tags.len()
-    }
-
-    fn set_tag(&mut self) {
-        let tag = self.says.get(Field::VlanTci);
-        if tag & PRESENT != 0 {
-            match self.tags.first_mut() {
-                Some(first) => *first = tag as u16,
-                None => self.tags.push(tag as u16),
-            }
-        }
-    }
-
-    fn push_tag(&mut self) {
-        let tag = self.tags.first().copied().unwrap_or(PRESENT as u16);
-        self.tags.insert(0, tag);
-        self.see_tags();
-    }
-
-    fn pop_tag(&mut self) {
-        if !self.tags.is_empty() {
-            self.tags.remove(0);
-        }
-        self.see_tags();
-    }
-
-    fn see_tags(&mut self) {
-        let tag = |at: usize| self.tags.get(at).copied().unwrap_or(0).into();
-        let (outer, inner) = (tag(0), tag(1));
-        self.says.set(Field::VlanTci, outer);
-        self.says.set(Field::InnerVlanTci, inner);
-    }
-
-    fn is_neighbour(&self) -> bool {
-        let holds = |field| self.holds.get(field);
-        (holds(Field::EthType), holds(Field::NwProto), holds(Field::TpDst)) == (0x86dd, 58, 0)
-            && [135, 136].contains(&holds(Field::TpSrc))
-            && holds(Field::NwFrag) != 3
-    }
-
-    fn has(&self, field: Field) -> bool {
-        let holds = |field| self.holds.get(field);
-        let (ether_type, protocol) = (holds(Field::EthType), holds(Field::NwProto));
-        let (four, six, arp) = (ether_type == 0x0800, ether_type == 0x86dd, ether_type == 0x0806);
-        match field {
-            Field::EthSrc | Field::EthDst => true,
-            Field::NwSrc | Field::NwDst => four || arp,
-            Field::ArpSha | Field::ArpTha => arp,
-            Field::NwTos | Field::IpDscp | Field::NwTtl => four || six,
-            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => six,
-            Field::TpSrc | Field::TpDst => {
-                let whole = holds(Field::NwFrag) == 0;
-                (four || six)
-                    && (whole || holds(Field::NwFrag) == 1 && protocol != 132)
-                    && [1, 6, 17, 58, 132].contains(&protocol)
-            }
-            Field::NdTarget => self.is_neighbour(),
-            Field::NdSll => self.is_neighbour() && holds(Field::TpSrc) == 135,
-            Field::NdTll => self.is_neighbour() && holds(Field::TpSrc) == 136,
-            _ => false,
-        }
-    }
 }
 
 #[derive(Clone, Default)]
@@ -362,7 +250,7 @@ impl Run<'_> {
             }
             instructions.write.iter().for_each(|action| self.set.write(action));
             if let Some((value, mask)) = instructions.metadata {
-                self.frame.set(Field::Metadata, value.into(), mask.into());
+                let _ = self.frame.set(Field::Metadata, value.into(), mask.into());
             }
             let Some(next) = instructions.goto else { return };
             (table, port) = (next, self.in_port());
@@ -373,7 +261,7 @@ impl Run<'_> {
         if self.frame.dead {
             return;
         }
-        let len = self.frame.len();
+        let len = self.frame.bytes().len();
         let mut meters = self.of.meters.borrow_mut();
         match meters.get_mut(&id).and_then(|meter| meter.apply(len, self.now_ns)) {
             None => {}
@@ -402,21 +290,30 @@ impl Run<'_> {
             }
             RuleAction::Normal => self.normal(),
             RuleAction::Group(group) => self.group(*group),
-            RuleAction::SetField { field, value, mask } => self.frame.set(*field, *value, *mask),
+            RuleAction::SetField { field, value, mask } => return self.frame.set(*field, *value, *mask),
             RuleAction::Move { from, to } => {
-                let value = self.read(*from);
-                self.frame.set(to.field, value << to.offset, ((1 << to.bits) - 1) << to.offset);
+                let mask = ((1 << to.bits) - 1) << to.offset;
+                let value = self.read(*from) << to.offset;
+                return !self.frame.has(from.field) || self.frame.set(to.field, value, mask);
             }
             RuleAction::PushVlan { .. } => self.frame.push_tag(),
             RuleAction::PopVlan => self.frame.pop_tag(),
-            RuleAction::DecTtl => return self.dec_ttl(),
             RuleAction::SetQueue(queue) => self.queue = Some(queue.0),
             RuleAction::PopQueue => self.queue = None,
+            RuleAction::DecTtl => return self.frame.count_down(Field::NwTtl),
+            RuleAction::DecMplsTtl => return self.frame.count_down(Field::MplsTtl),
+            RuleAction::PushMpls { ether_type } => return self.frame.push_label(*ether_type),
+            RuleAction::PopMpls { ether_type } => return self.frame.pop_label(*ether_type),
+            RuleAction::PushPbb => return self.frame.push_backbone(),
+            RuleAction::PopPbb => return self.frame.pop_backbone(),
+            RuleAction::CopyTtlOut => return self.frame.copy_ttl(false),
+            RuleAction::CopyTtlIn => return self.frame.copy_ttl(true),
             RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
             RuleAction::Push(part) => self.stack.push(self.read(*part)),
             RuleAction::Pop(part) => {
                 if let Some(value) = self.stack.pop() {
-                    self.frame.set(part.field, value << part.offset, ((1 << part.bits) - 1) << part.offset);
+                    let mask = ((1 << part.bits) - 1) << part.offset;
+                    return self.frame.set(part.field, value << part.offset, mask);
                 }
             }
             RuleAction::Exit => {
@@ -443,17 +340,6 @@ impl Run<'_> {
         true
     }
 
-    fn dec_ttl(&mut self) -> bool {
-        if !self.frame.has(Field::NwTtl) {
-            return true;
-        }
-        let ttl = self.frame.says.get(Field::NwTtl);
-        if ttl > 1 {
-            self.frame.set(Field::NwTtl, ttl - 1, 0xff);
-        }
-        ttl > 1
-    }
-
     fn output(&mut self, port: u32) {
         if port != self.in_port() {
             self.send(port);
@@ -467,21 +353,13 @@ impl Run<'_> {
         let queue = self.queue.map(|queue| (port, queue));
         let mut queues = self.of.queues.borrow_mut();
         if let Some(bucket) = queue.and_then(|queue| queues.get_mut(&queue))
-            && !bucket.passes(self.frame.len(), self.now_ns)
+            && !bucket.passes(self.frame.bytes().len(), self.now_ns)
         {
             return;
         }
         let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says));
-        let mut frame = self.frame.holds.clone();
-        frame.words_mut()[23..].fill(0);
-        // A message that became another has no such fields any more.
-        if frame.get(Field::EthType) == 0x86dd && !self.frame.is_neighbour() {
-            [Field::NdTarget, Field::NdSll, Field::NdTll].into_iter().for_each(|field| frame.set(field, 0));
-        }
-        for field in [Field::InPort, Field::VlanTci, Field::InnerVlanTci, Field::TunId] {
-            frame.set(field, 0);
-        }
-        self.ran.sent.push(Sent { port, tunnel, tags: self.frame.tags.clone(), frame });
+        let blank = *self.frame.unreadable();
+        self.ran.sent.push(Sent { blank, ..seen(port, tunnel, self.frame.bytes()) });
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
@@ -495,15 +373,27 @@ impl Run<'_> {
     /// OpenFlow 1.3 section 5.10.
     fn action_set(&mut self, set: &Set) {
         use RuleAction::*;
-        let order: [&dyn Fn(&RuleAction) -> bool; 3] =
-            [&|a| matches!(a, PopVlan), &|a| matches!(a, PushVlan { .. }), &|a| matches!(a, DecTtl)];
+        let order: [&dyn Fn(&RuleAction) -> bool; 10] = [
+            &|a| matches!(a, CopyTtlIn),
+            &|a| matches!(a, PopVlan),
+            &|a| matches!(a, PopPbb),
+            &|a| matches!(a, PopMpls { .. }),
+            &|a| matches!(a, PushMpls { .. }),
+            &|a| matches!(a, PushPbb),
+            &|a| matches!(a, PushVlan { .. }),
+            &|a| matches!(a, CopyTtlOut),
+            &|a| matches!(a, DecTtl),
+            &|a| matches!(a, DecMplsTtl),
+        ];
         for kind in order {
             if !set.last(kind).is_none_or(|action| self.action(&action, TableId(0))) {
                 return;
             }
         }
         for action in set.actions.iter().filter(|a| matches!(a, SetField { .. } | Move { .. })) {
-            self.action(action, TableId(0));
+            if !self.action(action, TableId(0)) {
+                return;
+            }
         }
         if let Some(queue) = set.last(|a| matches!(a, SetQueue(_))) {
             self.action(&queue, TableId(0));
@@ -553,10 +443,10 @@ impl Run<'_> {
 pub(crate) fn seen(port: u32, tunnel: Option<Outer>, bytes: &[u8]) -> Sent {
     let (mut bytes, mut tags) = (bytes.to_vec(), Vec::new());
     while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) {
-        tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | PRESENT as u16);
+        tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | 0x1000);
         bytes.drain(12..16);
     }
     let mut frame = FlowKey::default();
     datapath::flow::extract(&bytes, OfPort(0), None, &mut frame).expect("a whole frame");
-    Sent { port, tunnel, tags, frame }
+    Sent { port, tunnel, tags, frame, blank: [0; 36] }
 }

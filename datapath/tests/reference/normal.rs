@@ -1,7 +1,8 @@
 //! NORMAL by the letter: IEEE 802.1Q's filtering database as a map, and the Port table of ovs-vswitchd.conf.db(5) read
 //! aloud. VLANs as plain numbers, tags as a list.
 
-use super::{PRESENT, Run};
+use super::Run;
+use super::frame::PRESENT;
 use datapath::flow::Field;
 use datapath::pipeline::{Domain, PortSetup, PriorityTags, VlanMode};
 
@@ -87,7 +88,8 @@ impl Run<'_> {
             (_, told) => told,
         };
         // A key knows of two tags; those behind them are payload.
-        let (tags, payload) = self.frame.tags.split_at(self.frame.tags.len().min(2));
+        let tags = self.frame.tags();
+        let (tags, payload) = tags.split_at(tags.len().min(2));
         let (tags, payload) = (tags.to_vec(), payload.to_vec());
         if tags.is_empty() && matches!(ether_type, 0x8100 | 0x88a8) {
             return;
@@ -125,7 +127,7 @@ impl Run<'_> {
         let priority = tags.first().map_or(0, |tag| tag & 0xe000);
         for other in ports {
             self.on_a_copy(|run| {
-                run.frame.tags = [outside(&of.setup(other), &inside, priority), payload.clone()].concat();
+                run.frame.set_tags(&[outside(&of.setup(other), &inside, priority), payload.clone()].concat());
                 run.frame.says.set(Field::TunId, tenant.into());
                 run.send(other);
             });

@@ -1,0 +1,44 @@
+//! VLAN tags behind the two that a key has room for: rules have pushed others in front of them.
+
+use super::translation::ACTIONS_MAX;
+
+/// The tags, the outermost last. Each push is a step, so there are no more than a frame may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Buried {
+    tags: [u16; ACTIONS_MAX],
+    len: usize,
+    /// Those of the frame that is in front begin here; the ones before are of the customer's frame behind it.
+    start: usize,
+    /// Those of the customer's frame begin here; the ones before are of frames that do not come to the front again.
+    customer: usize,
+}
+
+impl Buried {
+    pub(super) const NONE: Buried = Buried { tags: [0; ACTIONS_MAX], len: 0, start: 0, customer: 0 };
+
+    pub(super) fn push(&mut self, tag: u16) {
+        if let Some(place) = self.tags.get_mut(self.len) {
+            *place = tag;
+            self.len += 1;
+        }
+    }
+
+    /// Zero when there are none.
+    pub(super) fn pop(&mut self) -> u16 {
+        if self.len == self.start {
+            return 0;
+        }
+        self.len -= 1;
+        self.tags[self.len]
+    }
+
+    /// The frame becomes the customer's of another one, which has no tags.
+    pub(super) fn wrap(&mut self) {
+        (self.customer, self.start) = (self.start, self.len);
+    }
+
+    /// The customer's frame comes to the front.
+    pub(super) fn unwrap(&mut self) {
+        (self.len, self.start) = (self.start, self.customer);
+    }
+}
