@@ -21,12 +21,14 @@ import struct
 import sys
 from fractions import Fraction
 
-from scapy.all import ARP, GRE, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, conf  # noqa: F401 (for the cases)
+from scapy.all import ARP, GRE, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6, Raw, conf, fragment  # noqa: F401 (for the cases)
 from scapy.contrib.geneve import GENEVE, GeneveOptions  # noqa: F401
 from scapy.layers.inet6 import (  # noqa: F401
     ICMPv6EchoRequest,
+    ICMPv6DestUnreach,
     ICMPv6ND_NS,
     ICMPv6NDOptSrcLLAddr,
+    ICMPv6PacketTooBig,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
     in6_chksum,
@@ -166,6 +168,30 @@ def unfilled(frame):
     return bytes(raw)
 
 
+def frag_needed(frame, mtu):
+    """What tells the sender of an IPv4 packet that it is too long: RFC 1191 section 4, quoting what fits into 576 bytes (RFC 1812 section
+    4.3.2.3), from the address that it was for, and back by the way that it came."""
+    link, packet = turned(frame)
+    told = IP(src=packet[IP].dst, dst=packet[IP].src, tos=0xC0, id=0, flags="DF", ttl=64)
+    return link / told / ICMP(type=3, code=4, nexthopmtu=mtu) / Raw(bytes(packet)[: 576 - 20 - 8])
+
+
+def packet_too_big(frame, mtu):
+    """The same of IPv6: RFC 4443 section 3.2, quoting what fits into 1280 bytes (section 2.4 (c))."""
+    link, packet = turned(frame)
+    told = IPv6(src=packet[IPv6].dst, dst=packet[IPv6].src, hlim=64)
+    return link / told / ICMPv6PacketTooBig(mtu=mtu) / Raw(bytes(packet)[: 1280 - 40 - 8])
+
+
+def turned(frame):
+    """The link header of the answer to a frame, tags included, and the packet in the frame."""
+    frame = Ether(bytes(frame))
+    packet = frame[IP] if IP in frame else frame[IPv6]
+    link = Ether(bytes(frame)[: len(frame) - len(packet)])
+    link.src, link.dst = frame.dst, frame.src
+    return link, packet
+
+
 class Bucket:
     """Tokens that come at a rate and of which at most `size` wait: what a band of a meter lets through (RFC 2697 section 3 for one
     colour). In fractions, so that nothing is rounded."""
@@ -195,6 +221,7 @@ class Case:
         self.port_drops = {}
         self.uncounted = {}
         self.cache = {}
+        self.long = {}
         self.rules = []
         self.now = START
 
@@ -219,6 +246,12 @@ class Case:
     def lookups(self, hits, misses):
         """So many frames find their flow in the cache, so many are looked up in the rules."""
         self.cache = {"hits": hits, "misses": misses}
+
+    def too_long(self, **counts):
+        """What is done about frames that are too long for a tunnel's way: told=1, limited=, untold=, fragmented=, fragments=,
+        clamped=."""
+        for what, count in counts.items():
+            self.long[what] = self.long.get(what, 0) + count
 
     def entropy(self, port, at, checksum=None):
         """The outer UDP source port at byte `at` of what leaves by the port is known only as far as RFC 7348 goes: see
@@ -258,6 +291,7 @@ class Case:
             ports[port] = moved(counts)
         drops = {reason: {"packets": packets} for reason, packets in sorted(self.drops.items())}
         parts = {"ports": moved(ports), "total": moved(total), "drops": drops, "flow_cache": moved(self.cache)}
+        parts["too_long"] = moved(self.long)
         return {name: part for name, part in parts.items() if part}
 
 

@@ -1,7 +1,7 @@
 //! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
 
 use crate::api::Client;
-use crate::status::{PortStatus, Status};
+use crate::status::{PortStatus, Status, TooLongStatus};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -42,6 +42,7 @@ pub fn table(status: &Status) -> String {
     ports(&mut out, &status.ports);
     tunnels(&mut out, status);
     workers(&mut out, status);
+    too_long(&mut out, status);
     drops(&mut out, status);
     out
 }
@@ -176,6 +177,20 @@ fn workers(out: &mut String, status: &Status) {
         "masks",
     ];
     rows(out, &head, &status.workers.iter().map(row).collect::<Vec<_>>());
+}
+
+/// What was done about frames that are too long, where there were any.
+fn too_long(out: &mut String, status: &Status) {
+    let all = status
+        .workers
+        .iter()
+        .map(|worker| worker.too_long)
+        .fold(TooLongStatus::default(), TooLongStatus::plus);
+    let moved: Vec<_> =
+        all.moved().into_iter().map(|(what, count)| vec![what.into(), count.to_string()]).collect();
+    if !moved.is_empty() {
+        rows(out, &["too long for the way of a tunnel", "count"], &moved);
+    }
 }
 
 fn drops(out: &mut String, status: &Status) {

@@ -1,5 +1,6 @@
 //! What a running daemon tells of itself: the answer on its socket, and what `adit show --json` prints.
 
+use datapath::stats::TooLongCounters;
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema; it changes when a field changes its meaning or goes away.
@@ -221,6 +222,61 @@ pub struct WorkerStatus {
     pub flows: u64,
     /// Different masks that they have now.
     pub masks: u64,
+    /// What it did about frames that are too long for a tunnel's way.
+    #[serde(default)]
+    pub too_long: TooLongStatus,
+}
+
+/// What was done about frames that are too long for a tunnel's way.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct TooLongStatus {
+    /// Senders that were told by ICMP what fits.
+    pub told: u64,
+    /// Senders that were not, because too many were told of late.
+    pub limited: u64,
+    /// Senders that may not be told, or to whom no way leads back.
+    pub untold: u64,
+    /// Packets that were sent in fragments.
+    pub fragmented: u64,
+    /// The fragments.
+    pub fragments: u64,
+    /// SYNs of TCP whose maximum segment size was lowered.
+    pub clamped: u64,
+}
+
+impl TooLongStatus {
+    /// Those that are not zero, in words.
+    pub fn moved(&self) -> Vec<(&'static str, u64)> {
+        let all = [
+            ("senders told by ICMP", self.told),
+            ("not told: too many of late", self.limited),
+            ("not told: they may not be", self.untold),
+            ("packets sent in fragments", self.fragmented),
+            ("fragments", self.fragments),
+            ("TCP segment sizes lowered", self.clamped),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// The sum with others.
+    #[must_use]
+    pub fn plus(self, other: TooLongStatus) -> TooLongStatus {
+        TooLongStatus {
+            told: self.told + other.told,
+            limited: self.limited + other.limited,
+            untold: self.untold + other.untold,
+            fragmented: self.fragmented + other.fragmented,
+            fragments: self.fragments + other.fragments,
+            clamped: self.clamped + other.clamped,
+        }
+    }
+}
+
+impl From<TooLongCounters> for TooLongStatus {
+    fn from(counters: TooLongCounters) -> TooLongStatus {
+        let TooLongCounters { told, limited, untold, fragmented, fragments, clamped } = counters;
+        TooLongStatus { told, limited, untold, fragmented, fragments, clamped }
+    }
 }
 
 /// A reason.

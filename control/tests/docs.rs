@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
     BandStatus, BridgeStatus, DropStatus, MeterStatus, PortStatus, QueueStatus, RemoteStatus, SCHEMA,
-    StationStatus, StationsStatus, Status, TunnelStatus, WorkerStatus, XdpStatus,
+    StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus, WorkerStatus, XdpStatus,
 };
 use control::{check, config, replay, text};
 use datapath::stats::DropReason;
@@ -213,6 +213,7 @@ fn every_field_for_programs_is_told_of() {
         misses: 0,
         flows: 0,
         masks: 0,
+        too_long: TooLongStatus::default(),
     };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
     let station = StationStatus {
@@ -248,6 +249,7 @@ fn every_field_for_programs_is_told_of() {
         total: totals,
         drops: vec![("table_miss", dropped)],
         flow_cache: replay::FlowCache::default(),
+        too_long: TooLongStatus::default(),
     };
     let counters = serde_json::from_str(&counters.to_json()).unwrap();
     assert_fields("### `counters.json`", &counters, &["g1", "table_miss"]);

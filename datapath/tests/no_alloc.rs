@@ -9,9 +9,9 @@ use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
 use datapath::pipeline::{Instructions, Match, Part, Pipeline, Rule, RuleAction, TableId};
 use datapath::port::{Null, Port, Slot};
-use datapath::stats::{SharedStats, Snapshot};
+use datapath::stats::{SharedStats, Snapshot, TooLongCounters};
 use datapath::worker::{Parts, Publisher, Role, Worker, channel};
-use etherparse::PacketBuilder;
+use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -211,6 +211,28 @@ fn drops_allocate_nothing() {
     let packets = (0..50).map(broken).chain([vec![], vec![0; 13], tunnelled(1)[..60].to_vec()]).collect();
     let seen = nothing_allocated(0, packets, vec![], 1024);
     assert_eq!((seen.drops.total(), seen.ports[0].rx_packets), (1004 * 64, 1004 * 64));
+}
+
+/// Told, fragmented, and told over IPv6.
+#[test]
+fn what_is_too_long_allocates_nothing() {
+    let link = || PacketBuilder::ethernet2([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2]);
+    let ipv4 = |dont_fragment| {
+        let ip = Ipv4Header::new(0, 64, IpNumber::UDP, [10, 0, 0, 1], [10, 0, 0, 2]).expect("a header");
+        IpHeaders::Ipv4(Ipv4Header { dont_fragment, ..ip }, Default::default())
+    };
+    let ipv6 =
+        Ipv6Header { hop_limit: 64, source: [0xfd; 16], destination: [0xfc; 16], ..Default::default() };
+    let frames = [ipv4(true), ipv4(false), IpHeaders::Ipv6(ipv6, Default::default())].map(|ip| {
+        let mut frame = Vec::new();
+        link().ip(ip).udp(1, 2).write(&mut frame, &[7; MTU as usize]).expect("a frame");
+        frame
+    });
+    let seen = nothing_allocated(1, frames.to_vec(), to_tunnel(), 1024);
+    let TooLongCounters { told, limited, fragmented, fragments, .. } = seen.worker.too_long;
+    assert!(told > 10_000 && limited > 10_000 && fragmented > 20_000, "{:?}", seen.worker);
+    assert_eq!((fragments, seen.ports[0].tx_packets), (2 * fragmented, 2 * fragmented));
+    assert_eq!(seen.ports[1].tx_packets, told);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use control::replay::{Counters, PortTotals};
+use control::status::TooLongStatus;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -80,6 +81,13 @@ fn moved(counters: &Counters) -> Moved {
     }
     add(&["flow_cache", "hits"], counters.flow_cache.hits);
     add(&["flow_cache", "misses"], counters.flow_cache.misses);
+    let TooLongStatus { told, limited, untold, fragmented, fragments, clamped } = counters.too_long;
+    add(&["too_long", "told"], told);
+    add(&["too_long", "limited"], limited);
+    add(&["too_long", "untold"], untold);
+    add(&["too_long", "fragmented"], fragmented);
+    add(&["too_long", "fragments"], fragments);
+    add(&["too_long", "clamped"], clamped);
     moved
 }
 
@@ -144,6 +152,7 @@ mod tests {
             total: port,
             drops: vec![("table_miss", Dropped { packets: 2, sentence: "No rule." })],
             flow_cache: FlowCache { hits: 1, misses: 1 },
+            too_long: TooLongStatus { told: 1, ..Default::default() },
         }
     }
 

@@ -6,7 +6,7 @@ use super::section::{At, Faults, Section, number};
 use super::sections::{Numbered, address, ofport, port_name};
 use super::switching::setup;
 use crate::text::suggest::did_you_mean;
-use datapath::tunnel::{Counter, Key, Kind, Outer, Remote, TunnelSpec};
+use datapath::tunnel::{Counter, Fragmenting, Key, Kind, Mss, Outer, Remote, TunnelSpec};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use toml::de::DeValue;
@@ -66,6 +66,8 @@ struct Options {
     group_policy: bool,
     strict: bool,
     control: bool,
+    fragmenting: Fragmenting,
+    mss: Option<Mss>,
 }
 
 impl Options {
@@ -77,6 +79,7 @@ impl Options {
         {
             faults.at(span, "the two lower bits of tos belong to congestion notification: leave them zero");
         }
+        let mss = mss(section, faults);
         let mut of = Of { kind, section, faults };
         Options {
             dst_port: of.number("dst_port", 1..=u16::MAX.into(), UDP).map(|port| port as u16),
@@ -87,6 +90,11 @@ impl Options {
             control: of.word("oam", &["drop", "flow"], &[Kind::Geneve]) == Some("flow"),
             strict: of.word("peers", &["any", "strict"], &Kind::ALL) == Some("strict"),
             dont_fragment: of.flag("df_default", &Kind::ALL).unwrap_or(true),
+            fragmenting: match of.word("fragment", &["inner", "drop"], &Kind::ALL) {
+                Some("drop") => Fragmenting::Drop,
+                _ => Fragmenting::Inner,
+            },
+            mss,
             tos: tos.map(|tos| tos.value),
             ttl: outer("ttl", 1..=u8::MAX.into(), of.section, of.faults).map(|ttl| ttl.value),
         }
@@ -104,6 +112,8 @@ impl Options {
             group_policy: self.group_policy,
             strict: self.strict,
             control: self.control,
+            fragmenting: self.fragmenting,
+            mss: self.mss,
             ..spec
         }
     }
@@ -171,6 +181,24 @@ fn outer(
             None
         }
         _ => number(key, value, range, faults).map(|number| At { value: Outer::Fixed(number as u8), span }),
+    }
+}
+
+/// A number, or "clamp".
+fn mss(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<Mss> {
+    // What a receiver of IPv4 takes that says nothing (RFC 9293 section 3.7.1), and no less; the most that the option can say.
+    const RANGE: RangeInclusive<u64> = 536..=65_535;
+    let value = section.value("mss")?;
+    match value.get_ref() {
+        DeValue::String(text) if text == "clamp" => Some(Mss::Fit),
+        DeValue::Integer(_) => number("mss", value, RANGE, faults).map(|mss| Mss::Fixed(mss as u16)),
+        _ => {
+            faults.at(
+                &value.span(),
+                format!("mss is \"clamp\", or a number from {} to {}", RANGE.start(), RANGE.end()),
+            );
+            None
+        }
     }
 }
 

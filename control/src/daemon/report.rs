@@ -10,7 +10,7 @@ use crate::text::LOCAL;
 use datapath::flow::OfPort;
 use datapath::pipeline::{Meter, MeterId, Metered, Queue, QueueId, Queued};
 use datapath::stats::{DropReason, PortCounters};
-use datapath::tunnel::{Key, Outer, Reach, Remote, TunnelSpec};
+use datapath::tunnel::{Fragmenting, Key, Mss, Outer, Reach, Remote, TunnelSpec};
 use datapath::worker::Role;
 use std::sync::Arc;
 
@@ -59,6 +59,7 @@ impl Daemon {
             misses: tally.worker.misses,
             flows: tally.worker.flows,
             masks: tally.worker.masks,
+            too_long: tally.worker.too_long.into(),
         });
         let drops = DropReason::ALL.iter().filter_map(|reason| {
             let count = tallies.iter().map(|tally| tally.drops(*reason)).sum();
@@ -155,6 +156,11 @@ fn options(spec: &TunnelSpec) -> String {
         when(spec.control, "oam=flow"),
         when(spec.strict, "peers=strict"),
         when(!spec.dont_fragment, "df_default=false"),
+        when(spec.fragmenting == Fragmenting::Drop, "fragment=drop"),
+        spec.mss.map(|mss| match mss {
+            Mss::Fit => "mss=clamp".into(),
+            Mss::Fixed(mss) => format!("mss={mss}"),
+        }),
         outer("tos", spec.tos, default.tos),
         outer("ttl", spec.ttl, default.ttl),
     ];

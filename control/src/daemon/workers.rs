@@ -185,8 +185,17 @@ impl Tally {
 
     fn add(&mut self, more: &Snapshot) {
         self.generation = more.generation;
-        let WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks } =
-            more.worker;
+        let WorkerCounters {
+            turns,
+            idle_turns,
+            hits,
+            masked_hits,
+            misses,
+            adoptions,
+            flows,
+            masks,
+            too_long,
+        } = more.worker;
         self.worker.turns += turns;
         self.worker.idle_turns += idle_turns;
         self.worker.hits += hits;
@@ -194,6 +203,7 @@ impl Tally {
         self.worker.misses += misses;
         self.worker.adoptions += adoptions;
         (self.worker.flows, self.worker.masks) = (flows, masks);
+        self.worker.too_long = self.worker.too_long.plus(&too_long);
         self.ports.resize(more.ports.len().max(self.ports.len()), PortCounters::default());
         for (sum, port) in self.ports.iter_mut().zip(&more.ports) {
             let PortCounters { rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops } =

@@ -7,15 +7,19 @@
 //!   },
 //!   "total": { "rx_packets": 2, "rx_bytes": 120, "tx_packets": 0, "tx_bytes": 0, "drops": 1 },
 //!   "drops": { "table_miss": { "packets": 1, "sentence": "No rule of the table matches." } },
-//!   "flow_cache": { "hits": 0, "misses": 2 }
+//!   "flow_cache": { "hits": 0, "misses": 2 },
+//!   "too_long": { "told": 0, "limited": 0, "untold": 0, "fragmented": 0, "fragments": 0, "clamped": 0 }
 //! }
 //! ```
 //!
 //! `ports` holds every port and uplink in the order of the configuration or command line. Bytes are those of Ethernet
 //! frames without FCS. `drops` of a port counts frames that came in by it, and copies of them, that did not come out;
 //! `drops` of the whole names each reason that occurred, as in [`DropReason`]. `flow_cache` counts the frames that got as
-//! far as a flow lookup: `misses` were translated by the rules, `hits` did what an earlier frame of their flow did.
+//! far as a flow lookup: `misses` were translated by the rules, `hits` did what an earlier frame of their flow did. `too_long` counts what was
+//! done about frames that are too long for a tunnel's way: senders told by ICMP, not told because too many were, not told because
+//! they may not be; packets sent in fragments, and the fragments; TCP segment sizes lowered.
 
+use crate::status::TooLongStatus;
 use datapath::stats::{DropReason, PortCounters, Snapshot};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -32,6 +36,8 @@ pub struct Counters {
     pub drops: Vec<(DropReasonName, Dropped)>,
     /// Flow lookups.
     pub flow_cache: FlowCache,
+    /// What was done about frames that are too long for a tunnel's way.
+    pub too_long: TooLongStatus,
 }
 
 type DropReasonName = &'static str;
@@ -83,6 +89,7 @@ impl Counters {
                 hits: seen.worker.hits + seen.worker.masked_hits,
                 misses: seen.worker.misses,
             },
+            too_long: seen.worker.too_long.into(),
         }
     }
 

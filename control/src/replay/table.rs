@@ -11,7 +11,7 @@ pub(super) struct Table<'a>(pub(super) &'a Counters);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { ports, total, drops, flow_cache } = self.0;
+        let Counters { ports, total, drops, flow_cache, too_long } = self.0;
         let names = ports.iter().map(|(name, _)| name.as_str());
         let width = names.map(str::len).chain([5]).max().unwrap_or(5);
         writeln!(
@@ -30,7 +30,15 @@ impl fmt::Display for Table<'_> {
             }
         }
         let (hits, misses) = (grouped(flow_cache.hits), grouped(flow_cache.misses));
-        writeln!(f, "\nFlow lookups: {hits} answered by the cache, {misses} by the rules.")
+        writeln!(f, "\nFlow lookups: {hits} answered by the cache, {misses} by the rules.")?;
+        let moved = too_long.moved();
+        if !moved.is_empty() {
+            writeln!(f, "\n{BOLD}too long for the way of a tunnel{BOLD:#}")?;
+        }
+        for (what, count) in moved {
+            writeln!(f, "{:>11}  {what}", grouped(count))?;
+        }
+        Ok(())
     }
 }
 
@@ -57,6 +65,7 @@ pub(super) fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
     use crate::replay::{Dropped, FlowCache};
+    use crate::status::TooLongStatus;
 
     #[test]
     fn thousands_are_grouped() {
@@ -72,9 +81,11 @@ mod tests {
             total: port,
             drops: vec![reason],
             flow_cache: FlowCache { hits: 1499, misses: 1 },
+            too_long: TooLongStatus { fragments: 1500, ..Default::default() },
         };
         let text = anstream::adapter::strip_str(&Table(&counters).to_string()).to_string();
         assert!(text.contains("      1,500  table_miss        No rule of the table matches.\n"), "{text}");
+        assert!(text.ends_with("      1,500  fragments\n"), "{text}");
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -6,12 +6,13 @@
 use super::meter::{BandKind, Meter};
 use super::queue::{Queue, Queued};
 use super::report::Reporter;
-use super::{Action, Means, edit, headers};
+use super::{Action, Means, TooLong, edit, headers};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Slot};
 use crate::stats::{DropReason, Drops};
+use crate::tunnel::mss;
 
 /// What a run needs to be executed.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Executor<'a, 'u> {
     pub drops: &'a mut Drops,
     /// What is told to control.
     pub report: &'a mut Reporter,
+    /// What is remembered and counted about frames that are too long.
+    pub too_long: &'a mut TooLong,
     /// The port that the run came in by.
     pub in_port: PortId,
     /// The secret of this worker.
@@ -60,12 +63,19 @@ impl<'u> Executor<'_, 'u> {
                 }
                 Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
+                    let mss = encap.mss();
                     for (place, key) in run.iter_mut().zip(keys) {
                         let Some(mut frame) = self.take(place, last) else { continue };
+                        if let Some(mss) = mss
+                            && mss::is_syn(key)
+                        {
+                            self.too_long.clamp(&mut frame, mss, encap.frame_max());
+                        }
                         match encap.push(&mut frame, marks, entropy(key, self.seed)) {
                             Ok(()) => {
                                 self.send(frame, encap.uplink());
                             }
+                            Err(DropReason::ExceedsMtu) => self.too_long(frame, key, encap, marks, means),
                             Err(reason) => self.drop(frame, reason),
                         }
                     }
@@ -183,7 +193,7 @@ impl<'u> Executor<'_, 'u> {
     }
 
     #[inline]
-    fn send(&mut self, frame: Frame<'u>, port: PortId) -> bool {
+    pub(super) fn send(&mut self, frame: Frame<'u>, port: PortId) -> bool {
         let sent = self.slots[usize::from(port.0)].tx(frame, self.pool);
         if let Err(reason) = sent {
             self.count(reason);

@@ -10,9 +10,11 @@ pub mod meter;
 pub mod queue;
 mod rate;
 pub mod report;
+mod too_long;
 
 pub use edit::Edit;
 
+use crate::flow::FlowKey;
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{Encap, EncapId, Marks};
@@ -20,6 +22,7 @@ use crate::wire::{mpls, pbb};
 use meter::{Meter, MeterId};
 use queue::{Queue, QueueAt};
 pub use rate::Rate;
+pub use too_long::TooLong;
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +100,18 @@ pub trait Means {
 
     /// A queue.
     fn queue(&self, at: QueueAt) -> &Queue;
+
+    /// The way back to where a frame came from; None when there is none any more.
+    fn back(&self, key: &FlowKey) -> Option<Back<'_>>;
+}
+
+/// The way back to the sender of a frame.
+#[derive(Clone, Copy, Debug)]
+pub enum Back<'a> {
+    /// By this port.
+    Port(PortId),
+    /// Into the tunnel that it came out of.
+    Tunnel(&'a Encap, Marks),
 }
 
 const _: () = assert!(size_of::<Action>() <= 20, "programs stay dense");

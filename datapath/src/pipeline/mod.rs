@@ -43,9 +43,9 @@ pub use translate::{observe, translate};
 pub use translation::{ACTIONS_MAX, Translation};
 pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
 
-use crate::action::Means;
 use crate::action::report::{Place, Station};
-use crate::flow::OfPort;
+use crate::action::{Back, Means};
+use crate::flow::{Field, FlowKey, OfPort};
 use crate::port::PortId;
 use crate::stats::{DropReason, Ledger};
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
@@ -53,7 +53,7 @@ use credit::Credits;
 use queues::Queues;
 use stations::Stations;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// How far a bucket that watches a group, whose buckets watch groups, is followed. Beyond that it is not alive.
@@ -473,6 +473,15 @@ impl Pipeline {
         }
     }
 
+    /// The headers that lead to where a frame came from by a tunnel port.
+    pub fn way_back(&self, tunnel: TunnelId, key: &FlowKey) -> Option<&Encap> {
+        let remote = match (key.get(Field::TunSrc) as u32, key.get(Field::TunIpv6Src)) {
+            (0, v6) => IpAddr::from(Ipv6Addr::from_bits(v6)),
+            (v4, _) => IpAddr::from(Ipv4Addr::from_bits(v4)),
+        };
+        Some(self.encap(self.way(tunnel, remote).ok()?))
+    }
+
     /// The headers that lead from a tunnel port to a remote endpoint.
     fn way(&self, tunnel: TunnelId, remote: IpAddr) -> Result<EncapId, DropReason> {
         match self.base.ways.get(&(tunnel, remote)) {
@@ -499,5 +508,15 @@ impl Means for Pipeline {
     #[inline]
     fn queue(&self, at: QueueAt) -> &Queue {
         self.queues.at(at)
+    }
+
+    fn back(&self, key: &FlowKey) -> Option<Back<'_>> {
+        match self.target(OfPort(key.get(Field::InPort) as u32))? {
+            Target::Port(port) => Some(Back::Port(port)),
+            Target::Tunnel(tunnel) => {
+                let encap = self.way_back(tunnel, key)?;
+                Some(Back::Tunnel(encap, encap.usual_marks(key.get(Field::TunId) as u32)))
+            }
+        }
     }
 }

@@ -31,6 +31,46 @@ pub struct PortCounters {
     pub drops: u64,
 }
 
+/// What was done about frames that are too long for a tunnel's way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TooLongCounters {
+    /// Senders that were told by ICMP what fits.
+    pub told: u64,
+    /// Senders that were not, because too many were told of late.
+    pub limited: u64,
+    /// Senders that may not be told (RFC 1122 section 3.2.2, RFC 4443 section 2.4), or to whom no way leads back.
+    pub untold: u64,
+    /// Packets that were sent in fragments.
+    pub fragmented: u64,
+    /// The fragments.
+    pub fragments: u64,
+    /// SYNs of TCP whose maximum segment size was lowered.
+    pub clamped: u64,
+}
+
+impl TooLongCounters {
+    /// The names of the counters, in their order.
+    pub const NAMES: [&'static str; 6] = ["told", "limited", "untold", "fragmented", "fragments", "clamped"];
+
+    /// The counters in their order.
+    pub fn values(&self) -> [u64; 6] {
+        let TooLongCounters { told, limited, untold, fragmented, fragments, clamped } = *self;
+        [told, limited, untold, fragmented, fragments, clamped]
+    }
+
+    /// Counters of these values.
+    pub fn of(values: [u64; 6]) -> TooLongCounters {
+        let [told, limited, untold, fragmented, fragments, clamped] = values;
+        TooLongCounters { told, limited, untold, fragmented, fragments, clamped }
+    }
+
+    /// The sum with others.
+    pub fn plus(&self, other: &TooLongCounters) -> TooLongCounters {
+        let (ours, theirs) = (self.values(), other.values());
+        TooLongCounters::of(std::array::from_fn(|i| ours[i] + theirs[i]))
+    }
+}
+
 /// What a worker did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkerCounters {
@@ -50,4 +90,6 @@ pub struct WorkerCounters {
     pub flows: u64,
     /// Different masks that they have now: the most probes that a lookup takes.
     pub masks: u64,
+    /// What it did about frames that are too long.
+    pub too_long: TooLongCounters,
 }

@@ -3,7 +3,7 @@
 //! The worker stores, everybody else loads; each number is exact for some moment of the last publication, and two numbers
 //! may be of publications one apart. Relaxed order is enough: nothing else is concluded from them.
 
-use super::{DropReason, Drops, PortCounters, WorkerCounters};
+use super::{DropReason, Drops, PortCounters, TooLongCounters, WorkerCounters};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -18,6 +18,7 @@ pub struct SharedStats {
     swept: AtomicU64,
     settled: AtomicU64,
     worker: [AtomicU64; WORKER_FIELDS],
+    too_long: [AtomicU64; TooLongCounters::NAMES.len()],
     drops: [AtomicU64; DropReason::ALL.len()],
     ports: Box<[[AtomicU64; PORT_FIELDS]]>,
 }
@@ -44,6 +45,7 @@ impl SharedStats {
             swept: AtomicU64::new(0),
             settled: AtomicU64::new(0),
             worker: Default::default(),
+            too_long: Default::default(),
             drops: std::array::from_fn(|_| AtomicU64::new(0)),
             ports: (0..ports).map(|_| Default::default()).collect(),
         }
@@ -90,9 +92,19 @@ impl SharedStats {
 
     /// Publishes a worker's own counters.
     pub fn publish(&self, worker: &WorkerCounters, drops: &Drops) {
-        let WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks } =
-            *worker;
+        let WorkerCounters {
+            turns,
+            idle_turns,
+            hits,
+            masked_hits,
+            misses,
+            adoptions,
+            flows,
+            masks,
+            too_long,
+        } = *worker;
         store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks]);
+        store(&self.too_long, too_long.values());
         for (reason, count) in drops.iter() {
             self.drops[reason as usize].store(count, Relaxed);
         }
@@ -108,6 +120,7 @@ impl SharedStats {
     /// What was published last.
     pub fn read(&self) -> Snapshot {
         let [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks] = load(&self.worker);
+        let too_long = TooLongCounters::of(load(&self.too_long));
         let mut drops = Drops::default();
         for reason in DropReason::ALL {
             drops.set(*reason, self.drops[*reason as usize].load(Relaxed));
@@ -118,7 +131,17 @@ impl SharedStats {
         });
         Snapshot {
             generation: self.generation(),
-            worker: WorkerCounters { turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks },
+            worker: WorkerCounters {
+                turns,
+                idle_turns,
+                hits,
+                masked_hits,
+                misses,
+                adoptions,
+                flows,
+                masks,
+                too_long,
+            },
             drops,
             ports: ports.collect(),
         }
@@ -144,7 +167,8 @@ mod tests {
         let shared = SharedStats::new(2);
         let mut drops = Drops::default();
         drops.count(DropReason::TableMiss);
-        let worker = WorkerCounters { turns: 7, hits: 5, ..Default::default() };
+        let too_long = TooLongCounters { told: 2, clamped: 1, ..Default::default() };
+        let worker = WorkerCounters { turns: 7, hits: 5, too_long, ..Default::default() };
         let port = PortCounters { rx_packets: 3, tx_bytes: 9, ..Default::default() };
         shared.publish(&worker, &drops);
         shared.publish_port(1, &port);

@@ -5,7 +5,9 @@
 //! the general one.
 
 use super::headers::{self, HEADERS_MAX, IP};
+use super::mss::Mss;
 use super::spec::{Key, Kind, TunnelSpec};
+use super::too_long::Remedy;
 use super::underlay::Path;
 use crate::mem::Frame;
 use crate::port::{PortId, finish_checksum};
@@ -92,6 +94,33 @@ impl Encap {
     /// How frames are wrapped.
     pub fn kind(&self) -> Kind {
         self.spec.kind
+    }
+
+    /// The longest frame that fits, without the headers.
+    pub fn frame_max(&self) -> usize {
+        (self.mtu + IP).saturating_sub(self.spec.headers_len(self.remote.is_ipv6()))
+    }
+
+    /// What can be done about a frame that [`Encap::push`] has found too long.
+    #[cold]
+    pub fn remedy(&self, frame: &[u8]) -> Remedy {
+        Remedy::of(frame, self.frame_max(), self.spec.fragmenting)
+    }
+
+    /// What segments of TCP are held to.
+    #[inline]
+    pub fn mss(&self) -> Option<Mss> {
+        self.spec.mss
+    }
+
+    /// What the headers say of a frame that no rule has marked. `id` is the key where the port leaves it open.
+    pub fn usual_marks(&self, id: u32) -> Marks {
+        let key = match self.spec.key {
+            Key::Fixed(key) => key as u32,
+            Key::Absent => 0,
+            Key::Flow => id,
+        };
+        Marks { key, policy: 0, tos: self.tos, ttl: self.ttl, control: false }
     }
 
     /// Puts the headers in front of `frame`. `entropy` is a hash of the inner conversation.

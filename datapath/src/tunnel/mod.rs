@@ -1,18 +1,25 @@
 //! Tunnels: what a tunnel port is, where its remote endpoints are, and putting frames in and taking them out.
 
+pub mod answer;
 pub mod counter;
 pub mod decap;
 pub mod ecn;
 pub mod encap;
+pub mod fragment;
 mod headers;
+pub mod mss;
 pub mod spec;
 pub mod table;
+pub mod too_long;
 pub mod underlay;
 mod verify;
 
 pub use counter::Counter;
 pub use decap::decap;
 pub use encap::{ENCAP_MAX, Encap, EncapId, Marks};
+pub use fragment::Cuts;
+pub use mss::Mss;
 pub use spec::{Key, Kind, Outer, Remote, TunnelSpec};
 pub use table::{Conflict, TunnelId, TunnelTable};
+pub use too_long::{Fragmenting, Remedy};
 pub use underlay::{Path, Reach, Underlay};

@@ -2,6 +2,8 @@
 //! `dst_port`, `csum`, ...), after parsing.
 
 use super::counter::Counter;
+use super::mss::Mss;
+use super::too_long::Fragmenting;
 use crate::flow::OfPort;
 use crate::wire::{ethernet, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vxlan};
 use std::fmt;
@@ -130,6 +132,10 @@ pub struct TunnelSpec {
     pub strict: bool,
     /// Leave control messages (Geneve) to the rules, as Open vSwitch does, instead of dropping them.
     pub control: bool,
+    /// What is done with inner packets that are too long and may be fragmented.
+    pub fragmenting: Fragmenting,
+    /// What segments of TCP are held to, both ways.
+    pub mss: Option<Mss>,
 }
 
 impl TunnelSpec {
@@ -152,6 +158,8 @@ impl TunnelSpec {
             group_policy: false,
             strict: false,
             control: false,
+            fragmenting: Fragmenting::Inner,
+            mss: None,
         }
     }
 

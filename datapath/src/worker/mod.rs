@@ -12,6 +12,7 @@ mod turn;
 pub use crate::action::report::{Reporter, Reports, reports};
 pub use publish::{Inbox, Publisher, channel};
 
+use crate::action::TooLong;
 use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
 use crate::mem::{BATCH, FramePool};
 use crate::pipeline::recent::Recent;
@@ -81,6 +82,7 @@ pub struct Worker<'u> {
     published_ns: u64,
     counters: WorkerCounters,
     drops: Drops,
+    too_long: TooLong,
     report: Reporter,
     shared: Arc<SharedStats>,
 }
@@ -88,7 +90,8 @@ pub struct Worker<'u> {
 impl<'u> Worker<'u> {
     /// A worker of these parts.
     pub fn new(parts: Parts<'u>) -> Worker<'u> {
-        let (slots, roles) = parts.ports.into_iter().unzip();
+        let (slots, roles): (Vec<_>, Vec<_>) = parts.ports.into_iter().unzip();
+        let too_long = TooLong::new(slots.len());
         parts.shared.adopted(parts.pipeline.generation());
         Worker {
             slots,
@@ -110,6 +113,7 @@ impl<'u> Worker<'u> {
             published_ns: 0,
             counters: WorkerCounters::default(),
             drops: Drops::default(),
+            too_long,
             report: reports().0,
             shared: parts.shared,
         }
@@ -159,6 +163,7 @@ impl<'u> Worker<'u> {
     pub fn publish(&mut self) {
         self.published_ns = self.now_ns;
         (self.counters.flows, self.counters.masks) = (self.flows() as u64, self.masks() as u64);
+        self.counters.too_long = self.too_long.counters;
         self.shared.publish(&self.counters, &self.drops);
         for (i, slot) in self.slots.iter_mut().enumerate() {
             self.shared.publish_port(i, slot.counted());

@@ -8,7 +8,7 @@ use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{ACTIONS_MAX, Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::decap;
+use crate::tunnel::{decap, mss};
 
 /// A batch on its way through the stages: parallel columns, the same index for the same frame.
 #[derive(Debug)]
@@ -88,19 +88,29 @@ impl<'u> Worker<'u> {
     #[inline]
     fn key_of(&mut self, frame: &mut Frame<'u>, in_port: PortId, at: usize) -> Result<(), DropReason> {
         let key = &mut self.batch.keys[at];
+        let mut mss = None;
         let unfilled = match self.roles[usize::from(in_port.0)] {
             Role::Guest(ofport) => extract(frame.bytes(), ofport, None, key)?,
             Role::Uplink => {
                 let pipeline = &*self.pipeline;
                 let tunnels = pipeline.tunnels();
                 let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address))?;
-                extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), key)?
+                let spec = tunnels.spec(tunnel);
+                mss = spec.mss.map(|mss| (mss, tunnel));
+                extract(frame.bytes(), spec.ofport, Some(&outer), key)?
             }
         };
         self.batch.lengths[at] = frame.len() as u16;
         if let Some(unfilled) = unfilled {
             frame.truncate(unfilled.end);
             frame.request_checksum(unfilled.start, unfilled.field);
+        }
+        // Also those who come to us out of a tunnel shall send nothing back that does not fit it.
+        if let Some((mss, tunnel)) = mss
+            && mss::is_syn(key)
+            && let Some(back) = self.pipeline.way_back(tunnel, key)
+        {
+            self.too_long.clamp(frame, mss, back.frame_max());
         }
         Ok(())
     }
@@ -218,15 +228,16 @@ impl<'u> Worker<'u> {
 
     #[inline]
     fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
-        let Worker { slots, pool, drops, report, seed, batch, programs, pipeline, now_ns, .. } = self;
-        let mut executor = Executor { slots, pool, drops, report, in_port, seed, now_ns: *now_ns };
+        let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
+            self;
+        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns: *now_ns };
         let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
         executor.execute(frames, keys, programs.actions(program), &**pipeline);
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
-        let Worker { slots, pool, drops, report, seed, now_ns, .. } = self;
-        Executor { slots, pool, drops, report, in_port, seed, now_ns: *now_ns }
+        let Worker { slots, pool, drops, report, too_long, seed, now_ns, .. } = self;
+        Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns: *now_ns }
     }
 }
 

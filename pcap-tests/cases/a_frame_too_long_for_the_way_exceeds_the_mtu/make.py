@@ -1,5 +1,6 @@
 """With the outer headers a frame has exactly the MTU of the way, or one byte more. RFC 7348 section 4.3: it must not be
-fragmented, so it is dropped; where else the rule sends it, it goes.
+fragmented, and the tunnel does not fragment what is inside (`fragment = "drop"`), so it is dropped; where else the rule sends it, it
+goes. So does what is no IP packet.
 """
 
 import pathlib
@@ -19,6 +20,10 @@ for size in (fits, fits + 1):
     else:
         case.dropped("g1", "exceeds_mtu")
     case.expect("g2", frame)
+nobody_knows = ether(type=0x88B5) / Raw(bytes(MTU))
+case.send("g1", nobody_knows)
+case.dropped("g1", "exceeds_mtu")
+case.expect("g2", nobody_knows)
 case.entropy("eth1", 34)
-case.lookups(hits=1, misses=1)
+case.lookups(hits=1, misses=2)
 case.write()
