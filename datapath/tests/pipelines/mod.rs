@@ -29,23 +29,27 @@ pub(crate) enum Change {
     RemoveMeter(u32),
 }
 
+/// A label stack: labels and their times to live, the outermost first.
+type Labels = Vec<(u32, u8)>;
+/// A provider backbone: the service, and the tags in front of its own.
+type Backbone = (u8, Vec<(bool, u16)>);
+
 /// Whole frames, with up to two tags, and now and then with labels or in a provider backbone.
 pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
-    frames_with(0.25, 0.15)
+    let labels = vec((0..4u32, select(vec![0u8, 1, 2, 64])), 1..=4);
+    frames_with((option::weighted(0.25, labels), option::weighted(0.15, (0..3u8, tags()))))
 }
 
 /// Whole frames, with up to two tags.
 pub(crate) fn frames_without_shims() -> impl Strategy<Value = (u16, Vec<u8>)> {
-    frames_with(0.0, 0.0)
+    frames_with(Just((None, None)))
 }
 
-fn frames_with(labels: f64, backbones: f64) -> impl Strategy<Value = (u16, Vec<u8>)> {
-    let ttl = || select(vec![0u8, 1, 2, 64]);
-    let shims = (
-        option::weighted(labels, vec((0..4u32, ttl()), 1..=4)),
-        option::weighted(backbones, (0..3u8, tags())),
-    );
-    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, ttl(), tags(), shims).prop_map(
+fn frames_with(
+    shims: impl Strategy<Value = (Option<Labels>, Option<Backbone>)>,
+) -> impl Strategy<Value = (u16, Vec<u8>)> {
+    let ttl = select(vec![0u8, 1, 2, 64]);
+    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, ttl, tags(), shims).prop_map(
         |(port, pick, kind, ttl, tags, (labels, backbone))| {
             let mut frame = plain(pick, kind, ttl);
             if let Some(labels) = labels {
