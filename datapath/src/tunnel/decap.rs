@@ -84,14 +84,16 @@ fn parse<'a>(
         return Err(DropReason::OuterFragment);
     }
     match ip.protocol {
-        protocol::UDP => from_udp(&ip, tunnels),
-        protocol::GRE if tunnels.takes_gre() => from_gre(&ip, tunnels),
+        protocol::UDP => from_udp(ip, tunnels),
+        protocol::GRE if tunnels.takes_gre() => from_gre(ip, tunnels),
         _ => Err(DropReason::NotTunnel),
     }
 }
 
-#[inline]
-fn from_udp<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
+/// VXLAN has the straight line; what is asked for seldom is apart, and gets what it needs by value, so that nothing has to be in
+/// memory for it.
+#[inline(always)]
+fn from_udp<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
     let udp = udp::View::parse(ip.payload).map_err(|_| DropReason::OuterUdp)?;
     let port = udp.destination_port();
     let kind = tunnels.listens(port).ok_or(DropReason::NotTunnel)?;
@@ -99,11 +101,11 @@ fn from_udp<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, 
         let vxlan = vxlan::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
         let mut carried = Carried {
             tunnelled: ip.tunnelled(vxlan.vni().number()),
-            tunnel: find(ip, tunnels, kind, port, vxlan.vni().number())?,
+            tunnel: find(ip.source, ip.destination, tunnels, Kind::Vxlan, port, vxlan.vni().number())?,
             inner: vxlan.payload(),
         };
         let spec = tunnels.spec(carried.tunnel);
-        checksum(ip, &udp, spec, carried.inner)?;
+        checksum(&ip, &udp, spec, carried.inner)?;
         if spec.group_policy
             && let Some(policy) = vxlan.policy()
         {
@@ -111,20 +113,21 @@ fn from_udp<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, 
         }
         Ok(carried)
     } else {
-        from_geneve(ip, &udp, tunnels)
+        from_geneve(ip, udp, tunnels)
     }
 }
 
+#[inline(never)]
 fn from_geneve<'a>(
-    ip: &Network<'a>,
-    udp: &udp::View<'a>,
+    ip: Network<'a>,
+    udp: udp::View<'a>,
     tunnels: &TunnelTable,
 ) -> Result<Carried<'a>, DropReason> {
     let geneve = geneve::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
     let key = geneve.vni().number();
-    let tunnel = find(ip, tunnels, Kind::Geneve, udp.destination_port(), key)?;
+    let tunnel = find_apart(ip.source, ip.destination, tunnels, Kind::Geneve, udp.destination_port(), key)?;
     let spec = tunnels.spec(tunnel);
-    checksum(ip, udp, spec, geneve.payload())?;
+    checksum(&ip, &udp, spec, geneve.payload())?;
     // RFC 8926 section 3.4: "Tunnel endpoints MUST NOT forward the payload" of a control message.
     if geneve.is_control() && !spec.control {
         return Err(DropReason::TunnelControl);
@@ -147,7 +150,8 @@ fn from_geneve<'a>(
 
 /// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a
 /// network of NVGRE is looked up as that first, and any other as that of GRE.
-fn from_gre<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
+#[inline(never)]
+fn from_gre<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
     let gre = gre::View::parse(ip.payload).map_err(|_| DropReason::TunnelHeader)?;
     if gre.protocol() != gre::ETHERNET {
         return Err(DropReason::TunnelPayload);
@@ -156,10 +160,11 @@ fn from_gre<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, 
         return Err(DropReason::GreChecksum);
     }
     let key = gre.key().unwrap_or(0);
-    let as_gre = || find(ip, tunnels, Kind::Gre, 0, key).map(|tunnel| (tunnel, key));
+    let as_gre =
+        || find_apart(ip.source, ip.destination, tunnels, Kind::Gre, 0, key).map(|tunnel| (tunnel, key));
     let as_nvgre = || {
         let vsid = nvgre::View::of(&gre).map_err(|_| DropReason::UnknownTunnel)?.vsid().number();
-        find(ip, tunnels, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
+        find_apart(ip.source, ip.destination, tunnels, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
     };
     let (tunnel, id) = match key >> 8 {
         VSID_MIN.. => as_nvgre().or_else(|_| as_gre())?,
@@ -175,25 +180,38 @@ fn from_gre<'a>(ip: &Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, 
 }
 
 /// The port that takes the packet, if it takes packets from there.
-#[inline]
+#[inline(always)]
 fn find(
-    ip: &Network<'_>,
+    remote: IpAddr,
+    local: IpAddr,
     tunnels: &TunnelTable,
     kind: Kind,
     port: u16,
     key: u32,
 ) -> Result<TunnelId, DropReason> {
-    let found = tunnels.find(kind, port, ip.destination, ip.source, key.into());
-    let tunnel = found.ok_or(DropReason::UnknownTunnel)?;
-    if tunnels.spec(tunnel).strict && !tunnels.is_peer(ip.source) {
+    let tunnel = tunnels.find(kind, port, local, remote, key.into()).ok_or(DropReason::UnknownTunnel)?;
+    if tunnels.spec(tunnel).strict && !tunnels.is_peer(remote) {
         return Err(DropReason::UnknownPeer);
     }
     Ok(tunnel)
 }
 
+/// The same, for all but the straight line.
+#[inline(never)]
+fn find_apart(
+    remote: IpAddr,
+    local: IpAddr,
+    tunnels: &TunnelTable,
+    kind: Kind,
+    port: u16,
+    key: u32,
+) -> Result<TunnelId, DropReason> {
+    find(remote, local, tunnels, kind, port, key)
+}
+
 /// RFC 7348 section 5 and RFC 8926 section 3.3: a checksum of zero must be accepted over IPv4, and one that is there may or
 /// must be verified. RFC 8200 section 8.1: over IPv6 zero is an error, unless the tunnel was told (RFC 6935 section 5).
-#[inline]
+#[inline(always)]
 fn checksum(
     ip: &Network<'_>,
     udp: &udp::View<'_>,
@@ -203,13 +221,14 @@ fn checksum(
     match udp.checksum() {
         0 if ip.source.is_ipv4() || spec.zero_checksum_rx => Ok(()),
         0 => Err(DropReason::NoUdpChecksum),
-        _ if is_right(ip, udp, inner) => Ok(()),
+        _ if is_right(ip.source, ip.destination, *udp, inner) => Ok(()),
         _ => Err(DropReason::OuterUdpChecksum),
     }
 }
 
-fn is_right(ip: &Network<'_>, udp: &udp::View<'_>, inner: &[u8]) -> bool {
-    let pseudo = match (ip.source, ip.destination) {
+#[inline(never)]
+fn is_right(source: IpAddr, destination: IpAddr, udp: udp::View<'_>, inner: &[u8]) -> bool {
+    let pseudo = match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             pseudo_v4(source, destination, protocol::UDP, udp.length())
         }
@@ -218,7 +237,7 @@ fn is_right(ip: &Network<'_>, udp: &udp::View<'_>, inner: &[u8]) -> bool {
         }
         _ => return false,
     };
-    verify::udp_is_right(udp, pseudo, inner)
+    verify::udp_is_right(&udp, pseudo, inner)
 }
 
 #[inline]

@@ -147,7 +147,7 @@ impl TunnelTable {
     }
 
     /// The port that takes a packet from `remote` to `local` with this key.
-    #[inline]
+    #[inline(always)]
     pub fn find(
         &self,
         kind: Kind,
