@@ -69,7 +69,7 @@ pub fn clamp(frame: &mut Frame<'_>, mss: Mss, frame_max: usize) -> bool {
     segment[field..field + 2].copy_from_slice(&limit.to_be_bytes());
     // Whoever fills the checksum in sums all of it.
     if !unfilled {
-        let word = |value: u16| if field % 2 == 0 { value } else { value.swap_bytes() };
+        let word = |value: u16| if field.is_multiple_of(2) { value } else { value.swap_bytes() };
         let checksum = u16::from_be_bytes([segment[CHECKSUM], segment[CHECKSUM + 1]]);
         let checksum = update16(checksum, word(old), word(limit));
         segment[CHECKSUM..CHECKSUM + 2].copy_from_slice(&checksum.to_be_bytes());
