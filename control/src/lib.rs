@@ -14,6 +14,7 @@ pub mod lab;
 pub mod learning;
 pub mod netlink;
 pub mod ofproto;
+pub mod pmtu;
 pub mod replay;
 pub mod show;
 pub mod status;

@@ -189,7 +189,7 @@ pub struct TunnelStatus {
 }
 
 /// A remote endpoint.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct RemoteStatus {
     /// Its address.
     pub remote_ip: String,
@@ -197,6 +197,15 @@ pub struct RemoteStatus {
     pub reachable: bool,
     /// How, or why not.
     pub explanation: String,
+    /// Largest IP packet of the way, as the kernel knows it, in bytes; none when there is no way.
+    #[serde(default)]
+    pub mtu: Option<u16>,
+    /// The same, as routers of the underlay have told; none when they have not.
+    #[serde(default)]
+    pub learned_mtu: Option<u16>,
+    /// For how many seconds more that is believed.
+    #[serde(default)]
+    pub learned_s: Option<u64>,
 }
 
 /// A worker.

@@ -201,7 +201,7 @@ fn every_field_for_programs_is_told_of() {
         dst_port: None,
         options: String::new(),
     };
-    let remote = RemoteStatus { remote_ip: String::new(), reachable: true, explanation: String::new() };
+    let remote = RemoteStatus::default();
     let worker = WorkerStatus {
         worker: 0,
         core: None,

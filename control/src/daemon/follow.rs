@@ -11,10 +11,12 @@ use crate::netlink::Presence;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
 impl Daemon {
     /// Adapts to the devices and the underlay as the watcher knows them now.
     pub(super) async fn follow(&mut self) -> Result<()> {
+        self.learned.forget(self.watcher.current(), Instant::now());
         let present = self.watcher.present().clone();
         self.note_the_gone();
         let moved = self.follow_endpoints(&present);
@@ -22,7 +24,7 @@ impl Daemon {
         self.silence.keep(self.ports.exposed());
         if !back.is_empty() {
             self.start_over(&back)?;
-        } else if moved || self.published != *self.watcher.current() {
+        } else if moved || self.published != self.underlay() {
             let pipeline = self.compile()?;
             self.workers.publish(&pipeline);
         }

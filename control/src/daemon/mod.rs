@@ -10,6 +10,7 @@ mod follow;
 mod learn;
 mod local;
 mod mtu;
+mod pmtu;
 mod ports;
 mod report;
 mod rows;
@@ -29,6 +30,7 @@ use crate::config::{self, Config, Rules};
 use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
+use crate::pmtu::{Learned, Listener};
 use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
 use calls::Call;
@@ -107,6 +109,9 @@ struct Daemon {
     looked_ms: u64,
     /// The names of the bridge's ports.
     names: Arc<BTreeMap<String, OfPort>>,
+    /// What the underlay has said of packets that did not fit, and who hears it.
+    learned: Learned,
+    routers: Option<Listener>,
     /// The underlay that it knows.
     published: Underlay,
     since: Instant,
@@ -169,6 +174,8 @@ impl Daemon {
             watcher,
             listener,
             seed,
+            learned: Learned::default(),
+            routers: pmtu::listen(),
             published,
             since,
             shortage: None,
@@ -188,6 +195,7 @@ impl Daemon {
         let mut aging = tokio::time::interval(learn::AGING);
         loop {
             let expiry = self.next_expiry();
+            let learned_until = self.learned_until();
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
@@ -198,6 +206,8 @@ impl Daemon {
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },
+                report = pmtu::heard(&mut self.routers) => self.hear(&report).await?,
+                () = sleep_until(learned_until) => self.follow().await?,
                 Some(call) = called.recv() => self.take(call),
                 () = sleep_until(expiry) => self.expire().await,
                 // What a worker tells from here on rings again.
@@ -251,7 +261,7 @@ impl Daemon {
     fn warn_of_mtu(&mut self) {
         let guests = self.ports.list.iter().filter(|port| port.role != Role::Uplink);
         let guests = guests.map(|port| (port.name.as_str(), port.mtu));
-        let shortage = mtu::shortage(guests, &self.bridge.tunnels, self.watcher.current());
+        let shortage = mtu::shortage(guests, &self.bridge.tunnels, &self.underlay());
         if let Some(short) = &shortage
             && self.shortage != shortage
         {
@@ -262,7 +272,7 @@ impl Daemon {
 
     /// The newest snapshot, made of what is known now.
     fn compile(&mut self) -> Result<Arc<Pipeline>> {
-        self.published = self.watcher.current().clone();
+        self.published = self.underlay();
         self.switch.settled(self.workers.settled());
         self.switch.set_base(self.bridge.base(self.published.clone(), self.seed)?);
         Ok(self.switch.snapshot())

@@ -13,6 +13,7 @@ use datapath::stats::{DropReason, PortCounters};
 use datapath::tunnel::{Fragmenting, Key, Mss, Outer, Reach, Remote, TunnelSpec};
 use datapath::worker::Role;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Daemon {
     /// All that `adit show` tells.
@@ -73,7 +74,13 @@ impl Daemon {
             .map(|(remote, reach)| RemoteStatus {
                 remote_ip: remote.to_string(),
                 reachable: matches!(reach, Reach::Via(_)),
-                explanation: self.watcher.explain(*remote),
+                explanation: self.explain(*remote),
+                mtu: match reach {
+                    Reach::Via(path) => Some(path.mtu),
+                    Reach::NoRoute | Reach::NoNeighbour => None,
+                },
+                learned_mtu: self.learned.of(*remote, Instant::now()).map(|(mtu, _)| mtu),
+                learned_s: self.learned.of(*remote, Instant::now()).map(|(_, left)| left.as_secs()),
             })
             .collect();
         underlay.sort_by(|a, b| a.remote_ip.cmp(&b.remote_ip));

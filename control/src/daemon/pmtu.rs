@@ -1,0 +1,73 @@
+//! What routers of the underlay say about packets that did not fit becomes the MTU of the ways.
+
+use super::Daemon;
+use crate::causes::in_one_line;
+use crate::pmtu::{Known, Lesson, Listener, Report};
+use anyhow::Result;
+use datapath::tunnel::Underlay;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// When nothing is to be forgotten, it is looked for so often.
+const REVIEW: Duration = Duration::from_secs(3600);
+
+/// Somebody who listens; without, the kernel's MTUs are all that is known, which is said.
+pub(super) fn listen() -> Option<Listener> {
+    match Listener::open() {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            eprintln!("adit: path MTUs are not learned: {}", in_one_line(&error));
+            None
+        }
+    }
+}
+
+/// The next that is heard. Dropping the future loses nothing.
+pub(super) async fn heard(listener: &mut Option<Listener>) -> Report {
+    if let Some(routers) = listener {
+        match routers.next().await {
+            Ok(report) => return report,
+            Err(error) => {
+                eprintln!("adit: path MTUs are not learned any more: {error}");
+                *listener = None;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+impl Daemon {
+    /// The ways as the kernel knows them, no wider than what was learned.
+    pub(super) fn underlay(&self) -> Underlay {
+        self.learned.applied(self.watcher.current())
+    }
+
+    /// Takes in what was heard.
+    pub(super) async fn hear(&mut self, report: &Report) -> Result<()> {
+        let known = Known {
+            endpoints: &self.ports.endpoints,
+            tunnels: &self.bridge.tunnels,
+            underlay: self.watcher.current(),
+        };
+        if let Lesson::Lowered(remote, mtu) = self.learned.take(report, &known, Instant::now()) {
+            eprintln!("adit: the path to {remote} carries {mtu} bytes, says the underlay");
+            self.follow().await?;
+        }
+        Ok(())
+    }
+
+    /// When something that was learned is to be forgotten.
+    pub(super) fn learned_until(&self) -> tokio::time::Instant {
+        self.learned.next_end().unwrap_or_else(|| Instant::now() + REVIEW).into()
+    }
+
+    /// How a remote end is reached or why it is not, for people.
+    pub(super) fn explain(&self, remote: IpAddr) -> String {
+        let mut explanation = self.watcher.explain(remote);
+        if let Some((mtu, left)) = self.learned.of(remote, Instant::now()) {
+            explanation
+                .push_str(&format!("; the underlay says {mtu}, believed for {} s more", left.as_secs()));
+        }
+        explanation
+    }
+}
