@@ -7,10 +7,13 @@ mod common;
 use common::*;
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
-use datapath::pipeline::{Instructions, Match, Part, Pipeline, Rule, RuleAction, TableId};
+use datapath::pipeline::{
+    Band, BandKind, Clause, Instructions, Match, Meter, MeterId, MeterSpec, MeterUnit, Part, Pipeline, Queue,
+    QueueId, QueueSpec, Rule, RuleAction, TableId,
+};
 use datapath::port::{Null, Port, Slot};
-use datapath::stats::{SharedStats, Snapshot, TooLongCounters};
-use datapath::worker::{Parts, Publisher, Role, Worker, channel};
+use datapath::stats::{DropReason, SharedStats, Snapshot, TooLongCounters};
+use datapath::worker::{Parts, Publisher, Reports, Role, Worker, channel, reports};
 use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -67,9 +70,9 @@ fn the_counter_counts() {
 fn with_worker(
     port: u16,
     frames: Vec<Vec<u8>>,
-    rules: Vec<Rule>,
+    pipeline: Pipeline,
     flows: usize,
-    check: impl FnOnce(&mut Worker<'_>, &Publisher),
+    check: impl FnOnce(&mut Worker<'_>, &Publisher, &Reports),
 ) -> Snapshot {
     let umem = umem();
     let mut frames = Some(frames);
@@ -82,17 +85,19 @@ fn with_worker(
         (Slot::new(Port::Null(null)), role)
     });
     let (publisher, inbox) = channel();
+    let (reporter, reports) = reports();
     let shared = Arc::new(SharedStats::new(3));
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
         ports: ports.collect(),
-        pipeline: Arc::new(pipeline(1, rules, 2)),
+        pipeline: Arc::new(pipeline),
         inbox,
         shared: shared.clone(),
         flows,
         seed: Seed::new(1),
-    });
-    check(&mut worker, &publisher);
+    })
+    .reporting(reporter);
+    check(&mut worker, &publisher, &reports);
     worker.publish();
     shared.read()
 }
@@ -142,7 +147,11 @@ fn to_tunnel() -> Vec<Rule> {
 
 /// So many frames went through and none of the turns allocated.
 fn nothing_allocated(port: u16, frames: Vec<Vec<u8>>, rules: Vec<Rule>, flows: usize) -> Snapshot {
-    with_worker(port, frames, rules, flows, |worker, _| {
+    nothing_allocated_by(port, frames, pipeline(1, rules, 2), flows)
+}
+
+fn nothing_allocated_by(port: u16, frames: Vec<Vec<u8>>, pipeline: Pipeline, flows: usize) -> Snapshot {
+    with_worker(port, frames, pipeline, flows, |worker, _, _| {
         turns(worker, 1, 4);
         assert_eq!(allocations(|| turns(worker, 5, 1000)), 0);
     })
@@ -238,7 +247,7 @@ fn what_is_too_long_allocates_nothing() {
 #[test]
 fn adopting_new_rules_allocates_nothing() {
     let frames = (0..100).map(frame).collect();
-    let seen = with_worker(1, frames, to_tunnel(), 1024, |worker, publisher| {
+    let seen = with_worker(1, frames, pipeline(1, to_tunnel(), 2), 1024, |worker, publisher, _| {
         turns(worker, 1, 4);
         for generation in 2..50 {
             let new: Arc<Pipeline> = pipeline(generation, to_tunnel(), 2).into();
@@ -254,7 +263,7 @@ fn adopting_new_rules_allocates_nothing() {
 fn counting_for_rules_allocates_nothing() {
     const TABLES: u8 = 40;
     let frames = (0..2000).map(frame).collect();
-    with_worker(1, frames, vec![], 64, |worker, publisher| {
+    with_worker(1, frames, pipeline(1, vec![], 2), 64, |worker, publisher, _| {
         turns(worker, 1, 4);
         let mut pipeline = pipeline(2, vec![], 2);
         for table in 0..TABLES {
@@ -277,4 +286,112 @@ fn counting_for_rules_allocates_nothing() {
         let all: u64 = pipeline.tables_counted().iter().map(|table| table.matched).sum();
         assert!(all > 50 * 8 * 64 * 20, "{all}");
     });
+}
+
+/// Known flows and new ones, most of them above the rate.
+fn metered(kind: BandKind) -> Snapshot {
+    let instructions = Instructions {
+        meter: Some(MeterId(1)),
+        ..Instructions::apply(vec![set(Field::NwTtl, 9), output(2)])
+    };
+    let by_port = Match::any().with(Field::TpSrc, 0, 0xfff);
+    let wide = Rule::new(1, Match::any(), instructions.clone());
+    let mut pipeline = pipeline(1, vec![wide, Rule::new(2, by_port, instructions)], 2);
+    let bands = vec![Band { kind, rate: 100, burst_size: 0 }];
+    let spec = MeterSpec { unit: MeterUnit::Pktps, burst: false, stats: true, bands };
+    pipeline.set_meter(MeterId(1), Meter::new(spec));
+    nothing_allocated_by(1, (0..50_000).map(marked).collect(), pipeline, 64)
+}
+
+/// In the class AF21.
+fn marked(flow: u16) -> Vec<u8> {
+    let mut frame = frame(flow);
+    frame[15] = 18 << 2;
+    frame
+}
+
+#[test]
+fn frames_above_a_meters_rate_allocate_nothing() {
+    let seen = metered(BandKind::Drop);
+    let dropped = seen.drops.get(DropReason::MeterDrop);
+    assert_eq!(seen.ports[2].tx_packets + dropped, 1004 * 64);
+    assert!(seen.worker.misses > 1000 * 60 && dropped > 1004 * 40, "{seen:?}");
+}
+
+#[test]
+fn frames_that_a_meter_marks_allocate_nothing() {
+    let seen = metered(BandKind::DscpRemark { prec_level: 1 });
+    assert_eq!(seen.ports[2].tx_packets, 1004 * 64);
+}
+
+#[test]
+fn queues_allocate_nothing() {
+    let actions = vec![RuleAction::SetQueue(QueueId(3)), output(2), RuleAction::PopQueue, output(TUNNEL)];
+    let mut pipeline = pipeline(1, vec![rule(1, actions)], 2);
+    // A frame is of 49 bytes; in a fifth of a second twenty of them leave.
+    let spec = QueueSpec { max_rate: Some(49 * 8 * 100), burst: Some(49 * 8 * 20) };
+    assert!(pipeline.set_queue(OfPort(2), QueueId(3), Queue::new(spec)));
+    let seen = nothing_allocated_by(1, (0..100).map(frame).collect(), pipeline, 1024);
+    let dropped = seen.drops.get(DropReason::QueueOverRate);
+    assert_eq!((seen.ports[2].tx_packets, dropped), (1004 * 20, 1004 * 44));
+    assert_eq!(seen.ports[0].tx_packets, 1004 * 64);
+}
+
+/// Every frame another flow, of two conjunctions: one that fits, and of more masks and with more clauses than are remembered.
+#[test]
+fn conjunctions_allocate_nothing() {
+    const WIDE: u32 = 900;
+    let clause = |id, number| RuleAction::Conjunction(Clause { id, of: 2, number });
+    let soft = |priority, matching: Match, clauses| Rule::acting(priority, matching, clauses);
+    let wide = (0..48u32).flat_map(|bit| {
+        let matching = Match::any().with(Field::Metadata, 0, 1 << bit);
+        let of = move |matching: Match, n: u32| {
+            let ids = (0..WIDE).filter(move |id| id % 48 == bit).map(move |id| clause(10 + id * 4 + n, 1));
+            soft(9, matching, ids.collect())
+        };
+        [
+            of(matching.clone(), 0),
+            of(matching.clone().exact(Field::InPort, 1), 1),
+            of(matching.clone().with(Field::Reg0, 0, 1), 2),
+            of(matching.with(Field::Reg1, 0, 1), 3),
+        ]
+    });
+    let fits = [
+        soft(8, Match::any().exact(Field::InPort, 1), vec![clause(1, 1)]),
+        soft(8, Match::any().with(Field::TpSrc, 0, 0x8000), vec![clause(1, 2)]),
+        Rule::acting(1, Match::any().exact(Field::ConjId, 1).exact(Field::InPort, 1), vec![output(2)]),
+    ];
+    let pipeline = pipeline(1, wide.chain(fits).collect(), 2);
+    let frames = (0..32_000).map(frame).collect();
+    let seen = with_worker(1, frames, pipeline, 64, |worker, _, _| {
+        assert_eq!(allocations(|| turns(worker, 1, 6)), 0);
+    });
+    assert_eq!(seen.ports[2].tx_packets, 6 * 64);
+}
+
+/// Addresses that are new to the switch, more than there is room to tell of; then told of, and known.
+#[test]
+fn learning_allocates_nothing() {
+    let stranger = |n: u16| {
+        let mut frame = frame(n);
+        frame[9] = 9;
+        frame[10..12].copy_from_slice(&n.to_be_bytes());
+        frame
+    };
+    let rules = vec![rule(1, vec![RuleAction::Normal])];
+    let frames = (0..20_000).map(stranger).collect();
+    let seen = with_worker(1, frames, pipeline(1, rules.clone(), 2), 64, |worker, publisher, reports| {
+        let mut pipeline = pipeline(2, rules, 2);
+        assert_eq!(allocations(|| turns(worker, 1, 100)), 0);
+        assert!(reports.unsaid() > 0);
+        for n in 0..20 {
+            while let Some(sighting) = reports.sighting() {
+                pipeline.learn(sighting.station, sighting.place, false);
+            }
+            publisher.publish(pipeline.snapshot());
+            assert_eq!(allocations(|| turns(worker, 101 + 20 * n, 20)), 0);
+        }
+        assert!(pipeline.stations().count() > 10_000);
+    });
+    assert_eq!(seen.ports[2].tx_packets, 500 * 64);
 }

@@ -15,21 +15,37 @@
 //! Both questions ask the subtables in their order and stop when what is not soft cannot be beaten, so what an answer
 //! depends on is still one of as many unions as the table has masks. A table without soft rules never comes here.
 
+use super::observer::Observer;
 use super::rule::Clause;
 use super::table::{Installed, Table, better};
 use crate::flow::key::WORDS;
 use crate::flow::{Field, FlowKey};
+use std::sync::Arc;
 
 /// Clauses of one conjunction at most.
 pub const CLAUSES_MAX: u8 = 64;
 
-/// Room to think, used again and again: it grows to what the rules need, and then no more.
+/// Subtables that are remembered because a soft rule of theirs fits; those after them are asked again for each priority.
+const PLACES: usize = 128;
+/// Clauses that are looked at together: more than one conjunction can have (numbers of 8 bits), so the first of them is there
+/// whole. With more, the rules of the priority are gone through again.
+const CLAUSES: usize = 512;
+
+/// Room to think, of a fixed size: tables with more masks, and frames that fit more clauses, cost time and no memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Soft {
-    /// Subtables whose rule of this priority is soft and fits.
-    fits: Vec<(usize, u16)>,
-    /// The clauses of one priority that are fulfilled, and by how many rules.
+    /// Subtables whose first rule is soft and fits.
+    places: Vec<u32>,
+    /// All subtables from here on to `end` may have soft rules, too.
+    rest: usize,
+    end: usize,
+    /// The first clauses of one priority that are fulfilled, in order.
     clauses: Vec<Clause>,
+    /// There are more than these.
+    more: bool,
+    /// Conjunctions up to this one have been judged.
+    judged: Option<(u32, u8)>,
+    /// How many rules fulfil the clauses of this priority.
     rules: usize,
 }
 
@@ -41,32 +57,76 @@ impl Table {
         key: &FlowKey,
         look: &mut impl FnMut(usize, u64),
         soft: &mut Soft,
+        observer: &mut impl Observer,
     ) -> Option<&'t Installed> {
-        soft.fits.clear();
+        let mut hard = self.find_first(key, look, soft);
+        let mut below = u32::from(u16::MAX) + 1;
+        while let Some(priority) = self.next_soft(below, key, soft, &mut hard) {
+            soft.judged = None;
+            loop {
+                self.gather(priority, key, soft, observer);
+                while let Some(id) = soft.next_fulfilled(observer) {
+                    let mut again = key.clone();
+                    again.set(Field::ConjId, id.into());
+                    if let Some(found) = self.find_hard(&again, look) {
+                        return Some(found);
+                    }
+                }
+                if !soft.more {
+                    break;
+                }
+            }
+            below = priority.into();
+        }
+        hard
+    }
+
+    /// The best rule that lies under no soft one, and which subtables have soft ones.
+    fn find_first(
+        &self,
+        key: &FlowKey,
+        look: &mut impl FnMut(usize, u64),
+        soft: &mut Soft,
+    ) -> Option<&Installed> {
+        soft.places.clear();
+        (soft.rest, soft.end) = (self.subtables.len(), self.subtables.len());
         let mut hard: Option<&Installed> = None;
         let mut values = [0; WORDS];
         for (at, subtable) in self.subtables.iter().enumerate() {
             if hard.is_some_and(|hard| hard.rule.priority > subtable.priority) {
+                soft.end = at;
                 break;
             }
             match subtable.fitting(key, &mut values, look).first() {
-                Some(first) if first.is_soft() => soft.fits.push((at, first.rule.priority)),
+                Some(first) if first.is_soft() && soft.places.len() < PLACES => soft.places.push(at as u32),
+                Some(first) if first.is_soft() => soft.rest = soft.rest.min(at),
                 Some(first) if better(first, hard) => hard = Some(first),
                 _ => {}
             }
         }
-        while let Some(priority) = soft.highest_above(hard) {
-            self.gather(priority, key, soft);
-            while let Some(id) = soft.next_fulfilled() {
-                let mut again = key.clone();
-                again.set(Field::ConjId, id.into());
-                if let Some(found) = self.find_hard(&again, look) {
-                    return Some(found);
-                }
-            }
-            hard = self.descend(priority, key, soft, hard);
-        }
         hard
+    }
+
+    /// The highest priority below this one at which soft rules fit, if it is above that of the best hard one; what is not soft
+    /// and comes to light on the way down counts as such.
+    fn next_soft<'t>(
+        &'t self,
+        below: u32,
+        key: &FlowKey,
+        soft: &Soft,
+        hard: &mut Option<&'t Installed>,
+    ) -> Option<u16> {
+        let mut highest = None;
+        let mut values = [0; WORDS];
+        for at in soft.places() {
+            let bucket = self.subtables[at].fitting(key, &mut values, &mut |_, _| ());
+            match bucket.iter().find(|installed| u32::from(installed.rule.priority) < below) {
+                Some(next) if next.is_soft() => highest = highest.max(Some(next.rule.priority)),
+                Some(next) if better(next, *hard) => *hard = Some(next),
+                _ => {}
+            }
+        }
+        highest.filter(|highest| hard.is_none_or(|hard| *highest > hard.rule.priority))
     }
 
     /// The rule that decides when soft ones do not count.
@@ -85,68 +145,82 @@ impl Table {
         best
     }
 
-    /// Collects the clauses of all soft rules of this priority, sorted.
-    fn gather(&self, priority: u16, key: &FlowKey, soft: &mut Soft) {
-        let Soft { fits, clauses, rules } = soft;
-        clauses.clear();
-        *rules = 0;
+    /// Collects the clauses of all soft rules of this priority, sorted: the first that have not been judged.
+    fn gather(&self, priority: u16, key: &FlowKey, soft: &mut Soft, observer: &mut impl Observer) {
+        soft.clauses.clear();
+        (soft.rules, soft.more) = (0, false);
         let mut values = [0; WORDS];
-        for (at, _) in fits.iter().filter(|(_, of)| *of == priority) {
-            let bucket = self.subtables[*at].fitting(key, &mut values, &mut |_, _| ());
-            let rule = bucket.iter().find(|installed| installed.rule.priority == priority);
-            *rules += 1;
-            clauses.extend(rule.into_iter().flat_map(|installed| installed.rule.clauses()));
+        for place in 0..soft.count() {
+            let subtable = &self.subtables[soft.place(place)];
+            let bucket = subtable.fitting(key, &mut values, &mut |_, _| ());
+            let fits = |installed: &&Arc<Installed>| installed.rule.priority == priority;
+            let Some(installed) = bucket.iter().find(fits).filter(|installed| installed.is_soft()) else {
+                continue;
+            };
+            if soft.judged.is_none() {
+                observer.clauses(&installed.rule);
+            }
+            soft.rules += 1;
+            installed.rule.clauses().for_each(|clause| soft.add(clause));
         }
-        clauses.sort_unstable();
-        clauses.dedup();
-    }
-
-    /// In the place of the soft rules of this priority come those below them with the same match.
-    fn descend<'t>(
-        &'t self,
-        priority: u16,
-        key: &FlowKey,
-        soft: &mut Soft,
-        mut hard: Option<&'t Installed>,
-    ) -> Option<&'t Installed> {
-        let mut values = [0; WORDS];
-        soft.fits.retain_mut(|(at, of)| {
-            if *of != priority {
-                return true;
-            }
-            let bucket = self.subtables[*at].fitting(key, &mut values, &mut |_, _| ());
-            match bucket.iter().find(|installed| installed.rule.priority < priority) {
-                Some(next) if next.is_soft() => {
-                    *of = next.rule.priority;
-                    return true;
-                }
-                Some(next) if better(next, hard) => hard = Some(next),
-                _ => {}
-            }
-            false
-        });
-        hard
     }
 }
 
 impl Soft {
-    /// Room enough for most tables.
     pub(super) fn with_room() -> Soft {
-        Soft { fits: Vec::with_capacity(64), clauses: Vec::with_capacity(256), rules: 0 }
+        Soft {
+            places: Vec::with_capacity(PLACES),
+            rest: 0,
+            end: 0,
+            clauses: Vec::with_capacity(CLAUSES),
+            more: false,
+            judged: None,
+            rules: 0,
+        }
     }
 
-    /// The highest priority of a soft rule, if it is above that of the best hard one.
-    fn highest_above(&self, hard: Option<&Installed>) -> Option<u16> {
-        let highest = self.fits.iter().map(|(_, priority)| *priority).max()?;
-        hard.is_none_or(|hard| highest > hard.rule.priority).then_some(highest)
+    /// The subtables whose soft rules may fit.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        (0..self.count()).map(|n| self.place(n))
     }
 
-    /// Takes the smallest id all of whose clauses are there.
-    fn next_fulfilled(&mut self) -> Option<u32> {
+    fn count(&self) -> usize {
+        self.places.len() + self.end.saturating_sub(self.rest)
+    }
+
+    fn place(&self, n: usize) -> usize {
+        self.places.get(n).map_or_else(|| self.rest + n - self.places.len(), |at| *at as usize)
+    }
+
+    /// Keeps a clause, if it is among the first of those that have not been judged.
+    fn add(&mut self, clause: Clause) {
+        if self.judged.is_some_and(|judged| (clause.id, clause.of) <= judged) {
+            return;
+        }
+        let Err(at) = self.clauses.binary_search(&clause) else { return };
+        if self.clauses.len() == CLAUSES {
+            self.more = true;
+            if at == CLAUSES {
+                return;
+            }
+            self.clauses.pop();
+        }
+        self.clauses.insert(at, clause);
+    }
+
+    /// Judges one conjunction after the other: the smallest id all of whose clauses are there.
+    fn next_fulfilled(&mut self, observer: &mut impl Observer) -> Option<u32> {
         while let Some(Clause { id, of, .. }) = self.clauses.first().copied() {
             let same = self.clauses.iter().take_while(|clause| (clause.id, clause.of) == (id, of)).count();
+            if self.more && same == self.clauses.len() {
+                // The last of them may not be whole.
+                return None;
+            }
+            self.judged = Some((id, of));
+            let fulfilled = same == usize::from(of) && self.rules >= same;
+            observer.conjunction(&self.clauses[..same], fulfilled);
             self.clauses.drain(..same);
-            if same == usize::from(of) && self.rules >= same {
+            if fulfilled {
                 return Some(id);
             }
         }
@@ -236,6 +310,38 @@ mod tests {
     fn what_lies_under_a_soft_rule_is_found_below() {
         let all = table([clause(9, port(1), 7, 1, 2), rule(4, port(1)), rule(2, Match::any())]);
         assert_eq!(found(&all, 1, 5), Some(4));
+    }
+
+    /// More masks and more clauses than there is room to remember, in the order of a naive search.
+    #[test]
+    fn many_masks_and_many_clauses_need_no_more_room() {
+        const IDS: u32 = 1000;
+        let bits = |n: u32| Match::any().with(Field::Metadata, 0, 1 << n).with(Field::NwDst, 5, 5);
+        let masks =
+            (0..64).flat_map(|n| [bits(n), bits(n).exact(Field::InPort, 1), bits(n).exact(Field::TpSrc, 0)]);
+        let masks: Vec<Match> = masks.collect();
+        assert!(masks.len() > PLACES && IDS as usize * 2 > CLAUSES);
+        // Of each conjunction but the last, a clause is missing.
+        let soft = |(n, matching): (usize, Match)| {
+            let clause = |id: u32| {
+                let number = if id == IDS { n % 2 + 1 } else { 1 };
+                RuleAction::Conjunction(Clause { id, of: 2, number: number as u8 })
+            };
+            let ids = (1..=IDS).filter(|id| *id as usize % 64 == n % 64 || *id == IDS);
+            Rule::acting(9 + (n / 64) as u16 % 2, matching, ids.map(clause).collect())
+        };
+        let all = table((0..).zip(masks).map(soft).chain([rule(3, id(IDS.into())), rule(0, Match::any())]));
+        assert_eq!(found(&all, 1, 5), Some(3));
+        assert_eq!(found(&all, 1, 0), Some(0));
+        let mut room = Soft::with_room();
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, 1);
+        key.set(Field::NwDst, 5);
+        let before = (room.places.capacity(), room.clauses.capacity());
+        let answer = all.find_conjunctive(&key, &mut |_, _| (), &mut room, &mut ());
+        assert_eq!(answer.map(|installed| installed.rule.priority), Some(3));
+        assert_eq!((room.places.capacity(), room.clauses.capacity()), before);
+        assert!(room.count() > PLACES);
     }
 
     #[test]

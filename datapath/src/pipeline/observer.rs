@@ -1,7 +1,7 @@
 //! Who watches a translation. Tracing is translating with somebody who writes down, never a second implementation.
 
 use super::MeterId;
-use super::rule::{Rule, RuleAction, TableId};
+use super::rule::{Clause, Rule, RuleAction, TableId};
 use crate::stats::DropReason;
 use std::fmt;
 
@@ -10,6 +10,16 @@ pub trait Observer {
     /// A table was asked, and this rule decides; none does.
     fn table(&mut self, table: TableId, rule: Option<&Rule>) {
         let _ = (table, rule);
+    }
+
+    /// A rule fits that stands for clauses of conjunctions and decides nothing by itself. Said before the answer of its table.
+    fn clauses(&mut self, rule: &Rule) {
+        let _ = rule;
+    }
+
+    /// Of a conjunction these clauses are there: all that it needs, or not.
+    fn conjunction(&mut self, clauses: &[Clause], fulfilled: bool) {
+        let _ = (clauses, fulfilled);
     }
 
     /// The frame is held against this meter now.

@@ -156,7 +156,7 @@ impl Table {
     pub fn find(&self, key: &FlowKey, mut look: impl FnMut(usize, u64)) -> Option<&Installed> {
         match self.is_conjunctive() {
             false => self.find_plain(key, &mut look),
-            true => self.find_conjunctive(key, &mut look, &mut Soft::default()),
+            true => self.find_conjunctive(key, &mut look, &mut Soft::with_room(), &mut ()),
         }
     }
 

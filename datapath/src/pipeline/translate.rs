@@ -139,13 +139,13 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// The rule of a table that decides.
     fn find<'t>(&mut self, table: &'t Table) -> Option<&'t Installed> {
-        let Walk { state, out, .. } = self;
+        let Walk { state, out, observer, .. } = self;
         if !table.is_conjunctive() {
             return table.find_plain(state.key(), &mut |word, bits| state.look(word, bits, out));
         }
         let mut soft = std::mem::take(&mut out.soft);
-        let found =
-            table.find_conjunctive(state.key(), &mut |word, bits| state.look(word, bits, out), &mut soft);
+        let look = &mut |word, bits| state.look(word, bits, out);
+        let found = table.find_conjunctive(state.key(), look, &mut soft, *observer);
         out.soft = soft;
         found
     }
