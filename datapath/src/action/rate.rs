@@ -74,10 +74,11 @@ impl Rate {
         if ahead <= self.ahead_max { ahead } else { 0 }
     }
 
-    /// What an amount costs, in steps, rounded to the nearest.
+    /// What an amount costs, in steps, rounded down: what is asked for when the rate has just brought it is there, and a burst
+    /// of three is three.
     #[inline]
     fn cost(&self, amount: u64) -> u64 {
-        (amount.min(self.largest) * SECOND + self.per_second / 2) / self.per_second
+        amount.min(self.largest) * SECOND / self.per_second
     }
 }
 
@@ -102,6 +103,17 @@ mod tests {
         assert_eq!(taken(5 * MS + MS / 2, 5), 0);
         assert_eq!((6..16).map(|ms| taken(ms * MS, 5)).collect::<Vec<_>>(), [1; 10]);
         assert_eq!(taken(1000 * MS, 50), 10, "a pause fills it up and no further");
+    }
+
+    #[test]
+    fn what_no_step_divides_is_not_short_by_one() {
+        let rate = Rate::new(7, 3, 1);
+        for second in 1..100 {
+            let taken = |ms: u64, tries: usize| {
+                (0..tries).filter(|_| rate.take(1, (second * 1000 + ms) * MS)).count()
+            };
+            assert_eq!((taken(0, 9), taken(142, 9), taken(143, 9)), (3, 0, 1));
+        }
     }
 
     #[test]

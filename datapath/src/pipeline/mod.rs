@@ -274,7 +274,8 @@ impl Pipeline {
         self.meters.insert_mut(id.0, meter.into());
     }
 
-    /// Removes a meter. Frames of rules that still name it pass, as in Open vSwitch (`lib/dpif-netdev.c`).
+    /// Removes a meter. Frames of rules that still name it pass. OpenFlow leaves no such rules: who removes a meter for it removes
+    /// them, too (1.3.5 section 6.5, OFPMC_DELETE).
     pub fn remove_meter(&mut self, id: MeterId) -> bool {
         self.meters.remove_mut(&id.0)
     }

@@ -1,4 +1,5 @@
 //! Open vSwitch in a directory of its own, over ports that are only memory and capture files (`netdev-dummy`).
+#![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod text;
 
@@ -188,6 +189,48 @@ impl Ovs {
             self.ofctl(&["add-groups", "groups.txt"]);
         }
         self.ofctl(&["add-flows", "flows.txt"]);
+    }
+
+    /// From now on its clock stands still.
+    pub(crate) fn stop_time(&self) {
+        self.appctl(&["time/stop"]);
+    }
+
+    /// Moves its clock, which stands still, by so many milliseconds.
+    pub(crate) fn warp(&self, ms: u64) {
+        if ms > 0 {
+            self.appctl(&["time/warp", &ms.to_string()]);
+        }
+    }
+
+    /// This meter and no other, nothing of whose rates is used up. The flows that named the old one go with it.
+    pub(crate) fn meter(&self, meter: &str) {
+        self.ofctl(&["del-meters"]);
+        self.ofctl(&["add-meter", meter]);
+    }
+
+    /// Frames and bytes that the meter has counted, and then each of its bands.
+    pub(crate) fn meter_counts(&self) -> Vec<(u64, u64)> {
+        let said = self.said(&["meter-stats"]);
+        let all = said.split("packet_").skip(1).map(|part| {
+            (
+                number(part, "count:").unwrap_or(0),
+                number(part, "byte_in_count:").or(number(part, "byte_count:")).unwrap_or(0),
+            )
+        });
+        all.collect()
+    }
+
+    /// A flow that names a meter is refused while there is none, and goes when it goes.
+    pub(crate) fn needs_its_meter(&self, flow: &str) {
+        self.ofctl(&["add-flow", flow]);
+        self.ofctl(&["del-meters"]);
+        let left = self.said(&["dump-flows"]);
+        assert!(!left.contains("actions="), "{left}");
+        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+        let out = self.command("ovs-ofctl", &["-O", "OpenFlow15", "add-flow", &bridge, flow]).output();
+        let said = String::from_utf8_lossy(&out.expect("a tool of Open vSwitch").stderr).into_owned();
+        assert!(said.contains("OFPMMFC_INVALID_METER"), "{said}");
     }
 
     /// Puts frames in, in their order, and returns what came out of which port.

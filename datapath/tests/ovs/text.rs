@@ -1,12 +1,16 @@
 //! Rules and groups in the syntax of `ovs-ofctl`, as far as the comparison needs it.
 
 use datapath::flow::Field;
-use datapath::pipeline::{Clause, Group, GroupKind, Match, Part, Rule, RuleAction, TableId};
+use datapath::pipeline::{
+    Band, Clause, Group, GroupKind, Match, MeterSpec, MeterUnit, Part, Rule, RuleAction, TableId,
+};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(crate) fn rule(table: TableId, rule: &Rule) -> String {
     let instructions = &rule.instructions;
-    let mut all: Vec<String> = actions(&instructions.apply, &rule.matching);
+    let meter = instructions.meter.map(|meter| format!("meter:{}", meter.0));
+    let mut all: Vec<String> =
+        meter.into_iter().chain(actions(&instructions.apply, &rule.matching)).collect();
     if instructions.clear {
         all.push("clear_actions".into());
     }
@@ -39,6 +43,18 @@ pub(crate) fn group(id: u32, group: &Group) -> String {
         format!(",bucket={watch}actions={}", actions(&bucket.actions, &Match::any()).join(","))
     };
     format!("group_id={id},type={kind}{}", group.buckets.iter().map(bucket).collect::<String>())
+}
+
+/// A meter, all of whose bands drop.
+pub(crate) fn meter(id: u32, meter: &MeterSpec) -> String {
+    let unit = if meter.unit == MeterUnit::Kbps { "kbps" } else { "pktps" };
+    let burst = if meter.burst { ",burst" } else { "" };
+    let band = |band: &Band| match meter.burst {
+        true => format!(",type=drop,rate={},burst_size={}", band.rate, band.burst_size),
+        false => format!(",type=drop,rate={}", band.rate),
+    };
+    let bands: String = meter.bands.iter().map(band).collect();
+    format!("meter={id},{unit}{burst},stats,bands={}", &bands[1..])
 }
 
 fn matching(matching: &Match) -> String {
