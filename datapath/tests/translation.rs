@@ -115,7 +115,7 @@ fn is_there(field: Field, key: &FlowKey) -> bool {
         Field::TpSrc | Field::TpDst => {
             (ip4 || ip6)
                 && key.get(Field::NwFrag) & 2 == 0
-                && [1, 6, 17, 58].contains(&key.get(Field::NwProto))
+                && [1, 6, 17, 58, 132].contains(&key.get(Field::NwProto))
         }
         _ => panic!("{field:?} is not set by these rules"),
     }
