@@ -112,11 +112,13 @@ fn is_there(field: Field, key: &FlowKey) -> bool {
         Field::NwTtl | Field::NwTos | Field::IpDscp => ip4 || ip6,
         Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => ip6,
         Field::ArpSha => arp,
-        Field::TpSrc | Field::TpDst => {
-            (ip4 || ip6)
-                && key.get(Field::NwFrag) & 2 == 0
-                && [1, 6, 17, 58, 132].contains(&key.get(Field::NwProto))
-        }
+        Field::TpSrc | Field::TpDst if ip4 || ip6 => match key.get(Field::NwProto) {
+            1 | 6 | 17 | 58 => key.get(Field::NwFrag) & 2 == 0,
+            // The checksum of SCTP covers the datagram whole.
+            132 => key.get(Field::NwFrag) == 0,
+            _ => false,
+        },
+        Field::TpSrc | Field::TpDst => false,
         _ => panic!("{field:?} is not set by these rules"),
     }
 }
