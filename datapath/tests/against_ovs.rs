@@ -426,7 +426,7 @@ fn a_pushed_tag_is_a_copy_here_and_empty_there(ovs: &mut Ovs) {
 
 #[test]
 fn open_vswitch_sends_the_same() {
-    let Some(mut ovs) = Ovs::start() else { return };
+    let Some(mut ovs) = Ovs::start(3) else { return };
     let mut runner = TestRunner::deterministic();
     let (mut pairs, mut sent, mut again, mut counted, mut number) = (0, 0, 0, 0, 0u32);
     for _ in 0..SETS {

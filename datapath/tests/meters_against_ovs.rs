@@ -92,7 +92,7 @@ fn steps(lens: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
 
 #[test]
 fn open_vswitch_lets_the_same_frames_pass() {
-    let Some(mut ovs) = Ovs::start() else { return };
+    let Some(mut ovs) = Ovs::start(3) else { return };
     ovs.stop_time();
     let mut runner = TestRunner::deterministic();
     use MeterUnit::{Kbps, Pktps};

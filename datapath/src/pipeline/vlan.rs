@@ -209,8 +209,13 @@ impl PortSetup {
     }
 
     fn carries(&self, vid: u16) -> bool {
-        let native = matches!(self.mode, VlanMode::NativeTagged | VlanMode::NativeUntagged);
-        self.trunks.is_empty() || native && vid == self.tag || self.trunks.binary_search(&vid).is_ok()
+        let listed = self.trunks.is_empty() || self.trunks.binary_search(&vid).is_ok();
+        match self.mode {
+            // Without a tag a frame would be in the native VLAN: those of no VLAN are kept out, as `bundle_set` in Open
+            // vSwitch's `ofproto/ofproto-dpif.c` does.
+            VlanMode::NativeTagged | VlanMode::NativeUntagged => vid == self.tag || vid != 0 && listed,
+            _ => listed,
+        }
     }
 
     fn takes_customer(&self, vid: u16) -> bool {

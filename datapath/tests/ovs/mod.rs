@@ -3,6 +3,8 @@
 
 pub(crate) mod text;
 
+use datapath::flow::OfPort;
+use datapath::pipeline::PortSetup;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -11,20 +13,19 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
-const PORTS: u16 = 3;
 
 pub(crate) struct Ovs {
     dir: PathBuf,
     children: Vec<Child>,
     /// How far the capture of each port was read.
-    read: [usize; PORTS as usize],
+    read: Vec<usize>,
     /// How many frames were put in.
     sent: usize,
 }
 
 impl Ovs {
-    /// None, said aloud, where there is no Open vSwitch.
-    pub(crate) fn start() -> Option<Ovs> {
+    /// One with so many ports; None, said aloud, where there is no Open vSwitch.
+    pub(crate) fn start(ports: u16) -> Option<Ovs> {
         let there = Command::new("ovs-vswitchd").arg("--version").stdout(Stdio::null()).status();
         if !there.is_ok_and(|status| status.success()) || !PathBuf::from(SCHEMA).exists() {
             let why = "skipped: needs ovs-vswitchd and ovsdb-server (package openvswitch-switch)";
@@ -34,7 +35,7 @@ impl Ovs {
         }
         let dir = std::env::temp_dir().join(format!("against-ovs-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
-        let mut ovs = Ovs { dir, children: Vec::new(), read: [24; PORTS as usize], sent: 0 };
+        let mut ovs = Ovs { dir, children: Vec::new(), read: vec![24; ports.into()], sent: 0 };
         let home = ovs.dir.clone();
         let at = |name: &str| home.join(name).display().to_string();
         let (db, socket) = (at("conf.db"), at("db.sock"));
@@ -63,7 +64,7 @@ impl Ovs {
             "datapath_type=dummy",
             "fail_mode=secure",
         ]);
-        for port in 1..=PORTS {
+        for port in 1..=ports {
             let (name, capture) = (format!("p{port}"), at(&format!("p{port}.pcap")));
             let (number, capture) = (format!("ofport_request={port}"), format!("options:tx_pcap={capture}"));
             ovs.vsctl(&[
@@ -233,6 +234,31 @@ impl Ovs {
         assert!(said.contains("OFPMMFC_INVALID_METER"), "{said}");
     }
 
+    /// Every frame is decided anew, so that what one taught the switch holds for the next.
+    pub(crate) fn cache_nothing(&self) {
+        self.vsctl(&["set", "Open_vSwitch", ".", "other_config:flow-limit=0"]);
+        self.appctl(&["revalidator/wait"]);
+    }
+
+    /// What ports are to NORMAL, which knows no addresses then.
+    pub(crate) fn set_up(&self, setups: &BTreeMap<OfPort, PortSetup>) {
+        for (port, setup) in setups {
+            self.vsctl(
+                &text::port(&format!("p{port}"), setup).iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+            let flood = if setup.no_flood { "no-flood" } else { "flood" };
+            // OpenFlow 1.0 alone has the word.
+            let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+            self.tool("ovs-ofctl", &["--timeout=20", "mod-port", &bridge, &format!("p{port}"), flood]);
+        }
+        self.forget();
+    }
+
+    /// Forgets all addresses.
+    pub(crate) fn forget(&self) {
+        self.appctl(&["fdb/flush", "br0"]);
+    }
+
     /// Puts frames in, in their order, and returns what came out of which port.
     pub(crate) fn send(&mut self, frames: &[(u16, Vec<u8>)]) -> Vec<(u16, Vec<u8>)> {
         for run in frames.chunk_by(|a, b| a.0 == b.0) {
@@ -245,7 +271,8 @@ impl Ovs {
         }
         self.sent += frames.len();
         self.wait_for_frames();
-        (1..=PORTS).flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
+        let ports = 1..=self.read.len() as u16;
+        ports.flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
     }
 
     /// What was added to the capture of a port: records with a header of 16 bytes, the length in its third word.

@@ -2,7 +2,8 @@
 
 use datapath::flow::Field;
 use datapath::pipeline::{
-    Band, Clause, Group, GroupKind, Match, MeterSpec, MeterUnit, Part, Rule, RuleAction, TableId,
+    Band, Clause, Group, GroupKind, Match, MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, Rule,
+    RuleAction, TableId, VlanMode,
 };
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -55,6 +56,38 @@ pub(crate) fn meter(id: u32, meter: &MeterSpec) -> String {
     };
     let bands: String = meter.bands.iter().map(band).collect();
     format!("meter={id},{unit}{burst},stats,bands={}", &bands[1..])
+}
+
+/// What a port is, for `ovs-vsctl`: words of the Port table.
+pub(crate) fn port(name: &str, setup: &PortSetup) -> Vec<String> {
+    let list = |name: &str, vids: &[u16]| {
+        let vids: Vec<String> = vids.iter().map(u16::to_string).collect();
+        (!vids.is_empty()).then(|| format!("{name}={}", vids.join(",")))
+    };
+    let mode = match setup.mode {
+        VlanMode::Trunk => "trunk",
+        VlanMode::Access => "access",
+        VlanMode::NativeTagged => "native-tagged",
+        VlanMode::NativeUntagged => "native-untagged",
+        VlanMode::Dot1qTunnel => "dot1q-tunnel",
+    };
+    let priority_tags = match setup.priority_tags {
+        PriorityTags::Never => "never",
+        PriorityTags::IfNonzero => "if-nonzero",
+        PriorityTags::Always => "always",
+    };
+    let tpid = if setup.service_tpid == 0x8100 { "802.1q" } else { "802.1ad" };
+    let clear = format!("clear port {name} vlan_mode tag trunks cvlans other_config");
+    let set = [
+        Some(format!("-- set port {name} vlan_mode={mode}")),
+        (setup.mode != VlanMode::Trunk).then(|| format!("tag={}", setup.tag)),
+        list("trunks", &setup.trunks),
+        list("cvlans", &setup.cvlans),
+        Some(format!("protected={}", setup.protected)),
+        Some(format!("other_config:priority-tags={priority_tags} other_config:qinq-ethtype={tpid}")),
+    ];
+    let words = [Some(clear)].into_iter().chain(set).flatten().collect::<Vec<_>>().join(" ");
+    words.split(' ').map(str::to_string).collect()
 }
 
 fn matching(matching: &Match) -> String {

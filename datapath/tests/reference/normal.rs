@@ -22,10 +22,13 @@ fn among(list: &[u16], vid: u16) -> bool {
     list.is_empty() || list.contains(&vid)
 }
 
-/// The trunks of a port that has a native VLAN always have it.
+/// The trunks of a port that has a native VLAN always have it; and never VLAN 0, whose frames would be in it.
 fn on_trunk(setup: &PortSetup, vid: u16) -> bool {
     let native = matches!(setup.mode, VlanMode::NativeTagged | VlanMode::NativeUntagged);
-    among(&setup.trunks, vid) || native && vid == setup.tag
+    if native && [0, setup.tag].contains(&vid) {
+        return vid == setup.tag;
+    }
+    among(&setup.trunks, vid)
 }
 
 /// What the frame's tags would be on a trunk, when it is let in.
