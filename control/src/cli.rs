@@ -6,7 +6,7 @@
 use crate::api::Refusal;
 use crate::causes::in_one_line;
 use crate::commands::{flows, groups, meters};
-use crate::{check, daemon, demo, replay, show, trace};
+use crate::{check, daemon, demo, doctor, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -52,6 +52,7 @@ pub enum Command {
     Flows(flows::Args),
     Groups(groups::Args),
     Meters(meters::Args),
+    Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(CompletionsArgs),
 }
@@ -155,6 +156,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Flows(args) => flows::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Meters(args) => meters::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),
     }

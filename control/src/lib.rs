@@ -10,6 +10,7 @@ pub mod compile;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod lab;
 pub mod learning;
 pub mod netlink;

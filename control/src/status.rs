@@ -197,6 +197,9 @@ pub struct RemoteStatus {
     pub reachable: bool,
     /// How, or why not.
     pub explanation: String,
+    /// The uplink's device that leads there; none when there is no way.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Largest IP packet of the way, as the kernel knows it, in bytes; none when there is no way.
     #[serde(default)]
     pub mtu: Option<u16>,

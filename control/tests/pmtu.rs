@@ -9,6 +9,7 @@
 mod switch;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::process::Command;
 use std::time::Duration;
 
 use control::lab::{End, Netns, Ping, Pong, Process, Stop, veth};
@@ -132,6 +133,24 @@ impl Network {
     }
 }
 
+impl Network {
+    /// `adit doctor mtu` says the same, and proves it.
+    fn doctor_knows(&self, fits: usize, what: &str) {
+        let host = &self.one.0;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+        command.args(["doctor", "mtu", "--json", "--probe", "--config"]).arg(host.file("adit.toml"));
+        command.arg("--socket").arg(host.file("adit.sock"));
+        let output = host.netns.run(|| command.output()).expect("a namespace").expect("adit");
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{what}: {error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let tunnel = &said["tunnels"][0];
+        assert_eq!(tunnel["guest_mtu"], fits, "{what}: {said}");
+        assert_eq!(tunnel["exceeding"][0]["mtu"], GUESTS, "{what}: {said}");
+        assert_eq!((&tunnel["proven"], &tunnel["ipv6"]), (&true.into(), &true.into()), "{what}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{what}: guests can send what does not fit");
+    }
+}
+
 /// How many bytes a kind of tunnel puts around an IP packet, with its outer header of that version.
 fn overhead(kind: &str, version: usize) -> usize {
     let outer = if version == 4 { 20 } else { 40 };
@@ -156,6 +175,7 @@ fn no_silent_loss(narrow: Narrow) {
             network.is_fragmented(v4, narrow, &format!("{what}, may be fragmented"));
             network.adapts(v4, fits, &format!("{what}, DF"));
             network.adapts(v6, fits, &format!("{what}, IPv6"));
+            network.doctor_knows(fits, &what);
             let carried = tcp(&network.one.1, &network.two.1);
             assert!(carried.there.bytes > 100_000 && carried.back.bytes > 100_000, "{what}: {carried:?}");
             drop(switches);

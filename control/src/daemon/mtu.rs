@@ -56,7 +56,7 @@ impl fmt::Display for Shortage {
         write!(
             f,
             "MTU too small: the way to {remote} carries {path_mtu} bytes, and the longest frames of {guest} (MTU {guest_mtu}) \
-             need {} with the tunnel's headers; they will be dropped (exceeds_mtu): give the underlay {0}, or the guests {}",
+             need {} with the tunnel's headers; their senders will be told by ICMP, or they are fragmented (docs/mtu.md): give the underlay {0}, or the guests {}",
             self.needed(),
             path_mtu.saturating_sub(*overhead),
         )

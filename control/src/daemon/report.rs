@@ -75,6 +75,12 @@ impl Daemon {
                 remote_ip: remote.to_string(),
                 reachable: matches!(reach, Reach::Via(_)),
                 explanation: self.explain(*remote),
+                device: match reach {
+                    Reach::Via(path) => {
+                        self.ports.list.get(usize::from(path.uplink.0)).map(|port| port.device.clone())
+                    }
+                    Reach::NoRoute | Reach::NoNeighbour => None,
+                },
                 mtu: match reach {
                     Reach::Via(path) => Some(path.mtu),
                     Reach::NoRoute | Reach::NoNeighbour => None,

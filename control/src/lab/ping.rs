@@ -70,6 +70,18 @@ impl Ping {
     pub fn run(&self, netns: &Netns, stop: &Stop) -> Result<Pong> {
         let socket =
             netns.run(|| self.socket())?.with_context(|| format!("{}: cannot ping", netns.name()))?;
+        self.ask(&socket, stop)
+    }
+
+    /// The same from where the caller is.
+    ///
+    /// # Errors
+    /// As for [`Ping::run`].
+    pub fn run_here(&self, stop: &Stop) -> Result<Pong> {
+        self.ask(&self.socket().context("cannot ping (it needs CAP_NET_RAW)")?, stop)
+    }
+
+    fn ask(&self, socket: &OwnedFd, stop: &Stop) -> Result<Pong> {
         let id = (std::process::id() as u16) ^ (socket.as_raw_fd() as u16);
         let mut pong = Pong::default();
         for number in 0..self.count {
@@ -89,7 +101,7 @@ impl Ping {
                     continue;
                 }
             }
-            match self.answer(&socket, &question, start + self.patience, stop)? {
+            match self.answer(socket, &question, start + self.patience, stop)? {
                 Answer::Same => pong.times.push(start.elapsed()),
                 Answer::Altered => pong.altered += 1,
                 Answer::Silence => {}
