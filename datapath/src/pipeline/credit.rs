@@ -9,6 +9,7 @@
 //! **Copies.** None of this is in a snapshot: to copy it costs nothing. If somebody changes a copy, its places come from pages of
 //! its own, so it never takes one that the original gives to another.
 
+use super::Pipeline;
 use crate::stats::{Counted, Credit, Ledger};
 use std::collections::VecDeque;
 
@@ -132,6 +133,43 @@ pub(super) fn tables(ledger: &Ledger) -> Vec<TableCounted> {
         .zip(matched.iter().map(|Counted { packets, .. }| *packets))
         .map(|(table, matched)| TableCounted { matched, missed: missed(table) })
         .collect()
+}
+
+impl Pipeline {
+    /// A place to count for something that is neither rule nor group, as a meter or a learned address. Whoever takes it
+    /// gives it back with [`Pipeline::release`].
+    pub fn credit(&mut self) -> Credit {
+        self.credits.take(None)
+    }
+
+    /// Gives back a place that no snapshot from the next one on names. It can be read until [`Pipeline::settled`] frees it.
+    pub fn release(&mut self, credit: Credit) {
+        self.credits.give(credit, self.generation() + 1);
+    }
+
+    /// Tells that every worker goes by this generation or a later one and has written all that it had counted before
+    /// ([`SharedStats::settled`](crate::stats::SharedStats::settled); the least of all workers). Places given back by then
+    /// are used again, for others.
+    pub fn settled(&mut self, generation: u64) {
+        self.credits.settled(generation);
+    }
+
+    /// What was counted in a place, as far as workers have written it. To have it exact to the packet, ask each worker for a
+    /// sweep first ([`SharedStats::ask_sweep`](crate::stats::SharedStats::ask_sweep)).
+    pub fn counted(&self, credit: Credit) -> Counted {
+        self.ledger().read(credit)
+    }
+
+    /// What was counted of every table, by its number. One pass over all places.
+    pub fn tables_counted(&self) -> Vec<TableCounted> {
+        tables(self.ledger())
+    }
+
+    /// Where the workers that go by this pipeline count.
+    #[inline]
+    pub fn ledger(&self) -> &Ledger {
+        self.credits.ledger()
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! Groups: things to do that several rules share (OpenFlow 1.3 section 5.6).
 
+use super::Pipeline;
 use super::rule::{GroupId, RuleAction};
 use crate::flow::OfPort;
 use crate::stats::Credit;
+
+/// How far a bucket that watches a group, whose buckets watch groups, is followed. Beyond that it is not alive.
+const WATCH_DEPTH_MAX: u32 = 4;
 
 /// What a group does with its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,4 +54,27 @@ pub struct InstalledGroup {
     pub credit: Credit,
     /// Where frames that went into each of its buckets are counted, in the order of the buckets.
     pub buckets: Box<[Credit]>,
+}
+
+impl Pipeline {
+    /// Whether the port or the group that the bucket watches is there (OpenFlow 1.3 section 6.5: one of them is enough). A
+    /// bucket that watches nothing is always alive.
+    pub(super) fn is_live(&self, bucket: &Bucket) -> bool {
+        self.is_live_within(bucket, WATCH_DEPTH_MAX)
+    }
+
+    fn is_live_within(&self, bucket: &Bucket, depth: u32) -> bool {
+        let group_is_live = |group: GroupId| {
+            depth > 0
+                && self
+                    .group(group)
+                    .is_some_and(|group| group.buckets.iter().any(|b| self.is_live_within(b, depth - 1)))
+        };
+        match (bucket.watch_port, bucket.watch_group) {
+            (None, None) => true,
+            (port, group) => {
+                port.is_some_and(|port| self.target(port).is_some()) || group.is_some_and(group_is_live)
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! same answer to the same question.
 
 mod action_set;
+mod base;
 pub mod changes;
 mod conjunction;
 mod credit;
@@ -30,6 +31,7 @@ pub use crate::action::meter::{
 };
 pub use crate::action::queue::{Queue, QueueAt, QueueId, QueueSpec, Queued};
 pub use crate::stats::{Counted, Credit};
+pub use base::{Base, Switching, Target};
 pub use changes::Changes;
 pub use conjunction::CLAUSES_MAX;
 pub use credit::TableCounted;
@@ -46,91 +48,11 @@ pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
 use crate::action::report::{Place, Station};
 use crate::action::{Back, Means};
 use crate::flow::{Field, FlowKey, OfPort};
-use crate::port::PortId;
-use crate::stats::{DropReason, Ledger};
-use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
+use crate::tunnel::{Encap, EncapId};
 use credit::Credits;
 use queues::Queues;
 use stations::Stations;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-
-/// How far a bucket that watches a group, whose buckets watch groups, is followed. Beyond that it is not alive.
-const WATCH_DEPTH_MAX: u32 = 4;
-
-/// What an OpenFlow port number stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A port of the worker.
-    Port(PortId),
-    /// A tunnel.
-    Tunnel(TunnelId),
-}
-
-/// Ports, tunnels and the way out: what changes when the operator or the kernel says so, not with the rules.
-#[derive(Clone, Debug)]
-pub struct Base {
-    targets: BTreeMap<OfPort, Target>,
-    tunnels: TunnelTable,
-    /// In order.
-    endpoints: Box<[IpAddr]>,
-    encaps: Vec<Encap>,
-    ways: HashMap<(TunnelId, IpAddr), EncapId>,
-    underlay: Underlay,
-    switching: Switching,
-}
-
-/// What the operator says about learning and flooding.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Switching {
-    /// Ports that are not as [`PortSetup::default`] says.
-    pub ports: BTreeMap<OfPort, PortSetup>,
-    /// NORMAL forwards frames to the addresses of network control too (`forward-bpdu` of ovs-vswitchd.conf.db(5)).
-    pub forward_bpdu: bool,
-    /// What all other ports are.
-    pub others: PortSetup,
-}
-
-impl Base {
-    /// `guests` are the bridge ports that are no tunnels; `endpoints` our own tunnel addresses.
-    pub fn new(
-        guests: impl IntoIterator<Item = (OfPort, PortId)>,
-        mut tunnels: TunnelTable,
-        endpoints: HashSet<IpAddr>,
-        underlay: Underlay,
-    ) -> Base {
-        let mut targets: BTreeMap<_, _> =
-            guests.into_iter().map(|(ofport, port)| (ofport, Target::Port(port))).collect();
-        targets.extend(tunnels.iter().map(|(id, spec)| (spec.ofport, Target::Tunnel(id))));
-
-        tunnels.set_peers(underlay.iter().map(|(remote, _)| *remote));
-        let mut encaps = Vec::new();
-        let mut ways = HashMap::new();
-        for (id, spec) in tunnels.iter() {
-            for (remote, reach) in underlay.iter() {
-                let wanted = match spec.remote {
-                    Remote::Fixed(fixed) => fixed == *remote,
-                    Remote::Flow => true,
-                };
-                if let (true, Reach::Via(path)) = (wanted, reach)
-                    && let Some(encap) = Encap::new(spec, *remote, path)
-                {
-                    ways.insert((id, *remote), EncapId(encaps.len() as u32));
-                    encaps.push(encap);
-                }
-            }
-        }
-        let mut endpoints: Box<[IpAddr]> = endpoints.into_iter().collect();
-        endpoints.sort_unstable();
-        Base { targets, tunnels, endpoints, encaps, ways, underlay, switching: Switching::default() }
-    }
-
-    /// With ports that NORMAL and FLOOD know more about.
-    pub fn with_switching(self, switching: Switching) -> Base {
-        Base { switching, ..self }
-    }
-}
 
 /// Everything that translation and decapsulation need to know.
 #[derive(Clone, Debug)]
@@ -233,41 +155,6 @@ impl Pipeline {
         Some(old.credit)
     }
 
-    /// A place to count for something that is neither rule nor group, as a meter or a learned address. Whoever takes it
-    /// gives it back with [`Pipeline::release`].
-    pub fn credit(&mut self) -> Credit {
-        self.credits.take(None)
-    }
-
-    /// Gives back a place that no snapshot from the next one on names. It can be read until [`Pipeline::settled`] frees it.
-    pub fn release(&mut self, credit: Credit) {
-        self.credits.give(credit, self.generation() + 1);
-    }
-
-    /// Tells that every worker goes by this generation or a later one and has written all that it had counted before
-    /// ([`SharedStats::settled`](crate::stats::SharedStats::settled); the least of all workers). Places given back by then
-    /// are used again, for others.
-    pub fn settled(&mut self, generation: u64) {
-        self.credits.settled(generation);
-    }
-
-    /// What was counted in a place, as far as workers have written it. To have it exact to the packet, ask each worker for a
-    /// sweep first ([`SharedStats::ask_sweep`](crate::stats::SharedStats::ask_sweep)).
-    pub fn counted(&self, credit: Credit) -> Counted {
-        self.ledger().read(credit)
-    }
-
-    /// What was counted of every table, by its number. One pass over all places.
-    pub fn tables_counted(&self) -> Vec<TableCounted> {
-        credit::tables(self.ledger())
-    }
-
-    /// Where the workers that go by this pipeline count.
-    #[inline]
-    pub fn ledger(&self) -> &Ledger {
-        self.credits.ledger()
-    }
-
     /// Adds a meter, or another in the place of one. No answer changes by it: rules name meters by number, and a frame meets the one
     /// that is there.
     pub fn set_meter(&mut self, id: MeterId, meter: impl Into<Arc<Meter>>) {
@@ -341,18 +228,6 @@ impl Pipeline {
         gone.is_some()
     }
 
-    /// Puts other ports, tunnels or ways under the same rules.
-    pub fn set_base(&mut self, base: Base) {
-        self.changes.everything();
-        self.base = Arc::new(base);
-    }
-
-    /// What NORMAL and FLOOD know about the ports, from now on.
-    pub fn set_switching(&mut self, switching: Switching) {
-        self.changes.everything();
-        Arc::make_mut(&mut self.base).switching = switching;
-    }
-
     /// The snapshot to publish: it has the next generation, and knows what has changed since the last ones.
     pub fn snapshot(&mut self) -> Arc<Pipeline> {
         self.changes.close();
@@ -402,28 +277,6 @@ impl Pipeline {
         self.meters.iter().map(|(id, meter)| (MeterId(*id), meter))
     }
 
-    /// The tunnel ports.
-    pub fn tunnels(&self) -> &TunnelTable {
-        &self.base.tunnels
-    }
-
-    /// Whether `address` is one of our tunnel endpoints.
-    #[inline]
-    pub fn is_endpoint(&self, address: IpAddr) -> bool {
-        self.base.endpoints.binary_search(&address).is_ok()
-    }
-
-    /// The headers to put in front.
-    #[inline]
-    pub fn encap(&self, id: EncapId) -> &Encap {
-        &self.base.encaps[id.0 as usize]
-    }
-
-    /// The numbers of all bridge ports, in order.
-    pub fn ports(&self) -> impl Iterator<Item = OfPort> {
-        self.base.targets.keys().copied()
-    }
-
     /// Where a station is known to be.
     pub fn station(&self, station: &Station) -> Option<&Located> {
         self.stations.get(station)
@@ -432,66 +285,6 @@ impl Pipeline {
     /// All stations that are known, in no order.
     pub fn stations(&self) -> impl Iterator<Item = (&Station, &Located)> {
         self.stations.iter()
-    }
-
-    /// What a bridge port is to NORMAL.
-    pub fn setup(&self, port: OfPort) -> &PortSetup {
-        self.base.switching.ports.get(&port).unwrap_or(&self.base.switching.others)
-    }
-
-    fn forwards_reserved(&self) -> bool {
-        self.base.switching.forward_bpdu
-    }
-
-    /// Whether it is a tunnel port that leaves its remote end to the flow.
-    fn is_open(&self, port: OfPort) -> bool {
-        matches!(self.target(port), Some(Target::Tunnel(tunnel)) if self.tunnels().spec(tunnel).remote == Remote::Flow)
-    }
-
-    /// What a bridge port's number stands for.
-    pub fn target(&self, port: OfPort) -> Option<Target> {
-        self.base.targets.get(&port).copied()
-    }
-
-    /// Whether the port or the group that the bucket watches is there (OpenFlow 1.3 section 6.5: one of them is enough). A
-    /// bucket that watches nothing is always alive.
-    fn is_live(&self, bucket: &Bucket) -> bool {
-        self.is_live_within(bucket, WATCH_DEPTH_MAX)
-    }
-
-    fn is_live_within(&self, bucket: &Bucket, depth: u32) -> bool {
-        let group_is_live = |group: GroupId| {
-            depth > 0
-                && self
-                    .group(group)
-                    .is_some_and(|group| group.buckets.iter().any(|b| self.is_live_within(b, depth - 1)))
-        };
-        match (bucket.watch_port, bucket.watch_group) {
-            (None, None) => true,
-            (port, group) => {
-                port.is_some_and(|port| self.target(port).is_some()) || group.is_some_and(group_is_live)
-            }
-        }
-    }
-
-    /// The headers that lead to where a frame came from by a tunnel port.
-    pub fn way_back(&self, tunnel: TunnelId, key: &FlowKey) -> Option<&Encap> {
-        let remote = match (key.get(Field::TunSrc) as u32, key.get(Field::TunIpv6Src)) {
-            (0, v6) => IpAddr::from(Ipv6Addr::from_bits(v6)),
-            (v4, _) => IpAddr::from(Ipv4Addr::from_bits(v4)),
-        };
-        Some(self.encap(self.way(tunnel, remote).ok()?))
-    }
-
-    /// The headers that lead from a tunnel port to a remote endpoint.
-    fn way(&self, tunnel: TunnelId, remote: IpAddr) -> Result<EncapId, DropReason> {
-        match self.base.ways.get(&(tunnel, remote)) {
-            Some(way) => Ok(*way),
-            None => Err(match self.base.underlay.reach(remote) {
-                Reach::NoNeighbour => DropReason::NoNeighbour,
-                Reach::NoRoute | Reach::Via(_) => DropReason::NoRoute,
-            }),
-        }
     }
 }
 

@@ -1,0 +1,160 @@
+//! What changes when the operator or the kernel says so, and not with the rules: ports, tunnels and the way out.
+//!
+//! All snapshots share one [`Base`] until there is another.
+
+use super::{Pipeline, PortSetup};
+use crate::flow::{Field, FlowKey, OfPort};
+use crate::port::PortId;
+use crate::stats::DropReason;
+use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// What an OpenFlow port number stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A port of the worker.
+    Port(PortId),
+    /// A tunnel.
+    Tunnel(TunnelId),
+}
+
+/// Ports, tunnels and the way out: what changes when the operator or the kernel says so, not with the rules.
+#[derive(Clone, Debug)]
+pub struct Base {
+    targets: BTreeMap<OfPort, Target>,
+    tunnels: TunnelTable,
+    /// In order.
+    endpoints: Box<[IpAddr]>,
+    encaps: Vec<Encap>,
+    ways: HashMap<(TunnelId, IpAddr), EncapId>,
+    underlay: Underlay,
+    switching: Switching,
+}
+
+/// What the operator says about learning and flooding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Switching {
+    /// Ports that are not as [`PortSetup::default`] says.
+    pub ports: BTreeMap<OfPort, PortSetup>,
+    /// NORMAL forwards frames to the addresses of network control too (`forward-bpdu` of ovs-vswitchd.conf.db(5)).
+    pub forward_bpdu: bool,
+    /// What all other ports are.
+    pub others: PortSetup,
+}
+
+impl Base {
+    /// `guests` are the bridge ports that are no tunnels; `endpoints` our own tunnel addresses.
+    pub fn new(
+        guests: impl IntoIterator<Item = (OfPort, PortId)>,
+        mut tunnels: TunnelTable,
+        endpoints: HashSet<IpAddr>,
+        underlay: Underlay,
+    ) -> Base {
+        let mut targets: BTreeMap<_, _> =
+            guests.into_iter().map(|(ofport, port)| (ofport, Target::Port(port))).collect();
+        targets.extend(tunnels.iter().map(|(id, spec)| (spec.ofport, Target::Tunnel(id))));
+
+        tunnels.set_peers(underlay.iter().map(|(remote, _)| *remote));
+        let mut encaps = Vec::new();
+        let mut ways = HashMap::new();
+        for (id, spec) in tunnels.iter() {
+            for (remote, reach) in underlay.iter() {
+                let wanted = match spec.remote {
+                    Remote::Fixed(fixed) => fixed == *remote,
+                    Remote::Flow => true,
+                };
+                if let (true, Reach::Via(path)) = (wanted, reach)
+                    && let Some(encap) = Encap::new(spec, *remote, path)
+                {
+                    ways.insert((id, *remote), EncapId(encaps.len() as u32));
+                    encaps.push(encap);
+                }
+            }
+        }
+        let mut endpoints: Box<[IpAddr]> = endpoints.into_iter().collect();
+        endpoints.sort_unstable();
+        Base { targets, tunnels, endpoints, encaps, ways, underlay, switching: Switching::default() }
+    }
+
+    /// With ports that NORMAL and FLOOD know more about.
+    pub fn with_switching(self, switching: Switching) -> Base {
+        Base { switching, ..self }
+    }
+}
+
+impl Pipeline {
+    /// Puts other ports, tunnels or ways under the same rules.
+    pub fn set_base(&mut self, base: Base) {
+        self.changes.everything();
+        self.base = Arc::new(base);
+    }
+
+    /// What NORMAL and FLOOD know about the ports, from now on.
+    pub fn set_switching(&mut self, switching: Switching) {
+        self.changes.everything();
+        Arc::make_mut(&mut self.base).switching = switching;
+    }
+
+    /// The tunnel ports.
+    pub fn tunnels(&self) -> &TunnelTable {
+        &self.base.tunnels
+    }
+
+    /// Whether `address` is one of our tunnel endpoints.
+    #[inline]
+    pub fn is_endpoint(&self, address: IpAddr) -> bool {
+        self.base.endpoints.binary_search(&address).is_ok()
+    }
+
+    /// The headers to put in front.
+    #[inline]
+    pub fn encap(&self, id: EncapId) -> &Encap {
+        &self.base.encaps[id.0 as usize]
+    }
+
+    /// The numbers of all bridge ports, in order.
+    pub fn ports(&self) -> impl Iterator<Item = OfPort> {
+        self.base.targets.keys().copied()
+    }
+
+    /// What a bridge port is to NORMAL.
+    pub fn setup(&self, port: OfPort) -> &PortSetup {
+        self.base.switching.ports.get(&port).unwrap_or(&self.base.switching.others)
+    }
+
+    pub(super) fn forwards_reserved(&self) -> bool {
+        self.base.switching.forward_bpdu
+    }
+
+    /// Whether it is a tunnel port that leaves its remote end to the flow.
+    pub(super) fn is_open(&self, port: OfPort) -> bool {
+        matches!(self.target(port), Some(Target::Tunnel(tunnel)) if self.tunnels().spec(tunnel).remote == Remote::Flow)
+    }
+
+    /// What a bridge port's number stands for.
+    pub fn target(&self, port: OfPort) -> Option<Target> {
+        self.base.targets.get(&port).copied()
+    }
+
+    /// The headers that lead to where a frame came from by a tunnel port.
+    pub fn way_back(&self, tunnel: TunnelId, key: &FlowKey) -> Option<&Encap> {
+        let remote = match (key.get(Field::TunSrc) as u32, key.get(Field::TunIpv6Src)) {
+            (0, v6) => IpAddr::from(Ipv6Addr::from_bits(v6)),
+            (v4, _) => IpAddr::from(Ipv4Addr::from_bits(v4)),
+        };
+        Some(self.encap(self.way(tunnel, remote).ok()?))
+    }
+
+    /// The headers that lead from a tunnel port to a remote endpoint.
+    pub(super) fn way(&self, tunnel: TunnelId, remote: IpAddr) -> Result<EncapId, DropReason> {
+        match self.base.ways.get(&(tunnel, remote)) {
+            Some(way) => Ok(*way),
+            None => Err(match self.base.underlay.reach(remote) {
+                Reach::NoNeighbour => DropReason::NoNeighbour,
+                Reach::NoRoute | Reach::Via(_) => DropReason::NoRoute,
+            }),
+        }
+    }
+}
