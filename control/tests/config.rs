@@ -435,3 +435,43 @@ fn what_makes_no_sense_to_normal_is_a_fault() {
         assert!(found.len() == 1 && found[0].contains(fault), "{more}: {found:?}");
     }
 }
+
+#[test]
+fn what_makes_no_sense_as_a_queue_is_a_fault() {
+    let port = |queues: &str| format!("[[port]]\nname = \"g1\"\nofport = 1\nqueues = {queues}");
+    assert_eq!(faults_of(&port("[{ id = 0 }, { id = 7, max_rate = 1000, burst = 1 }]")), [""; 0]);
+    let many = (0..17).map(|id| format!("{{ id = {id} }}, ")).collect::<String>();
+    for (queues, fault) in [
+        ("1", "queues"),
+        ("[7]", "a queue is a table"),
+        ("[{}]", "needs id"),
+        ("[{ id = -1 }]", "id"),
+        ("[{ id = 4294967295 }]", "id"),
+        ("[{ id = 1, max_rate = 999 }]", "1000"),
+        ("[{ id = 1, max_rate = \"fast\" }]", "max_rate"),
+        ("[{ id = 1, burst = 5 }]", "burst says nothing without max_rate"),
+        ("[{ id = 1, max_rate = 1000, burst = 0 }]", "burst"),
+        ("[{ id = 1, min_rate = 1000 }]", "min_rate"),
+        ("[{ id = 1, priority = 1 }]", "priority"),
+        ("[{ id = 1 }, { id = 1 }]", "two queues of id 1"),
+        (&*format!("[{many}]"), "16"),
+    ] {
+        let found = faults_of(&port(queues));
+        assert!(found.len() == 1 && found[0].contains(fault), "{queues}: {found:?}");
+    }
+}
+
+#[test]
+fn the_hosts_own_port_has_its_faults() {
+    let bridge = |name: &str, more: &str| format!("[bridge]\nname = \"{name}\"\n{more}");
+    for (text, fault) in [
+        (bridge("br0", "local = 1"), "true or false"),
+        (bridge(&"b".repeat(15), "local = true"), "local = true needs a name of at most"),
+        (bridge("br0", "meters = 1"), "meters"),
+        (bridge("br0", "meter = \"m\""), "did you mean meters?"),
+        (bridge("br0", "forward_bpdu = 1"), "true or false"),
+    ] {
+        let found = faults(&text);
+        assert!(found.len() == 1 && found[0].1.contains(fault), "{text}: {found:?}");
+    }
+}

@@ -1,13 +1,13 @@
 //! Laws of the flow syntax: what is written is read back the same, and no text makes the parser panic.
 
 use control::text::{
-    NoNames, format_flow, format_group, format_meter, parse_flows, parse_groups, parse_meters,
+    LOCAL, NoNames, format_flow, format_group, format_meter, parse_flows, parse_groups, parse_meters,
     parse_table_flow,
 };
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
     Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
-    MeterUnit, Part, Rule, RuleAction, TableId,
+    MeterUnit, Part, QueueId, Rule, RuleAction, TableId,
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ const UDP6_MATCHED: &[Field] =
     &[Field::Ipv6Src, Field::Ipv6Dst, Field::Ipv6Label, Field::Ipv6Exthdr, Field::TpSrc, Field::TpDst];
 const ARP: &[Field] = &[Field::NwSrc, Field::NwDst, Field::NwProto, Field::ArpSha, Field::ArpTha];
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 9] = [
     Kind { eth_type: None, protocol: None, icmp_type: None, matched: &[], set: &[] },
     Kind { eth_type: Some(0x88cc), protocol: None, icmp_type: None, matched: &[], set: &[] },
     Kind { eth_type: Some(0x0800), protocol: None, icmp_type: None, matched: IP, set: IP },
@@ -54,6 +54,20 @@ const KINDS: [Kind; 7] = [
         icmp_type: None,
         matched: ARP,
         set: &[Field::NwSrc, Field::NwDst, Field::ArpSha, Field::ArpTha],
+    },
+    Kind {
+        eth_type: Some(0x8847),
+        protocol: None,
+        icmp_type: None,
+        matched: &[Field::MplsLabel, Field::MplsTc, Field::MplsBos, Field::MplsTtl],
+        set: &[Field::MplsLabel, Field::MplsTc, Field::MplsTtl],
+    },
+    Kind {
+        eth_type: Some(0x88e7),
+        protocol: None,
+        icmp_type: None,
+        matched: &[Field::PbbIsid, Field::PbbUca],
+        set: &[Field::PbbIsid, Field::PbbUca],
     },
 ];
 
@@ -85,7 +99,18 @@ const ALWAYS_SET: &[Field] = &[
     Field::Xxreg3,
 ];
 /// Fields whose value carries no mask.
-const EXACT: &[Field] = &[Field::NwTtl, Field::NwProto, Field::IpDscp, Field::NwEcn, Field::ConjId];
+const EXACT: &[Field] = &[
+    Field::NwTtl,
+    Field::NwProto,
+    Field::IpDscp,
+    Field::NwEcn,
+    Field::ConjId,
+    Field::MplsLabel,
+    Field::MplsTc,
+    Field::MplsBos,
+    Field::MplsTtl,
+    Field::PbbUca,
+];
 
 /// The mask of a field: whole, a prefix, or anything but nothing.
 fn mask(field: Field, whole: bool, random: u128, prefix: u32) -> u128 {
@@ -121,7 +146,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let registers = [Field::Reg1, Field::Xreg3, Field::Xxreg0, Field::Metadata, Field::TunId, Field::EthDst];
     let field = |pick: usize| registers[pick % registers.len()];
     let port = OfPort(1 + value as u32 % 0xfeff);
-    match prefix % 13 {
+    match prefix % 18 {
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
         1 if whole => RuleAction::All,
         1 => RuleAction::Normal,
@@ -139,6 +164,11 @@ fn anywhere(draw: &Draw) -> RuleAction {
         9 => RuleAction::Push(part(field(pick), value, random)),
         10 => RuleAction::Pop(part(field(pick), value, random)),
         11 => RuleAction::Exit,
+        12 => RuleAction::SetQueue(QueueId(value as u32)),
+        13 => RuleAction::PopQueue,
+        14 => RuleAction::Output(LOCAL),
+        15 => RuleAction::CopyTtlOut,
+        16 => RuleAction::CopyTtlIn,
         8 => RuleAction::Note(vec![value as u8; 6 + 8 * (pick % 3)].into()),
         _ => RuleAction::Clone(vec![RuleAction::Output(port), RuleAction::Clone(vec![RuleAction::InPort])]),
     }
@@ -146,8 +176,11 @@ fn anywhere(draw: &Draw) -> RuleAction {
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    use RuleAction::{Clone, Exit, Note, OutputReg, Pop, Push, Resubmit};
-    !matches!(action, OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | Exit)
+    use RuleAction::{Clone, Exit, Note, OutputReg, Pop, PopQueue, Push, Resubmit};
+    !matches!(
+        action,
+        OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | PopQueue | Exit
+    )
 }
 
 prop_compose! {
@@ -296,6 +329,54 @@ proptest! {
     }
 
     #[test]
+    fn labels_and_backbones_that_are_written_are_read_back(
+        (table, mut rule) in flows(),
+        draws in draws(),
+        below in prop::sample::select(vec![0x0800u16, 0x86dd, 0x8847, 0x8848, 0x88cc]),
+        (isid, local) in (0..1u128 << 24, any::<bool>()),
+    ) {
+        use RuleAction::{CopyTtlIn, CopyTtlOut, DecMplsTtl, PopMpls, PopPbb, PushMpls, PushPbb, SetField};
+        let labels = [Field::MplsLabel, Field::MplsTc, Field::MplsTtl];
+        let mut apply = vec![PushMpls { ether_type: 0x8847 }];
+        for (pick, whole, value, _, prefix) in draws {
+            let field = labels[pick % labels.len()];
+            apply.push(match prefix % 6 {
+                0 => PushMpls { ether_type: if whole { 0x8847 } else { 0x8848 } },
+                1 => DecMplsTtl,
+                2 => CopyTtlOut,
+                3 => CopyTtlIn,
+                _ => SetField { field, value: value & field.max(), mask: field.max() },
+            });
+        }
+        apply.push(PopMpls { ether_type: below });
+        if local {
+            let set = SetField { field: Field::PbbIsid, value: isid, mask: Field::PbbIsid.max() };
+            apply.extend([PushPbb, set, PopPbb, RuleAction::Output(LOCAL)]);
+        }
+        rule.instructions = Instructions::apply(apply);
+        let text = format_flow(table, &rule, &NoNames);
+        let read = parse_table_flow("flow", &text, &NoNames);
+        prop_assert_eq!(read.map_err(|fault| TestCaseError::fail(fault.to_string()))?, (table, rule), "{}", text);
+    }
+
+    /// `enqueue` is written as what it does.
+    #[test]
+    fn enqueue_is_an_output_by_a_queue(port in 1u32..0xff00, queue in any::<u32>(), round in any::<bool>()) {
+        let text = match round {
+            true => format!("actions=enqueue({port},{queue})"),
+            false => format!("actions=enqueue:{port}:{queue}"),
+        };
+        let read = parse_table_flow("flow", &text, &NoNames);
+        let (table, rule) = read.map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let wanted =
+            vec![RuleAction::SetQueue(QueueId(queue)), RuleAction::Output(OfPort(port)), RuleAction::PopQueue];
+        prop_assert_eq!(&rule.instructions.apply, &wanted);
+        let written = format_flow(table, &rule, &NoNames);
+        let again = parse_table_flow("flow", &written, &NoNames);
+        prop_assert_eq!(again.map_err(|fault| TestCaseError::fail(fault.to_string()))?, (table, rule), "{}", written);
+    }
+
+    #[test]
     fn groups_that_are_written_are_read_back((id, group) in groups()) {
         let text = format_group(id, &group, &NoNames);
         let read = parse_groups("group", &text, &NoNames);
@@ -323,7 +404,8 @@ proptest! {
             "0xffff", "actions=", "set_field:", "output:", "+", "-", "|", "mod_tp_dst:", "99999999999999999999", "\"",
             "table=", "reg0", "[", "]", "..", "move:", "load:", "resubmit(", "clone(", "group:", "bucket=", "group_id=",
             "type=all", "conjunction(", "note:", "conj_id=", "write_actions(", "goto_table:", "write_metadata:",
-            "type=all", "meter=1", "meter:1", "kbps", "burst", "bands=", "type=drop", "rate=9", "write_actions(", "goto_table:", "write_metadata:",
+            "push_mpls:0x8847", "pop_mpls:", "dec_mpls_ttl", "push_pbb:0x88e7", "pop_pbb", "mpls_label=", "set_queue:1", "pop_queue",
+            "enqueue:1:2", "enqueue(", "push:", "pop:", "exit", "copy_ttl_in", "LOCAL", "normal", "controller", "meter=1", "meter:1", "kbps", "burst", "bands=", "type=drop", "rate=9", "write_actions(", "goto_table:", "write_metadata:",
         ]), 0..20),
         separator in prop::sample::select(vec!["", ",", " "]),
     ) {

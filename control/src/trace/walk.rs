@@ -1,7 +1,7 @@
 //! Writing down what a translation does.
 
 use crate::text::{PortNames, format_actions, format_rule};
-use datapath::pipeline::{Match, MeterId, Observer, Rule, RuleAction, TableId};
+use datapath::pipeline::{Clause, Match, MeterId, Observer, Rule, RuleAction, TableId};
 use datapath::stats::DropReason;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -27,13 +27,15 @@ pub(super) struct Walk<'a> {
     pub(super) steps: Vec<Step>,
     /// The table that was asked last, and its answer.
     last: Option<String>,
+    /// What was found out before the table that is asked has answered.
+    before: Vec<String>,
     /// Where ways ended.
     failed: Vec<(DropReason, String)>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(names: &'a dyn PortNames) -> Walk<'a> {
-        Walk { names, depth: 0, steps: Vec::new(), last: None, failed: Vec::new() }
+        Walk { names, depth: 0, steps: Vec::new(), last: None, before: Vec::new(), failed: Vec::new() }
     }
 
     /// The table and the rule at which a frame died of a reason: the last that was asked, if nothing failed.
@@ -55,6 +57,26 @@ impl Observer for Walk<'_> {
         };
         self.last = Some(format!("table {}: {text}", table.0));
         self.note("table", Some(table.0), text);
+        for remark in std::mem::take(&mut self.before) {
+            self.note("remark", None, remark);
+        }
+    }
+
+    fn clauses(&mut self, rule: &Rule) {
+        self.before.push(format!("part of a conjunction: {}", format_rule(rule, self.names)));
+    }
+
+    fn conjunction(&mut self, clauses: &[Clause], fulfilled: bool) {
+        let Some(Clause { id, of, .. }) = clauses.first().copied() else { return };
+        let there: Vec<String> = clauses.iter().map(|clause| clause.number.to_string()).collect();
+        let there = there.join(", ");
+        self.before.push(match fulfilled {
+            true => format!("conjunction {id}: all {of} clauses match, so conj_id={id} is looked for"),
+            false if clauses.len() == usize::from(of) => {
+                format!("conjunction {id}: all {of} clauses match, but by fewer rules than clauses")
+            }
+            false => format!("conjunction {id}: of {of} clauses only {there} match"),
+        });
     }
 
     fn meter(&mut self, meter: MeterId) {
