@@ -87,3 +87,89 @@ fn a_packet_that_is_not_there_is_an_error() {
     let error = trace(&Args { flow: Some("in_port=g9".into()), ..args }).unwrap_err();
     assert!(error.to_string().contains("g9"), "{error}");
 }
+
+const WAYS: &str = "\
+priority=9,in_port=g1,actions=conjunction(7,1/2)
+priority=9,tcp,tp_dst=80,actions=conjunction(7,2/2)
+priority=5,conj_id=7,ip,actions=output:g2
+priority=8,in_port=g2,udp,actions=group:1
+priority=8,in_port=g2,sctp,actions=meter:1,output:g1
+priority=7,in_port=g2,dl_dst=01:80:c2:00:00:02,actions=normal
+priority=6,in_port=g2,icmp,actions=resubmit(,1)
+";
+
+/// The lines of a walk, and why it ended.
+fn walk(flow: &str) -> (Vec<String>, Vec<(String, String)>) {
+    let (file, args) = args(WAYS);
+    let beside = |what: &str, text: &str| {
+        let path = file.0.with_extension(what);
+        std::fs::write(&path, text).unwrap();
+        Flows(path)
+    };
+    let groups = beside("groups", "group_id=1,type=ff,bucket=bucket_id=4,watch_port:77,actions=output:1");
+    let meters = beside("meters", "meter=1 pktps bands=type=drop rate=5");
+    let (groups_at, meters_at) = (Some(groups.0.clone()), Some(meters.0.clone()));
+    let args = Args { flow: Some(flow.into()), groups: groups_at, meters: meters_at, ..args };
+    let report = trace(&args).unwrap();
+    let steps = report.steps.into_iter().map(|step| step.text).collect();
+    let dropped = report.dropped.into_iter().map(|why| (why.reason, why.place.unwrap_or_default()));
+    (steps, dropped.collect())
+}
+
+fn died(reason: &str, place: &str) -> Vec<(String, String)> {
+    vec![(reason.into(), place.into())]
+}
+
+#[test]
+fn a_conjunction_tells_which_clauses_match() {
+    let (steps, dropped) = walk("in_port=g1,tcp,tp_dst=80");
+    assert_eq!(
+        steps,
+        [
+            "priority=5,conj_id=7,ip actions=output:g2",
+            "part of a conjunction: priority=9,in_port=g1 actions=conjunction(7,1/2)",
+            "part of a conjunction: priority=9,tcp,tp_dst=80 actions=conjunction(7,2/2)",
+            "conjunction 7 matches in all 2 clauses: the rule for conj_id=7 is looked for",
+            "output:g2",
+        ]
+    );
+    assert_eq!(dropped, []);
+    let (steps, dropped) = walk("in_port=g1,tcp,tp_dst=81");
+    assert_eq!(
+        steps[..3],
+        [
+            "no rule matches",
+            "part of a conjunction: priority=9,in_port=g1 actions=conjunction(7,1/2)",
+            "conjunction 7 does not match: no rule for 2/2",
+        ]
+    );
+    assert_eq!(dropped, died("table_miss", "table 0: no rule matches"));
+}
+
+#[test]
+fn a_group_tells_why_no_bucket_is_alive() {
+    let (steps, dropped) = walk("in_port=g2,udp");
+    assert_eq!(steps[2], "bucket 4 is not alive: there is no port 77");
+    assert_eq!(dropped, died("no_live_bucket", "table 0: priority=8,udp,in_port=g2 actions=group:1"));
+}
+
+#[test]
+fn a_meter_tells_what_it_may_drop() {
+    let (steps, dropped) = walk("in_port=g2,sctp");
+    assert_eq!(steps[1..3], ["meter:1", "the meter drops what is above 5 packets/s (meter_drop)"]);
+    assert_eq!(dropped, []);
+}
+
+#[test]
+fn normal_tells_why_it_has_no_way() {
+    let (steps, dropped) = walk("in_port=g2,dl_dst=01:80:c2:00:00:02");
+    assert_eq!(steps[2], "in tenant 0, VLAN 0");
+    let rule = "table 0: priority=7,in_port=g2,dl_dst=01:80:c2:00:00:02 actions=NORMAL";
+    assert_eq!(dropped, died("reserved_address", rule));
+}
+
+#[test]
+fn a_packet_that_dies_in_a_later_table_names_that_table() {
+    let (_, dropped) = walk("in_port=g2,icmp");
+    assert_eq!(dropped, died("table_miss", "table 1: no rule matches"));
+}

@@ -171,7 +171,7 @@ fn through(plan: &Plan, name: &str, bytes: &[u8]) -> Result<Report> {
 }
 
 fn walk_of(pipeline: &Pipeline, key: &FlowKey, names: &dyn PortNames, bytes: Option<usize>) -> Report {
-    let mut walk = Walk::new(names);
+    let mut walk = Walk::new(pipeline, names);
     let mut translation = Translation::default();
     observe(pipeline, key, &mut translation, &mut walk);
     let all = whole(key);

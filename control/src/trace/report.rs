@@ -5,7 +5,7 @@ use crate::text::PortNames;
 use anstyle::{AnsiColor, Style};
 use datapath::action::{Action, Edit};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Pipeline, Target};
+use datapath::pipeline::{Band, BandKind, MeterId, MeterUnit, Pipeline, Target};
 use datapath::port::PortId;
 use datapath::stats::DropReason;
 use serde::{Deserialize, Serialize};
@@ -119,10 +119,27 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
             let queue = pipeline.queue_at(queue);
             format!("output to {} by queue {}", name_of(port, pipeline, names), queue.0)
         }
-        Action::Meter(meter) => format!("hold against meter {}", meter.0),
+        Action::Meter(meter) => match bands(meter, pipeline) {
+            Some(bands) => format!("hold against meter {}, which {bands}", meter.0),
+            None => format!("hold against meter {}, which is not there", meter.0),
+        },
         Action::Learn(_) => "learn where the sender is".into(),
         Action::Drop(reason) => format!("drop: {}", reason.name()),
     }
+}
+
+/// What a meter does, if it is there.
+pub(super) fn bands(meter: MeterId, pipeline: &Pipeline) -> Option<String> {
+    let spec = pipeline.meter(meter)?.spec();
+    let unit = match spec.unit {
+        MeterUnit::Kbps => "kbit/s",
+        MeterUnit::Pktps => "packets/s",
+    };
+    let band = |band: &Band| match band.kind {
+        BandKind::Drop => format!("drops what is above {} {unit} (meter_drop)", band.rate),
+        BandKind::DscpRemark { .. } => format!("marks what is above {} {unit}", band.rate),
+    };
+    Some(spec.bands.iter().map(band).collect::<Vec<_>>().join(" and "))
 }
 
 fn written(edit: &Edit) -> String {

@@ -1,7 +1,7 @@
 //! Writing down what a translation does.
 
 use crate::text::{PortNames, format_actions, format_rule};
-use datapath::pipeline::{Clause, Match, MeterId, Observer, Rule, RuleAction, TableId};
+use datapath::pipeline::{Clause, Match, MeterId, Observer, Pipeline, Rule, RuleAction, TableId};
 use datapath::stats::DropReason;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,6 +22,7 @@ pub struct Step {
 
 /// The observer.
 pub(super) struct Walk<'a> {
+    pipeline: &'a Pipeline,
     names: &'a dyn PortNames,
     depth: usize,
     pub(super) steps: Vec<Step>,
@@ -34,8 +35,16 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(names: &'a dyn PortNames) -> Walk<'a> {
-        Walk { names, depth: 0, steps: Vec::new(), last: None, before: Vec::new(), failed: Vec::new() }
+    pub(super) fn new(pipeline: &'a Pipeline, names: &'a dyn PortNames) -> Walk<'a> {
+        Walk {
+            pipeline,
+            names,
+            depth: 0,
+            steps: Vec::new(),
+            last: None,
+            before: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// The table and the rule at which a frame died of a reason: the last that was asked, if nothing failed.
@@ -68,19 +77,22 @@ impl Observer for Walk<'_> {
 
     fn conjunction(&mut self, clauses: &[Clause], fulfilled: bool) {
         let Some(Clause { id, of, .. }) = clauses.first().copied() else { return };
-        let there: Vec<String> = clauses.iter().map(|clause| clause.number.to_string()).collect();
-        let there = there.join(", ");
-        self.before.push(match fulfilled {
-            true => format!("conjunction {id}: all {of} clauses match, so conj_id={id} is looked for"),
-            false if clauses.len() == usize::from(of) => {
-                format!("conjunction {id}: all {of} clauses match, but by fewer rules than clauses")
-            }
-            false => format!("conjunction {id}: of {of} clauses only {there} match"),
+        let missing = (1..=of).filter(|number| clauses.iter().all(|clause| clause.number != *number));
+        let missing: Vec<String> = missing.map(|number| format!("{number}/{of}")).collect();
+        self.before.push(match (fulfilled, missing.len()) {
+            (true, _) => format!(
+                "conjunction {id} matches in all {of} clauses: the rule for conj_id={id} is looked for"
+            ),
+            (false, 0) => format!("conjunction {id} does not match: it needs as many rules as clauses"),
+            (false, _) => format!("conjunction {id} does not match: no rule for {}", missing.join(", ")),
         });
     }
 
     fn meter(&mut self, meter: MeterId) {
         self.note("action", None, format!("meter:{}", meter.0));
+        if let Some(bands) = super::report::bands(meter, self.pipeline) {
+            self.note("remark", None, format!("the meter {bands}"));
+        }
     }
 
     fn action(&mut self, action: &RuleAction) {

@@ -392,7 +392,10 @@ impl<'a, O: Observer> Walk<'a, O> {
             GroupKind::Select => self.selected(buckets).map(|at| at..at + 1),
             GroupKind::FastFailover => buckets.iter().position(|b| pipeline.is_live(b)).map(|at| at..at + 1),
         };
-        let Some(chosen) = chosen else { return self.fail(DropReason::NoLiveBucket) };
+        let Some(chosen) = chosen else {
+            self.tell_dead(buckets);
+            return self.fail(DropReason::NoLiveBucket);
+        };
         self.out.count(installed.credit);
         for (bucket, credit) in buckets[chosen.clone()].iter().zip(&installed.buckets[chosen]) {
             if !self.may_go_on() {
@@ -400,6 +403,21 @@ impl<'a, O: Observer> Walk<'a, O> {
             }
             self.out.count(*credit);
             self.bucket(bucket);
+        }
+    }
+
+    #[cold]
+    fn tell_dead(&mut self, buckets: &[Bucket]) {
+        for Bucket { id, watch_port, watch_group, .. } in buckets {
+            match (watch_port, watch_group) {
+                (None, None) => self.observer.remark(format_args!("bucket {id} has weight 0")),
+                (Some(port), _) => {
+                    self.observer.remark(format_args!("bucket {id} is not alive: there is no port {port}"));
+                }
+                (None, Some(group)) => {
+                    self.observer.remark(format_args!("bucket {id} is not alive: group {} is not", group.0));
+                }
+            }
         }
     }
 
