@@ -3,6 +3,7 @@
 use super::input::{self, Text};
 use crate::api::{Answer, Client, FlowCommand, FlowRow, Request, TableRow};
 use crate::cli::SOCKET_DEFAULT;
+use crate::text::{Features, FieldFeatures, features};
 use anyhow::{Result, ensure};
 use clap::ValueHint;
 use std::cmp::Reverse;
@@ -20,6 +21,7 @@ Examples:
   adit flows del cookie=0x10/0xf0
   adit flows replace --file flows.txt
   adit flows tables
+  adit flows features                   what can flows match and do?
 
 The text is that of ovs-ofctl(8); docs/flows.md tells where the commands differ from it.";
 
@@ -46,6 +48,7 @@ pub enum Verb {
     Del(DelArgs),
     Replace(ReplaceArgs),
     Tables(TablesArgs),
+    Features(FeaturesArgs),
 }
 
 /// Show flows, one a line, the highest priority first
@@ -198,6 +201,20 @@ pub struct TablesArgs {
     pub json: bool,
 }
 
+/// Show what each table can do: fields that flows can match and set, instructions, actions
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit flows features
+  adit flows features --json | jq -r '.fields[] | select(.settable) | .name'
+
+All tables can do the same. No switch is asked: it depends on the version of this program alone.")]
+pub struct FeaturesArgs {
+    /// Answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Does what is asked.
 ///
 /// # Errors
@@ -229,6 +246,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             input::change(socket, &Request::ReplaceFlows { source, text }, lines)?;
         }
         Verb::Tables(args) => tables(socket, args.json)?,
+        Verb::Features(args) => tell_features(args.json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -320,6 +338,24 @@ fn tables(socket: &Path, json: bool) -> Result<()> {
             out,
             "table {table}: active={active}, lookup={lookup}, matched={matched}, max_entries={max_entries}"
         )?;
+    }
+    Ok(())
+}
+
+fn tell_features(json: bool) -> Result<()> {
+    let features = features();
+    let mut out = io::stdout().lock();
+    if json {
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&features)?)?);
+    }
+    let Features { tables, max_entries, metadata, instructions, actions, fields } = features;
+    writeln!(out, "tables: {tables}, of {max_entries} flows each; metadata: {metadata:#x}")?;
+    writeln!(out, "instructions: {}", instructions.join(" "))?;
+    writeln!(out, "actions: {}", actions.join(" "))?;
+    writeln!(out, "{:16} {:>4}  match   set", "field", "bits")?;
+    for FieldFeatures { name, bits, maskable, settable } in fields {
+        let (mask, set) = (if maskable { "masked" } else { "exact" }, if settable { "yes" } else { "no" });
+        writeln!(out, "{name:16} {bits:>4}  {mask:6}  {set}")?;
     }
     Ok(())
 }
