@@ -102,3 +102,92 @@ fn find(options: &[u8]) -> Option<usize> {
         at += len;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{OfPort, extract};
+    use crate::mem::FramePool;
+    use crate::tunnel::{Fragmenting, Remedy, answer};
+    use af_xdp::{Umem, UmemConfig};
+    use etherparse::{PacketBuilder, SlicedPacket, TcpHeader, TcpOptions, TransportSlice};
+    use proptest::prelude::*;
+
+    fn syn(options: &[u8]) -> Vec<u8> {
+        let mut header = TcpHeader::new(4000, 80, 7, 1000);
+        header.syn = true;
+        header.options = TcpOptions::try_from_slice(options).unwrap();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+        let mut frame = Vec::new();
+        builder.tcp_header(header).write(&mut frame, b"").unwrap();
+        frame
+    }
+
+    /// The frame afterwards; None where nothing was lowered.
+    fn clamped(frame: &[u8], mss: Mss, frame_max: usize) -> Option<Vec<u8>> {
+        let umem = Umem::new(&UmemConfig { frames: 1, ..UmemConfig::default() }).unwrap();
+        let mut held = FramePool::new(umem.take_frames()).take().unwrap();
+        assert!(held.copy_from(frame));
+        let done = clamp(&mut held, mss, frame_max);
+        assert!(done || held.bytes() == frame);
+        done.then(|| held.bytes().to_vec())
+    }
+
+    #[test]
+    fn rfc9293_s3_7_1_the_size_is_what_fits_without_the_fixed_headers() {
+        for before in [&[][..], &[1], &[1, 1], &[3, 3, 7]] {
+            let lowered = clamped(&syn(&[before, &[2, 4, 5, 0xb4]].concat()), Mss::Fit, 14 + 1450).unwrap();
+            let sliced = SlicedPacket::from_ethernet(&lowered).unwrap();
+            let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else { panic!("no TCP") };
+            let at = before.len();
+            assert_eq!(tcp.options()[at..at + 4], [2, 4, 5, 0x82], "1410");
+            let right = tcp.to_header().calc_checksum_ipv4_raw([10, 0, 0, 1], [10, 0, 0, 2], &[]).unwrap();
+            assert_eq!(tcp.checksum(), right, "at an even and at an odd place");
+        }
+    }
+
+    #[test]
+    fn an_option_that_does_not_add_up_is_left_alone() {
+        for options in [
+            &[2, 3, 5, 0xb4][..],
+            &[2, 5, 5, 0xb4],
+            &[7, 0, 2, 4, 5, 0xb4],
+            &[7, 1, 2, 4],
+            &[0, 2, 4, 5],
+            &[1, 1, 1, 2],
+        ] {
+            assert_eq!(clamped(&syn(options), Mss::Fixed(600), 0), None, "{options:?}");
+        }
+        assert_eq!(clamped(&syn(&[2, 4, 5, 0xb4]), Mss::Fit, 54), None, "there is no room for a single byte");
+    }
+
+    proptest! {
+        /// Whatever a guest sends: a size is lowered, a packet cut or answered, and nothing panics.
+        #[test]
+        fn no_bytes_make_it_panic(
+            start in prop::sample::select(vec![syn(&[2, 4, 5, 0xb4]), vec![0; 14]]),
+            noise in prop::collection::vec((0usize..120, any::<u8>()), 0..12),
+            tail in prop::collection::vec(any::<u8>(), 0..200),
+            frame_max in 0usize..300,
+        ) {
+            let mut bytes = [start, tail].concat();
+            let len = bytes.len();
+            noise.iter().for_each(|(at, value)| bytes[at % len] = *value);
+            let umem = Umem::new(&UmemConfig { frames: 1, ..UmemConfig::default() }).unwrap();
+            let mut frame = FramePool::new(umem.take_frames()).take().unwrap();
+            prop_assert!(frame.copy_from(&bytes));
+            let mut key = FlowKey::default();
+            let _ = extract(&bytes, OfPort(1), None, &mut key);
+            clamp(&mut frame, Mss::Fit, frame_max);
+            match Remedy::of(frame.bytes(), frame_max, Fragmenting::Inner) {
+                Remedy::Fragment(cuts) => prop_assert!(cuts.cut(cuts.count() - 1, &mut frame).is_some()),
+                Remedy::Tell(mtu) => {
+                    answer::may_be_told(&key);
+                    let _ = answer::answer(&mut frame, &key, mtu, 2000);
+                }
+                Remedy::Trim(len) => prop_assert!(len <= frame_max.max(14)),
+                Remedy::Nothing => {}
+            }
+        }
+    }
+}
