@@ -5,7 +5,7 @@
 
 use crate::api::Refusal;
 use crate::causes::in_one_line;
-use crate::commands::{flows, groups, meters};
+use crate::commands::{flows, groups, meters, monitor};
 use crate::{check, daemon, demo, doctor, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
@@ -32,6 +32,7 @@ Examples:
   adit run --config /etc/adit/adit.toml run the switch
   adit show                             what is it doing?
   adit flows dump                       by which flows, and what have they counted?
+  adit monitor                          which frames is the controller told of?
   adit trace in_port=vm1,ip             what would it do with this packet, and why?
   adit replay --flows flows.txt --port g1=in.pcap --out out/
                                         what would it do with these frames? (no root)
@@ -52,6 +53,7 @@ pub enum Command {
     Flows(flows::Args),
     Groups(groups::Args),
     Meters(meters::Args),
+    Monitor(monitor::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Completions(CompletionsArgs),
@@ -156,6 +158,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Flows(args) => flows::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Meters(args) => meters::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Completions(args) => complete(&args),

@@ -48,11 +48,8 @@ impl Bridge {
     }
 
     fn set_by_rules(&self) -> impl Iterator<Item = IpAddr> {
-        let instructions = self.rules.iter().map(|(_, rule)| &rule.instructions);
-        let lists = instructions.flat_map(|instructions| [&instructions.apply, &instructions.write]);
-        let buckets = self.groups.iter().flat_map(|(_, group)| &group.buckets);
         let mut remotes = Vec::new();
-        lists.chain(buckets.map(|bucket| &bucket.actions)).for_each(|actions| set_by(actions, &mut remotes));
+        self.lists().for_each(|actions| set_by(actions, &mut remotes));
         remotes.into_iter()
     }
 
@@ -65,10 +62,27 @@ impl Bridge {
                 _ => false,
             })
         }
+        self.lists().any(learns)
+    }
+
+    /// Whether something in it tells the controller.
+    pub fn tells(&self) -> bool {
+        fn tells(actions: &[RuleAction]) -> bool {
+            actions.iter().any(|action| match action {
+                RuleAction::Controller { .. } | RuleAction::DecTtlOrTell(_) => true,
+                RuleAction::Clone(actions) => tells(actions),
+                _ => false,
+            })
+        }
+        self.lists().any(tells)
+    }
+
+    /// All lists of actions in rules and groups.
+    fn lists(&self) -> impl Iterator<Item = &[RuleAction]> {
         let rules = self.rules.iter().map(|(_, rule)| &rule.instructions);
+        let lists = rules.flat_map(|instructions| [&instructions.apply[..], &instructions.write[..]]);
         let buckets = self.groups.iter().flat_map(|(_, group)| &group.buckets);
-        rules.into_iter().any(|instructions| learns(&instructions.apply) || learns(&instructions.write))
-            || buckets.into_iter().any(|bucket| learns(&bucket.actions))
+        lists.chain(buckets.map(|bucket| &bucket.actions[..]))
     }
 
     /// Its ports, over the underlay as it is.

@@ -1,7 +1,7 @@
 //! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
 
 use crate::api::Client;
-use crate::status::{PortStatus, Status, TooLongStatus};
+use crate::status::{ControllerStatus, PortStatus, Status, TooLongStatus};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -43,6 +43,7 @@ pub fn table(status: &Status) -> String {
     tunnels(&mut out, status);
     workers(&mut out, status);
     too_long(&mut out, status);
+    controller(&mut out, status);
     drops(&mut out, status);
     out
 }
@@ -190,6 +191,17 @@ fn too_long(out: &mut String, status: &Status) {
         all.moved().into_iter().map(|(what, count)| vec![what.into(), count.to_string()]).collect();
     if !moved.is_empty() {
         rows(out, &["too long for the way of a tunnel", "count"], &moved);
+    }
+}
+
+fn controller(out: &mut String, status: &Status) {
+    let ControllerStatus { told, not_told, unheard, lost, monitors } = status.controller;
+    if told + not_told > 0 || monitors > 0 {
+        let _ = writeln!(
+            out,
+            "\n{HEAD}controller{HEAD:#}: {told} frames told, {not_told} not told; {monitors} listen; {unheard} heard by nobody, \
+             {lost} lost by those who listen"
+        );
     }
 }
 

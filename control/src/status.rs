@@ -34,6 +34,24 @@ pub struct Status {
     pub drops: Vec<DropStatus>,
     /// Where NORMAL knows stations to be.
     pub fdb: StationsStatus,
+    /// What the controller is told.
+    #[serde(default)]
+    pub controller: ControllerStatus,
+}
+
+/// What flows tell the controller, since the start.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ControllerStatus {
+    /// Frames that were told.
+    pub told: u64,
+    /// Frames that were not: too many in that time, or no buffer was free.
+    pub not_told: u64,
+    /// Of those told, how many came while nobody listened.
+    pub unheard: u64,
+    /// How often one who listens was too slow for a frame.
+    pub lost: u64,
+    /// How many listen now.
+    pub monitors: usize,
 }
 
 /// Where NORMAL knows stations to be, and what was learned.

@@ -3,8 +3,9 @@
 use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
-    BandStatus, BridgeStatus, DropStatus, MeterStatus, PortStatus, QueueStatus, RemoteStatus, SCHEMA,
-    StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus, WorkerStatus, XdpStatus,
+    BandStatus, BridgeStatus, ControllerStatus, DropStatus, MeterStatus, PortStatus, QueueStatus,
+    RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus, WorkerStatus,
+    XdpStatus,
 };
 use control::{check, config, replay, text};
 use datapath::stats::DropReason;
@@ -227,6 +228,7 @@ fn every_field_for_programs_is_told_of() {
     let bands = vec![BandStatus { packets: 0, bytes: 0 }];
     let meter = MeterStatus { meter: 0, packets: 0, bytes: 0, bands };
     let status = Status {
+        controller: ControllerStatus::default(),
         schema: SCHEMA,
         version: String::new(),
         pid: 0,

@@ -93,7 +93,8 @@ fn what_there_is_not_yet_is_refused_by_name() {
         let message = refusal(&format!("{word},actions=1"));
         assert!(message.contains(name) && message.contains("not supported yet"), "{message}");
     }
-    for action in ["controller", "ct(commit)", "multipath(eth_src,50,modulo_n,1,0,reg0[])", "learn(table=1)"]
+    for action in
+        ["controller(pause)", "ct(commit)", "multipath(eth_src,50,modulo_n,1,0,reg0[])", "learn(table=1)"]
     {
         assert!(refusal(&format!("actions={action}")).contains("not supported yet"), "{action}");
     }

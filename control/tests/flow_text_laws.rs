@@ -4,6 +4,7 @@ use control::text::{
     LOCAL, NoNames, format_flow, format_group, format_meter, parse_flows, parse_groups, parse_meters,
     parse_table_flow,
 };
+use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
     Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
@@ -146,7 +147,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let registers = [Field::Reg1, Field::Xreg3, Field::Xxreg0, Field::Metadata, Field::TunId, Field::EthDst];
     let field = |pick: usize| registers[pick % registers.len()];
     let port = OfPort(1 + value as u32 % 0xfeff);
-    match prefix % 18 {
+    match prefix % 20 {
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
         1 if whole => RuleAction::All,
         1 => RuleAction::Normal,
@@ -169,6 +170,18 @@ fn anywhere(draw: &Draw) -> RuleAction {
         14 => RuleAction::Output(LOCAL),
         15 => RuleAction::CopyTtlOut,
         16 => RuleAction::CopyTtlIn,
+        17 => RuleAction::Controller {
+            max_len: value as u16,
+            reason: Reason::ALL[pick % 6],
+            controller: if whole { random as u16 } else { 0 },
+            userdata: vec![value as u8; pick % 3].into(),
+        },
+        18 => RuleAction::Controller {
+            max_len: value as u16,
+            reason: Reason::Action,
+            controller: 0,
+            userdata: [].into(),
+        },
         8 => RuleAction::Note(vec![value as u8; 6 + 8 * (pick % 3)].into()),
         _ => RuleAction::Clone(vec![RuleAction::Output(port), RuleAction::Clone(vec![RuleAction::InPort])]),
     }
@@ -177,10 +190,17 @@ fn anywhere(draw: &Draw) -> RuleAction {
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
     use RuleAction::{Clone, Exit, Note, OutputReg, Pop, PopQueue, Push, Resubmit};
-    !matches!(
-        action,
-        OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | PopQueue | Exit
-    )
+    let told_by_port = |action: &RuleAction| match action {
+        RuleAction::Controller { reason, controller, userdata, .. } => {
+            (*reason, *controller, userdata.len()) == (Reason::Action, 0, 0)
+        }
+        _ => true,
+    };
+    told_by_port(action)
+        && !matches!(
+            action,
+            OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | PopQueue | Exit
+        )
 }
 
 prop_compose! {

@@ -16,11 +16,12 @@ use datapath::pipeline::{
 };
 use datapath::stats::DropReason;
 use datapath::tunnel::{self, TunnelSpec, Underlay};
+use datapath::worker::Punted;
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{Outer, Ran, Reference, Sent, meters, seen};
+use reference::{CONTROLLER, Outer, Ran, Reference, Sent, Told, meters, seen};
 use std::collections::BTreeMap;
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
@@ -112,6 +113,18 @@ fn through(switch: &mut Switch<'_>, port: u16, frame: &[u8]) -> Vec<(u16, Vec<u8
     (0..=GUESTS).flat_map(|port| switch.out(port).into_iter().map(move |frame| (port, frame))).collect()
 }
 
+/// What the controller is told: frames, and what is said of each.
+fn punted(switch: &Switch<'_>) -> (Vec<Sent>, Vec<Told>) {
+    let punted = std::iter::from_fn(|| switch.reports.punted());
+    let told = |Punted { punt, data, total_len }: Punted| {
+        assert_eq!(data.len(), total_len, "no rule asks for less");
+        let from = (punt.table, punt.cookie);
+        let told = Told::of(punt.reason, from, punt.controller, &punt.userdata, &punt.says);
+        (seen(CONTROLLER, None, &data), told)
+    };
+    punted.map(told).unzip()
+}
+
 /// What came out, in the interpreter's words. A tunnel packet has 50 bytes in front; the key is in the VXLAN header.
 fn told(out: &[(u16, Vec<u8>)]) -> Vec<Sent> {
     let told = |(port, bytes): &(u16, Vec<u8>)| match port {
@@ -183,13 +196,16 @@ fn check(
     fresh.now_ns = now_ns;
     let wanted = through(&mut fresh, *port, frame);
     prop_assert_eq!(&out, &wanted, "warm and fresh");
+    let (punts, said) = punted(warm);
+    prop_assert_eq!(punted(&fresh), (punts.clone(), said.clone()), "warm and fresh, to the controller");
     let key = key_of(*port, frame);
     if too_much(pipeline, &key) {
         while warm.reports.sighting().is_some() {}
         return Ok(());
     }
-    let Ran { sent, met, .. } = reference.run(&key, frame, warm.now_ns);
-    prop_assert_eq!(told(&out), by_port(sent), "switch and interpreter");
+    let Ran { sent, met, told: to_say, .. } = reference.run(&key, frame, warm.now_ns);
+    prop_assert_eq!([told(&out), punts].concat(), by_port(sent), "switch and interpreter");
+    prop_assert_eq!(said, to_say, "what the controller is told");
     learn(warm, pipeline, reference, met)
 }
 
@@ -272,6 +288,7 @@ proptest! {
             translate(&pipeline, &other, &mut again);
             prop_assert_eq!(again.actions(), translation.actions(), "{:?}", other);
             prop_assert_eq!(again.learnings(), translation.learnings());
+            prop_assert_eq!(again.punts(), translation.punts());
             prop_assert_eq!(again.mask().words(), translation.mask().words());
         }
     }

@@ -58,11 +58,32 @@ impl Client {
         Ok(Client { stream: BufReader::new(stream) })
     }
 
+    /// For answers that may take any time.
+    ///
+    /// # Errors
+    /// When the connection cannot be set up so.
+    pub fn listening(self) -> Result<Client> {
+        self.stream.get_ref().set_read_timeout(None)?;
+        Ok(self)
+    }
+
     /// Asks, and hands on every answer with content.
     ///
     /// # Errors
     /// When the request is refused, or the connection fails, or `take` does.
     pub fn ask(&mut self, request: &Request, mut take: impl FnMut(Answer) -> Result<()>) -> Result<Done> {
+        self.ask_until(request, |answer| take(answer).map(|()| true))
+    }
+
+    /// The same, until `take` says that it wants no more.
+    ///
+    /// # Errors
+    /// As for [`Client::ask`].
+    pub fn ask_until(
+        &mut self,
+        request: &Request,
+        mut take: impl FnMut(Answer) -> Result<bool>,
+    ) -> Result<Done> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         // A daemon that refuses a long request says why before it has read all of it.
@@ -72,7 +93,11 @@ impl Client {
             match (answer, &sent) {
                 (Ok(Answer::Done(done)), _) => return Ok(done),
                 (Ok(Answer::Refused(reasons)), _) => return Err(Refusal(reasons).into()),
-                (Ok(answer), _) => take(answer)?,
+                (Ok(answer), _) => {
+                    if !take(answer)? {
+                        return Ok(Done::default());
+                    }
+                }
                 (Err(_), Err(_)) => bail!("the daemon went away"),
                 (Err(error), Ok(())) => return Err(error),
             }

@@ -5,9 +5,11 @@
 //! flows is one request, and is done whole or not at all.
 
 mod client;
+mod packet_in;
 mod rows;
 
 pub use client::{Client, Refusal};
+pub use packet_in::PacketIn;
 pub use rows::{BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
 
 use crate::ofproto;
@@ -88,6 +90,8 @@ pub enum Request {
     DumpTables,
     /// What would be done with a packet: [`Answer::Traced`].
     Trace(Packet),
+    /// What the controller is told from now on: [`Answer::PacketIn`] as they come, until the client says something or goes.
+    Monitor,
 }
 
 /// A packet to trace.
@@ -167,6 +171,8 @@ pub enum Answer {
     Tables(Vec<TableRow>),
     /// The walk of a packet.
     Traced(Box<Report>),
+    /// A frame that the controller is told of.
+    PacketIn(Box<PacketIn>),
     /// That was all.
     Done(Done),
     /// Nothing was done, for these reasons, each a line or more.

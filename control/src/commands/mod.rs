@@ -5,3 +5,4 @@ pub mod flows;
 pub mod groups;
 mod input;
 pub mod meters;
+pub mod monitor;

@@ -188,6 +188,7 @@ impl Draft {
         bridge.groups = file("groups", &mut section, directory, faults);
         bridge.meters = file("meters", &mut section, directory, faults);
         bridge.learning = sections::learning(&mut section, faults);
+        bridge.controller = sections::controller(&mut section, faults);
         let local = section.flag("local", faults);
         bridge.local = local.as_ref().is_some_and(|local| local.value);
         let longest = sections::NAME_BYTES_MAX - LOCAL_SUFFIX.len();

@@ -27,6 +27,7 @@ use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Domain, PortSetup, QueueId, QueueSpec, Switching};
 use datapath::tunnel::{Key, TunnelSpec};
+use datapath::worker::PuntRate;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -80,6 +81,8 @@ pub struct Bridge {
     pub meters: Option<PathBuf>,
     /// What NORMAL remembers.
     pub learning: Learning,
+    /// How many frames a worker tells the controller.
+    pub controller: PuntRate,
     /// Whether the host itself is on the bridge, by a device of the bridge's name.
     pub local: bool,
     /// Whether NORMAL forwards what is addressed to network control.

@@ -6,6 +6,7 @@ use super::{CORES_MAX, Learning, Mode, Port, UPLINKS_MAX, Uplink, Worker, queues
 use crate::text::suggest::did_you_mean;
 use crate::text::{OFPORT_MAX, is_word};
 use datapath::flow::OfPort;
+use datapath::worker::PuntRate;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -157,6 +158,15 @@ pub(super) fn learning(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Le
         aging_s: aging.map_or(default.aging_s, |aging| aging.value as u32),
         entries: entries.map_or(default.entries, |entries| entries.value as usize),
     }
+}
+
+/// How many frames a worker tells the controller: within the limits of the Controller table in ovs-vswitchd.conf.db(5), and as
+/// there a quarter of the rate at once.
+pub(super) fn controller(section: &mut Section<'_>, faults: &mut Faults<'_>) -> PuntRate {
+    let rate = section.number("controller_rate_limit", 100..=1_000_000, faults);
+    let burst = section.number("controller_burst_limit", 25..=1_000_000, faults);
+    let per_second = rate.map_or(PuntRate::default().per_second, |rate| rate.value as u32);
+    PuntRate { per_second, burst: burst.map_or(per_second / 4, |burst| burst.value as u32) }
 }
 
 fn short<'a>(name: At<&'a str>, faults: &mut Faults<'_>) -> Option<At<&'a str>> {

@@ -1,6 +1,7 @@
 //! What tasks that serve clients ask of the daemon, which alone changes the switch.
 
 use super::Daemon;
+use super::monitors::Listening;
 use super::sweep::Sweeper;
 use crate::api::Done;
 use crate::netlink::Remote;
@@ -22,6 +23,8 @@ pub(super) enum Call {
     Status(oneshot::Sender<Status>),
     /// The switch as it is.
     View(oneshot::Sender<View>),
+    /// What the controller is told from now on; None when too many listen.
+    Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
     Change(Vec<Request>, oneshot::Sender<Changed>),
 }
@@ -49,6 +52,7 @@ impl Daemon {
     pub(super) fn take(&mut self, call: Call) {
         match call {
             Call::Status(reply) => drop(reply.send(self.status())),
+            Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
             Call::Change(requests, reply) => drop(reply.send(self.change(requests))),
         }

@@ -9,6 +9,7 @@ mod filter;
 mod follow;
 mod learn;
 mod local;
+mod monitors;
 mod mtu;
 mod pmtu;
 mod ports;
@@ -40,6 +41,7 @@ use datapath::port::PortId;
 use datapath::tunnel::{Reach, Underlay};
 use datapath::worker::Role;
 use local::Local;
+use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
 use ports::Ports;
 use silence::Silence;
@@ -119,6 +121,7 @@ struct Daemon {
     shortage: Option<mtu::Shortage>,
     silence: Silence,
     learner: Learner,
+    monitors: Monitors,
     /// Becomes readable when a worker has told something.
     news: UnixDatagram,
     /// The host's own port, which goes with the switch.
@@ -130,7 +133,7 @@ impl Daemon {
         let listener = socket::Listener::bind(socket)?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let (news, bell) = learn::bell().context("out of file descriptors")?;
-        let mut workers = Workers::new(cores(&config)?, seed, bell);
+        let mut workers = Workers::new(cores(&config)?, seed, bell, config.bridge.controller);
         let local = match config.bridge.local {
             true => Some(Local::make(&config.bridge.name, workers.count()).await?),
             false => None,
@@ -165,6 +168,7 @@ impl Daemon {
             looked_ms: 0,
             switch,
             learner: Learner::new(config.bridge.learning),
+            monitors: Monitors::default(),
             news,
             _local: local,
             config,
@@ -211,7 +215,10 @@ impl Daemon {
                 Some(call) = called.recv() => self.take(call),
                 () = sleep_until(expiry) => self.expire().await,
                 // What a worker tells from here on rings again.
-                _ = self.news.recv(&mut rung) => self.learn(),
+                _ = self.news.recv(&mut rung) => {
+                    self.tell();
+                    self.learn();
+                }
                 _ = aging.tick() => self.age(),
                 client = self.listener.accept() => {
                     // One too many is turned away: its connection ends here.

@@ -107,6 +107,7 @@ impl Daemon {
             meters: self.meters(),
             drops: drops.collect(),
             fdb: self.stations(),
+            controller: self.controller(),
         }
     }
 

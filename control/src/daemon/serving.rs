@@ -134,6 +134,7 @@ impl Client {
                     }
                 }
             }
+            Request::Monitor => self.monitor().await,
             change => {
                 let view = self.call(Call::View).await?;
                 let read = tokio::task::spawn_blocking(move || texts::changes(&view, change)).await?;
@@ -143,6 +144,26 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Tells what the controller is told, until the client says something or goes.
+    async fn monitor(&mut self) -> Result<()> {
+        let Some(mut packets) = self.call(Call::Monitor).await? else {
+            return self.refuse("as many listen already as may".into()).await;
+        };
+        loop {
+            tokio::select! {
+                packet = packets.recv() => match packet {
+                    Some(packet) => self.say(&packet).await?,
+                    None => break,
+                },
+                said = self.from.fill_buf() => {
+                    said?;
+                    break;
+                }
+            }
+        }
+        self.say(&Answer::Done(Default::default())).await
     }
 
     async fn change(&mut self, changes: texts::Changes) -> Result<()> {

@@ -10,7 +10,7 @@ use datapath::action::report::Sighting;
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::stats::{DropReason, PortCounters, SharedStats, Snapshot, WorkerCounters};
-use datapath::worker::{Publisher, Reports, channel, reports};
+use datapath::worker::{Publisher, PuntRate, Punted, Reports, channel, reports};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -28,6 +28,8 @@ pub(super) struct Workers {
     start: Instant,
     /// Rung when a worker has told something.
     bell: Arc<Bell>,
+    /// How many frames each tells the controller.
+    controller: PuntRate,
     running: Vec<Running>,
     /// What ended workers counted, in the order of the cores.
     past: Vec<Tally>,
@@ -54,9 +56,15 @@ pub(super) struct Tally {
 
 impl Workers {
     /// One worker a core; none runs yet.
-    pub(super) fn new(cores: Vec<Option<CoreId>>, seed: Seed, bell: Arc<Bell>) -> Workers {
+    pub(super) fn new(
+        cores: Vec<Option<CoreId>>,
+        seed: Seed,
+        bell: Arc<Bell>,
+        controller: PuntRate,
+    ) -> Workers {
         let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
-        Workers { past: past.collect(), cores, seed, start: Instant::now(), bell, running: Vec::new() }
+        let (past, start) = (past.collect(), Instant::now());
+        Workers { past, cores, seed, start, bell, controller, running: Vec::new() }
     }
 
     /// How many there shall be.
@@ -93,7 +101,7 @@ impl Workers {
                 chunk,
                 pipeline: pipeline.clone(),
                 inbox,
-                reporter,
+                reporter: reporter.limited(self.controller),
                 bell: self.bell.clone(),
                 shared: shared.clone(),
                 seed: self.seed,
@@ -123,6 +131,11 @@ impl Workers {
     /// What they have seen and nobody has taken up yet.
     pub(super) fn sightings(&self) -> impl Iterator<Item = Sighting> {
         self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.sighting()))
+    }
+
+    /// What they tell the controller and nobody has taken up yet.
+    pub(super) fn punted(&self) -> impl Iterator<Item = Punted> {
+        self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.punted()))
     }
 
     /// How often they had no room to tell what they have seen; since they were started last.

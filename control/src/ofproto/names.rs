@@ -18,6 +18,8 @@ pub mod reserved {
     pub const FLOOD: OfPort = OfPort(0xffff_fffb);
     /// `OFPP_ALL`.
     pub const ALL: OfPort = OfPort(0xffff_fffc);
+    /// `OFPP_CONTROLLER`.
+    pub const CONTROLLER: OfPort = OfPort(0xffff_fffd);
 }
 
 /// How many rules lead to a group or a meter, and how many rules and groups set a remote end.
@@ -105,6 +107,7 @@ pub(super) fn sends_to(instructions: &Instructions, port: OfPort) -> bool {
             RuleAction::All => port == reserved::ALL,
             RuleAction::Flood => port == reserved::FLOOD,
             RuleAction::Normal => port == reserved::NORMAL,
+            RuleAction::Controller { .. } => port == reserved::CONTROLLER,
             RuleAction::Clone(actions) => any(actions, port),
             _ => false,
         })

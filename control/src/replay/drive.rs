@@ -1,7 +1,7 @@
 //! Driving the worker: whoever's next frame is the earliest sets the time of the next turn.
 
 use super::counters::Counters;
-use super::files::{Captures, Paths};
+use super::files::{Capture, Captures, Paths};
 use super::learn::Learn;
 use super::plan::{Plan, SEED};
 use super::progress::Progress;
@@ -36,7 +36,11 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
     let slots = pcaps.into_iter().map(|pcap| Slot::new(Port::Pcap(Box::new(pcap))));
     let shared = Arc::new(SharedStats::new(plan.ports.len()));
     let (publisher, inbox) = channel();
-    let (reporter, reports) = reports();
+    let (mut reporter, reports) = reports();
+    if let Some(rate) = plan.controller {
+        reporter = reporter.limited(rate);
+    }
+    let mut controller = captures.controller.map(Capture::split);
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
         ports: slots.zip(plan.ports.iter().map(|port| port.role)).collect(),
@@ -47,12 +51,18 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
         seed: SEED,
     })
     .reporting(reporter);
-    let mut learn = plan.learning.map(|limits| Learn::new(limits, reports, plan.pipeline.clone(), publisher));
+    let mut learn =
+        plan.learning.map(|limits| Learn::new(limits, reports.clone(), plan.pipeline.clone(), publisher));
     while let Some((time, port)) = earliest(&worker) {
         let handled = match &mut learn {
             Some(learn) => learn.step(&mut worker, port, time),
             None => worker.turn(time),
         };
+        while let Some(punted) = reports.punted() {
+            if let Some((pcap, _)) = &mut controller {
+                pcap.write(time, punted.total_len, &punted.data);
+            }
+        }
         if let Some(progress) = &mut progress {
             progress.turn(handled);
         }
@@ -64,6 +74,9 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
             paths.finish(pcap)?;
             notes.extend(paths.note(pcap));
         }
+    }
+    if let Some((mut pcap, paths)) = controller {
+        paths.finish(&mut pcap)?;
     }
     worker.publish();
     let names = plan.ports.iter().map(|port| port.name.as_str());

@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The file of counters.
 pub(super) const COUNTERS: &str = "counters.json";
 
+/// What the file of frames for the controller is called, as if it were a port.
+pub(super) const CONTROLLER: &str = "controller";
+
 /// Bytes that are read and written at a time.
 const BUFFER: usize = 64 << 10;
 
@@ -24,6 +27,8 @@ const BUFFER: usize = 64 << 10;
 pub(super) struct Captures {
     /// In the order of the ports.
     pub(super) ports: Vec<Capture>,
+    /// What the controller is told, if the rules tell it anything.
+    pub(super) controller: Option<Capture>,
     meter: Meter,
 }
 
@@ -39,8 +44,9 @@ impl Captures {
     /// Opens every input, then creates every output.
     pub(super) fn open(args: &Args, plan: &Plan) -> Result<Captures> {
         let out = &args.out;
-        let outputs: Vec<PathBuf> =
-            plan.ports.iter().map(|port| out.join(format!("{}.pcap", port.name))).collect();
+        let output = |name: &str| out.join(format!("{name}.pcap"));
+        let outputs: Vec<PathBuf> = plan.ports.iter().map(|port| output(&port.name)).collect();
+        let controller = plan.controller.map(|_| output(CONTROLLER));
         let counters = out.join(COUNTERS);
         let captures = plan.ports.iter().filter_map(|port| port.input.as_deref());
         let inputs: Vec<&Path> = captures
@@ -49,7 +55,7 @@ impl Captures {
             .chain(args.meters.as_deref())
             .chain(args.config.as_deref())
             .collect();
-        for output in outputs.iter().chain([&counters]) {
+        for output in outputs.iter().chain(&controller).chain([&counters]) {
             refuse_to_overwrite(&inputs, output)?;
         }
 
@@ -68,7 +74,9 @@ impl Captures {
         }
         let files = plan.ports.iter().zip(inputs).zip(outputs);
         let ports = files.map(|((port, input), output)| Capture::new(port.input.clone(), input, output));
-        Ok(Captures { ports: ports.collect::<Result<_>>()?, meter })
+        let ports = ports.collect::<Result<_>>()?;
+        let controller = controller.map(|output| Capture::new(None, None, output)).transpose()?;
+        Ok(Captures { ports, controller, meter })
     }
 
     /// What tells how far the inputs have been read.

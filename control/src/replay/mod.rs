@@ -7,7 +7,8 @@
 //! What the kernel would say about the underlay comes from the configuration (`[[replay.neighbour]]`) or from defaults
 //! ([`underlay`]). Captures are streamed: memory does not grow with them.
 //!
-//! Written are `NAME.pcap` for every port and uplink, also for those that nothing came out of, and last `counters.json`
+//! Written are `NAME.pcap` for every port and uplink, also for those that nothing came out of, `controller.pcap` where flows tell
+//! the controller, and last `counters.json`
 //! ([`Counters`]): if that is there, the others are whole. No input is ever overwritten.
 
 mod counters;

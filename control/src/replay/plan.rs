@@ -1,5 +1,6 @@
 //! What is replayed over what: ports, rules, tunnels and underlay, out of the arguments and the configuration.
 
+use super::files::CONTROLLER;
 use super::{Args, PortArg, underlay};
 use crate::compile::Bridge;
 use crate::config::{self, Config, Learning, Rules, read_rules};
@@ -9,7 +10,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::{Pipeline, PortSetup};
 use datapath::port::PortId;
-use datapath::worker::Role;
+use datapath::worker::{PuntRate, Role};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) pipeline: Pipeline,
     /// What NORMAL remembers; none when nothing in the rules learns.
     pub(super) learning: Option<Learning>,
+    /// How many frames the controller is told; none when nothing in the rules tells it.
+    pub(super) controller: Option<PuntRate>,
     /// The names of the bridge's ports.
     pub(crate) names: BTreeMap<String, OfPort>,
     /// The secret of its hashes.
@@ -80,7 +83,7 @@ impl Plan {
         names: BTreeMap<String, OfPort>,
         seed: Seed,
     ) -> Plan {
-        Plan { ports, pipeline, learning: None, names, seed, passing: None }
+        Plan { ports, pipeline, learning: None, controller: None, names, seed, passing: None }
     }
 
     pub(crate) fn new(args: &Args) -> Result<Plan> {
@@ -96,10 +99,15 @@ impl Plan {
         let ports = ports(&config, &args.ports)?;
         let rules = rules(args, &config)?;
         let passing = rules.passing().map(|flow| flow.line);
-        let (pipeline, learns) = pipeline(&config, &ports, rules)?;
+        let Compiled { pipeline, learns, tells } = pipeline(&config, &ports, rules)?;
+        ensure!(
+            !tells || ports.iter().all(|port| port.name != CONTROLLER),
+            "a port is named {CONTROLLER}, and what the flows tell the controller is written to {CONTROLLER}.pcap; rename it"
+        );
         Ok(Plan {
             pipeline,
             learning: learns.then_some(config.bridge.learning),
+            controller: tells.then_some(config.bridge.controller),
             names: config.port_names(),
             ports,
             seed: SEED,
@@ -169,8 +177,14 @@ fn rules(args: &Args, config: &Config) -> Result<Rules> {
     Ok(read_rules(Some(flows), groups, meters, &config.port_names()).map_err(Faults)?)
 }
 
-/// And whether something in it learns.
-fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<(Pipeline, bool)> {
+/// A pipeline, and whether something in it learns and something tells the controller.
+struct Compiled {
+    pipeline: Pipeline,
+    learns: bool,
+    tells: bool,
+}
+
+fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Compiled> {
     let ids = ports.iter().zip(0..).map(|(port, id)| (port, PortId(id)));
     let guests = ids.clone().filter_map(|(port, id)| match port.role {
         Role::Guest(ofport) => Some((ofport, id)),
@@ -189,5 +203,6 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<(Pip
         stations: config.stations(),
     };
     let underlay = underlay::underlay(config, &bridge, &uplinks)?;
-    Ok((bridge.compile(underlay, SEED)?, bridge.learns()))
+    let pipeline = bridge.compile(underlay, SEED)?;
+    Ok(Compiled { pipeline, learns: bridge.learns(), tells: bridge.tells() })
 }

@@ -6,6 +6,7 @@
 
 use super::conditions::read_table;
 use super::context::{Context, Needs, TAG_PRESENT};
+use super::controller;
 use super::fields;
 use super::ports::PortNames;
 use super::scan::{Fault, Span, Word, Words};
@@ -172,6 +173,7 @@ impl<'a> Reading<'a> {
             instruction if words::INSTRUCTIONS.contains(&instruction) => {
                 Err(word.key.fault(format!("{instruction} stands in a flow, and not inside of anything")))
             }
+            name if name.eq_ignore_ascii_case("controller") => self.controller(word),
             _ => self.bare_port(word),
         }
     }
@@ -182,6 +184,7 @@ impl<'a> Reading<'a> {
             "in_port" => Some(RuleAction::InPort),
             "all" => Some(RuleAction::All),
             "flood" => Some(RuleAction::Flood),
+            "controller" => Some(controller::plain()),
             "normal" => Some(RuleAction::Normal),
             _ => None,
         };
@@ -207,17 +210,6 @@ impl<'a> Reading<'a> {
         let group = read_group_id(text)?;
         check_group(group, text, self.known.there.groups)?;
         self.push_action(RuleAction::Group(group));
-        Ok(())
-    }
-
-    fn dec_ttl(&mut self, word: Word<'_>) -> Result<(), Fault> {
-        if let Some(ids) = word.value.filter(|value| !value.text.is_empty()) {
-            return Err(ids.fault("dec_ttl with numbers of controllers is not supported yet"));
-        }
-        if !self.context.meets(Needs::Ip) {
-            return Err(word.key.fault(format!("dec_ttl needs {}", Needs::Ip.advice())));
-        }
-        self.push_action(RuleAction::DecTtl);
         Ok(())
     }
 

@@ -48,21 +48,7 @@ impl Reading<'_> {
         if self.place == Place::ActionSet {
             return Err(word.key.fault("an action set has no note"));
         }
-        let mut bytes = Vec::new();
-        if let Some(text) = word.value {
-            let digits: Vec<char> = text.text.chars().filter(|c| *c != '.').collect();
-            for pair in digits.chunks(2) {
-                match pair {
-                    [high, low] => match (high.to_digit(16), low.to_digit(16)) {
-                        (Some(high), Some(low)) => bytes.push((high << 4 | low) as u8),
-                        _ => {
-                            return Err(text.fault("a note is pairs of hexadecimal digits, as in note:01.af"));
-                        }
-                    },
-                    _ => return Err(text.fault("a note is pairs of hexadecimal digits, as in note:01.af")),
-                }
-            }
-        }
+        let mut bytes = word.value.map_or(Ok(Vec::new()), |text| read_bytes(text, "a note"))?;
         if bytes.len() > NOTE_MAX {
             return Err(word.key.fault(format!("a note has at most {NOTE_MAX} bytes")));
         }
@@ -90,8 +76,25 @@ impl Reading<'_> {
     }
 }
 
+/// Pairs of hexadecimal digits, with points between them or not.
+pub(super) fn read_bytes(text: Span<'_>, what: &str) -> Result<Vec<u8>, Fault> {
+    let wrong = || text.fault(format!("{what} is pairs of hexadecimal digits, as in 01.af"));
+    let digits = text.text.chars().filter(|c| *c != '.').map(|c| c.to_digit(16));
+    let digits: Vec<u32> = digits.collect::<Option<_>>().ok_or_else(wrong)?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    match rest {
+        [] => Ok(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect()),
+        _ => Err(wrong()),
+    }
+}
+
+/// Bytes as text.
+pub(super) fn write_bytes(bytes: &[u8]) -> String {
+    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(".")
+}
+
 /// A note as text.
 pub(super) fn write_note(bytes: &[u8]) -> String {
-    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("note:{}", pairs.join("."))
+    format!("note:{}", write_bytes(bytes))
 }

@@ -4,6 +4,7 @@
 use super::annotations::write_note;
 use super::conditions::PRIORITY_DEFAULT;
 use super::context::{ARP, Context, Needs, TAG_PRESENT};
+use super::controller::{write_controller, write_dec_ttl};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags;
 use super::parts::write_part;
@@ -317,6 +318,10 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
             format!("move:{}->{}", write_part(from, context), write_part(to, context))
         }
         RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::DecTtlOrTell(controllers) => write_dec_ttl(controllers),
+        RuleAction::Controller { max_len, reason, controller, userdata } => {
+            write_controller(*max_len, *reason, *controller, userdata)
+        }
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
         RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#06x}"),

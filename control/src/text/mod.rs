@@ -10,6 +10,7 @@ mod actions;
 mod annotations;
 mod conditions;
 mod context;
+mod controller;
 mod diagnostic;
 mod features;
 mod fields;

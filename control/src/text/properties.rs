@@ -215,6 +215,7 @@ fn read_out_port(text: Span<'_>, ports: &dyn PortNames) -> Result<OfPort, Fault>
         "flood" => Ok(reserved::FLOOD),
         "all" => Ok(reserved::ALL),
         "normal" => Ok(reserved::NORMAL),
+        "controller" => Ok(reserved::CONTROLLER),
         _ => read_port(text.text, ports).map_err(|message| text.fault(message)),
     }
 }

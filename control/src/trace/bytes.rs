@@ -10,7 +10,7 @@ use datapath::mem::FramePool;
 use datapath::port::{Memory, Pcap, Port, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::decap;
-use datapath::worker::{Parts, Role, Worker, channel};
+use datapath::worker::{Parts, Role, Worker, channel, reports};
 use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
@@ -39,6 +39,10 @@ pub(super) fn read(args: &Args) -> Result<Vec<u8>> {
         }
         (None, None) => bail!("there is no packet: give a flow, --hex or --pcap"),
     }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn from_hex(text: &str) -> Result<Vec<u8>> {
@@ -78,6 +82,7 @@ pub(super) fn through(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Vec<Pack
     let (near, far): (Vec<_>, Vec<_>) = plan.ports.iter().map(|_| Memory::pair(FRAMES as usize)).unzip();
     let slots = near.into_iter().map(|near| Slot::new(Port::Memory(near)));
     let (_publisher, inbox) = channel();
+    let (reporter, reports) = reports();
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
         ports: slots.zip(plan.ports.iter().map(|port: &PlannedPort| port.role)).collect(),
@@ -86,15 +91,18 @@ pub(super) fn through(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Vec<Pack
         shared: Arc::new(SharedStats::new(plan.ports.len())),
         flows: 64,
         seed: plan.seed,
-    });
+    })
+    .reporting(reporter);
     let _ = far[port].send(bytes.to_vec());
     worker.turn(1);
     let mut packets = Vec::new();
     for (port, far) in plan.ports.iter().zip(&far) {
         while let Some(bytes) = far.receive() {
-            let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            packets.push(Packet { port: port.name.clone(), hex });
+            packets.push(Packet { port: port.name.clone(), hex: to_hex(&bytes) });
         }
+    }
+    while let Some(punted) = reports.punted() {
+        packets.push(Packet { port: "controller".into(), hex: to_hex(&punted.data) });
     }
     Ok(packets)
 }

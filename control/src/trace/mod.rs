@@ -178,7 +178,7 @@ fn walk_of(pipeline: &Pipeline, key: &FlowKey, names: &dyn PortNames, bytes: Opt
     let mask = Match::of(key, translation.mask());
     let (mut sent, mut dropped) = (Vec::new(), Vec::new());
     for action in translation.actions() {
-        match Way::of(action, pipeline, names) {
+        match Way::of(action, &translation, pipeline, names) {
             Some(Way::Sent(to)) => sent.push(to),
             Some(Way::Dropped(reason)) => {
                 dropped.push(Reason { place: walk.place_of(reason), ..reason.into() });
@@ -191,7 +191,10 @@ fn walk_of(pipeline: &Pipeline, key: &FlowKey, names: &dyn PortNames, bytes: Opt
         bytes,
         steps: walk.steps,
         megaflow: format_match(&mask, names),
-        actions: translation.actions().iter().map(|action| report::words(action, pipeline, names)).collect(),
+        actions: {
+            let words = |action| report::words(action, &translation, pipeline, names);
+            translation.actions().iter().map(words).collect()
+        },
         sent,
         dropped,
         packets: Vec::new(),
@@ -199,9 +202,11 @@ fn walk_of(pipeline: &Pipeline, key: &FlowKey, names: &dyn PortNames, bytes: Opt
 }
 
 /// The match of just this key: every field that it has.
-fn whole(key: &FlowKey) -> Match {
+pub(crate) fn whole(key: &FlowKey) -> Match {
     let mut matching = Match::any();
-    for field in Field::ALL.iter().copied().filter(|field| key.get(*field) != 0) {
+    // Those behind are registers again, several as one.
+    let single = Field::ALL.iter().copied().filter(|field| *field < Field::Xreg0);
+    for field in single.filter(|field| key.get(*field) != 0) {
         matching.require(field, key.get(field), field.max());
     }
     matching

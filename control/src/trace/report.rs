@@ -3,9 +3,10 @@
 use super::walk::Step;
 use crate::text::PortNames;
 use anstyle::{AnsiColor, Style};
+use datapath::action::punt::Punt;
 use datapath::action::{Action, Edit};
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Band, BandKind, MeterId, MeterUnit, Pipeline, Target};
+use datapath::pipeline::{Band, BandKind, MeterId, MeterUnit, Pipeline, Target, Translation};
 use datapath::port::PortId;
 use datapath::stats::DropReason;
 use serde::{Deserialize, Serialize};
@@ -70,12 +71,18 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) fn of(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> Option<Way> {
+    pub(super) fn of(
+        action: &Action,
+        translation: &Translation,
+        pipeline: &Pipeline,
+        names: &dyn PortNames,
+    ) -> Option<Way> {
         match action {
             Action::Output(port) | Action::Enqueue { port, .. } => {
                 Some(Way::Sent(name_of(*port, pipeline, names)))
             }
-            Action::Encap { .. } => Some(Way::Sent(words(action, pipeline, names))),
+            Action::Encap { .. } => Some(Way::Sent(words(action, translation, pipeline, names))),
+            Action::Punt(_) => Some(Way::Sent(words(action, translation, pipeline, names))),
             Action::Drop(reason) => Some(Way::Dropped(*reason)),
             Action::Edit(..)
             | Action::PushVlan { .. }
@@ -92,7 +99,12 @@ impl Way {
 }
 
 /// An action of the datapath in words.
-pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames) -> String {
+pub(super) fn words(
+    action: &Action,
+    translation: &Translation,
+    pipeline: &Pipeline,
+    names: &dyn PortNames,
+) -> String {
     match *action {
         Action::Output(port) => format!("output to {}", name_of(port, pipeline, names)),
         Action::Encap { encap, marks } => {
@@ -124,6 +136,15 @@ pub(super) fn words(action: &Action, pipeline: &Pipeline, names: &dyn PortNames)
             None => format!("hold against meter {}, which is not there", meter.0),
         },
         Action::Learn(_) => "learn where the sender is".into(),
+        Action::Punt(punt) => match translation.punts().get(punt as usize) {
+            Some(Punt { reason, controller: 0, max_len, .. }) => {
+                format!("controller ({}, at most {max_len} bytes)", reason.name())
+            }
+            Some(Punt { reason, controller, max_len, .. }) => {
+                format!("controller {controller} ({}, at most {max_len} bytes)", reason.name())
+            }
+            None => "controller".into(),
+        },
         Action::Drop(reason) => format!("drop: {}", reason.name()),
     }
 }

@@ -109,6 +109,7 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::Learn(learning) => self.learn(learning, run, keys),
+                Action::Punt(punt) => self.punt(punt, run),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
@@ -144,6 +145,16 @@ impl<'u> Executor<'_, 'u> {
     fn learn(&mut self, learning: u32, run: &[Option<Frame<'u>>], keys: &[FlowKey]) {
         for (_, key) in run.iter().zip(keys).filter(|(place, _)| place.is_some()) {
             self.report.learn(learning, key);
+        }
+    }
+
+    /// Off the fast path: a controller decides about flows, not about frames.
+    #[cold]
+    fn punt(&mut self, punt: u32, run: &mut [Option<Frame<'u>>]) {
+        for frame in run.iter_mut().flatten() {
+            if let Err(reason) = self.report.punt(punt, frame, self.now_ns) {
+                self.count(reason);
+            }
         }
     }
 

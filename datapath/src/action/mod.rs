@@ -7,6 +7,7 @@ pub mod edit;
 pub mod execute;
 pub mod headers;
 pub mod meter;
+pub mod punt;
 pub mod queue;
 mod rate;
 pub mod report;
@@ -79,14 +80,16 @@ pub enum Action {
     Meter(MeterId),
     /// Tell control where the sender is: the number of a [`report::Learning`].
     Learn(u32),
+    /// Tell the controller of the frame as it is now: the number of a [`punt::Punt`]. The frame itself stays.
+    Punt(u32),
     /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.
     Drop(DropReason),
 }
 
 impl Action {
-    /// Whether the step sends something.
+    /// Whether the frame has gone somewhere with this step: out by a port, or to the controller.
     pub fn sends(&self) -> bool {
-        matches!(self, Action::Output(_) | Action::Encap { .. } | Action::Enqueue { .. })
+        matches!(self, Action::Output(_) | Action::Encap { .. } | Action::Enqueue { .. } | Action::Punt(_))
     }
 }
 

@@ -1,10 +1,14 @@
-//! What a worker tells control beside its counters: where it has seen addresses, for NORMAL to learn.
+//! What a worker tells control beside its counters: where it has seen addresses, for NORMAL to learn, and frames for the
+//! controller ([`super::punt`]).
 //!
-//! What is said is put together when a flow is translated and kept once, beside the programs, which name it by number
+//! What is said of addresses is put together when a flow is translated and kept once, beside the programs, which name it by number
 //! ([`Learning`]); of the frame itself only the addresses are taken. It goes through a lock-free queue of fixed size: when
 //! that is full, it is counted and not said. The next frame of an unknown address says it again.
 
+use super::punt::{Arriving, Punt, PuntRate, Punted, Punts, punts};
 use crate::flow::{Field, FlowKey, OfPort};
+use crate::mem::Frame;
+use crate::stats::DropReason;
 use crossbeam::queue::ArrayQueue;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -85,9 +89,15 @@ const LEARNINGS: usize = 8192;
 pub struct Reports {
     sightings: Arc<ArrayQueue<Sighting>>,
     unsaid: Arc<AtomicU64>,
+    punted: Arriving,
 }
 
 impl Reports {
+    /// The next frame for the controller.
+    pub fn punted(&self) -> Option<Punted> {
+        self.punted.next()
+    }
+
     /// The next address that was seen.
     pub fn sighting(&self) -> Option<Sighting> {
         self.sightings.pop()
@@ -107,6 +117,7 @@ pub struct Reporter {
     learnings: Vec<Learning>,
     index: HashTable<u32>,
     hasher: BuildHasherDefault<DefaultHasher>,
+    punts: Punts,
     /// What was said last in this turn: a run of frames says it once.
     last: Option<Sighting>,
     said: bool,
@@ -115,13 +126,15 @@ pub struct Reporter {
 /// Connects a worker and control.
 pub fn reports() -> (Reporter, Reports) {
     let (sightings, unsaid) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::default());
-    let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid) };
+    let (punts, punted) = punts();
+    let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid), punted };
     let reporter = Reporter {
         sightings,
         unsaid,
         learnings: Vec::with_capacity(LEARNINGS),
         index: HashTable::with_capacity(LEARNINGS),
         hasher: BuildHasherDefault::default(),
+        punts,
         last: None,
         said: false,
     };
@@ -140,16 +153,23 @@ impl Reporter {
         self.said
     }
 
-    /// Whether so many translations more will find room.
+    /// Tells the controller of no more frames than this; of all as long as nobody says so.
+    pub fn limited(mut self, rate: PuntRate) -> Reporter {
+        self.punts.limit(rate);
+        self
+    }
+
+    /// Whether so many learnings and descriptions of frames for the controller more will find room.
     #[inline]
-    pub fn fits(&self, more: usize) -> bool {
-        self.learnings.len() + more <= LEARNINGS
+    pub fn fits(&self, learnings: usize, punts: usize) -> bool {
+        self.learnings.len() + learnings <= LEARNINGS && self.punts.fits(punts)
     }
 
     /// Forgets what programs name; they are forgotten too.
     pub fn clear(&mut self) {
         self.learnings.clear();
         self.index.clear();
+        self.punts.clear();
     }
 
     /// The number of a learning. Whoever calls has asked [`Reporter::fits`].
@@ -163,6 +183,21 @@ impl Reporter {
         learnings.push(learning);
         index.insert_unique(hash, number, |number| hasher.hash_one(learnings[*number as usize]));
         number
+    }
+
+    /// The number of a description. Whoever calls has asked [`Reporter::fits`].
+    pub fn keep_punt(&mut self, punt: &Punt) -> u32 {
+        self.punts.keep(punt)
+    }
+
+    /// Tells the controller of a frame.
+    ///
+    /// # Errors
+    /// Why it is not told.
+    pub(super) fn punt(&mut self, punt: u32, frame: &mut Frame<'_>, now_ns: u64) -> Result<(), DropReason> {
+        self.punts.tell(punt, frame, now_ns)?;
+        self.said = true;
+        Ok(())
     }
 
     /// Says where the sender of a frame is, or counts that there was no room to.

@@ -44,7 +44,7 @@ impl Slot {
             RuleAction::PushPbb => Slot::PushPbb,
             RuleAction::PushVlan { .. } => Slot::PushVlan,
             RuleAction::CopyTtlOut => Slot::CopyTtlOut,
-            RuleAction::DecTtl => Slot::DecTtl,
+            RuleAction::DecTtl | RuleAction::DecTtlOrTell(_) => Slot::DecTtl,
             RuleAction::DecMplsTtl => Slot::DecMplsTtl,
             RuleAction::SetField { .. } | RuleAction::Move { .. } => Slot::Set,
             RuleAction::SetQueue(_) => Slot::SetQueue,
@@ -52,6 +52,7 @@ impl Slot {
             RuleAction::Output(_)
             | RuleAction::OutputReg(_)
             | RuleAction::InPort
+            | RuleAction::Controller { .. }
             | RuleAction::All
             | RuleAction::Normal
             | RuleAction::Flood => Slot::Output,

@@ -4,8 +4,10 @@
 //! that); translation relies on it and still never panics.
 
 use crate::action::meter::MeterId;
+use crate::action::punt::Reason;
 use crate::action::queue::QueueId;
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
+use std::sync::Arc;
 
 /// The bits of one word that matter, and what they must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,6 +160,17 @@ pub enum RuleAction {
     Flood,
     /// Send to where the destination was seen, or to every port of its tenant and VLAN; learn where the source is.
     Normal,
+    /// Tell the controller of the frame as it is now.
+    Controller {
+        /// How many of its bytes at the most.
+        max_len: u16,
+        /// Why. [`Reason::Action`] becomes what it is in the place where the action stands.
+        reason: Reason,
+        /// The number of the controllers that it is for.
+        controller: u16,
+        /// What the rule wants to be told.
+        userdata: Arc<[u8]>,
+    },
     /// Do what a group says.
     Group(GroupId),
     /// Set bits of a field: of the frame, of the tunnel metadata that a later output to a tunnel uses, or of a register.
@@ -185,6 +198,8 @@ pub enum RuleAction {
     PopVlan,
     /// Count the time to live of IP down; a frame that has 1 or less goes no further.
     DecTtl,
+    /// [`RuleAction::DecTtl`]; of a frame that goes no further the controllers with these numbers are told.
+    DecTtlOrTell(Box<[u16]>),
     /// From here on, outputs to a port that has a queue of this number go through it; to any other port as without queues.
     SetQueue(QueueId),
     /// Outputs go through no queue again.

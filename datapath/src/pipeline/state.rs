@@ -218,6 +218,17 @@ impl State {
         }
     }
 
+    /// What is known of the frame and not in it: the port, the tunnel that it came by or shall go by, and what rules keep beside
+    /// it. The answer depends on all of it.
+    pub(super) fn beside(&self, out: &mut Translation) -> FlowKey {
+        let mut beside = FlowKey::default();
+        for field in BESIDE.iter().copied() {
+            beside.set(field, self.get(field, out));
+        }
+        beside.words_mut()[PACKET_WORDS..].copy_from_slice(&self.wish.words()[PACKET_WORDS..]);
+        beside
+    }
+
     pub(super) fn push_vlan(&mut self, tpid: u16, out: &mut Translation) {
         self.commit(out);
         let tag = self.get(Field::VlanTci, out) as u16;
@@ -225,8 +236,8 @@ impl State {
         let outer = if tag & VLAN_PRESENT != 0 { tag } else { 0 };
         if outer != 0 {
             let inner = self.get(Field::InnerVlanTci, out) as u16;
-            if inner != 0 {
-                self.buried.push(inner);
+            if inner != 0 && !self.buried.push(inner) {
+                return out.refuse();
             }
         }
         let tci = outer | VLAN_PRESENT;
@@ -357,6 +368,19 @@ impl State {
 pub(super) fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
     Edit::of(field, value, mask).for_each(|edit| out.push(Action::Edit(edit)));
 }
+
+/// What is known of a frame beside its bytes, without what only rules write.
+const BESIDE: &[Field] = &[
+    Field::InPort,
+    Field::TunId,
+    Field::TunSrc,
+    Field::TunDst,
+    Field::TunIpv6Src,
+    Field::TunIpv6Dst,
+    Field::TunFlags,
+    Field::TunGbpId,
+    Field::TunGbpFlags,
+];
 
 /// Fields of neighbour discovery.
 const ND: [Field; 3] = [Field::NdTarget, Field::NdSll, Field::NdTll];

@@ -1,11 +1,12 @@
 //! VLAN tags behind the two that a key has room for: rules have pushed others in front of them.
 
-use super::translation::ACTIONS_MAX;
+/// Most of them.
+const TAGS_MAX: usize = 64;
 
-/// The tags, the outermost last. Each push is a step, so there are no more than a frame may take.
+/// The tags, the outermost last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Buried {
-    tags: [u16; ACTIONS_MAX],
+    tags: [u16; TAGS_MAX],
     len: usize,
     /// Those of the frame that is in front begin here; the ones before are of the customer's frame behind it.
     start: usize,
@@ -14,13 +15,16 @@ pub(super) struct Buried {
 }
 
 impl Buried {
-    pub(super) const NONE: Buried = Buried { tags: [0; ACTIONS_MAX], len: 0, start: 0, customer: 0 };
+    pub(super) const NONE: Buried = Buried { tags: [0; TAGS_MAX], len: 0, start: 0, customer: 0 };
 
-    pub(super) fn push(&mut self, tag: u16) {
-        if let Some(place) = self.tags.get_mut(self.len) {
+    /// False when there is no room.
+    pub(super) fn push(&mut self, tag: u16) -> bool {
+        let place = self.tags.get_mut(self.len);
+        place.is_some_and(|place| {
             *place = tag;
             self.len += 1;
-        }
+            true
+        })
     }
 
     /// Zero when there are none.

@@ -16,6 +16,7 @@ use super::table::{Installed, Table};
 use super::translation::Translation;
 use super::{GroupId, MeterId, Pipeline, QueueId, Target};
 use crate::action::Action;
+use crate::action::punt::{NO_COOKIE, Punt, Reason};
 use crate::flow::hash::entropy;
 use crate::flow::{Field, FlowKey, OfPort, Seed, Tunnelled};
 use crate::stats::{Credit, DropReason};
@@ -23,6 +24,7 @@ use crate::tunnel::spec::TTL_DEFAULT;
 use crate::tunnel::{EncapId, Key, Kind, Marks, Outer, Remote, TunnelId, TunnelSpec};
 use crate::wire::mpls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// How deep resubmits, groups and clones may be nested.
 const DEPTH_MAX: u32 = 64;
@@ -54,6 +56,7 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
         queue: None,
         stack: Stack::EMPTY,
         exited: false,
+        told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason: Reason::Action },
         depth: 0,
         lookups: 0,
         end: None,
@@ -76,11 +79,21 @@ pub(super) struct Walk<'a, O> {
     stack: Stack,
     /// No more actions are done.
     exited: bool,
+    told_by: ToldBy,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
     end: Option<DropReason>,
     pub(super) out: &'a mut Translation,
+}
+
+/// What the controller is told of where the actions stand that are done now.
+#[derive(Clone, Copy)]
+struct ToldBy {
+    /// The table that was asked last.
+    table: u8,
+    cookie: u64,
+    reason: Reason,
 }
 
 impl<'a, O: Observer> Walk<'a, O> {
@@ -95,6 +108,7 @@ impl<'a, O: Observer> Walk<'a, O> {
         let exited = std::mem::take(&mut self.exited);
         let set = std::mem::take(&mut self.set);
         self.observer.action_set();
+        self.told_by = ToldBy { cookie: NO_COOKIE, reason: Reason::ActionSet, ..self.told_by };
         self.action_set(&set);
         self.exited |= exited;
     }
@@ -119,6 +133,8 @@ impl<'a, O: Observer> Walk<'a, O> {
             match found {
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
+                    let reason = if rule.is_table_miss() { Reason::NoMatch } else { Reason::Action };
+                    self.told_by = ToldBy { table: table.0, cookie: rule.cookie, reason };
                     if self.instructions(&rule.instructions, table) {
                         next = rule.instructions.goto;
                     }
@@ -189,7 +205,20 @@ impl<'a, O: Observer> Walk<'a, O> {
                 RuleAction::All => self.flood(true),
                 RuleAction::Flood => self.flood(false),
                 RuleAction::Normal => self.normal(),
+                RuleAction::Controller { max_len, reason, controller, userdata } => {
+                    let reason = if *reason == Reason::Action { self.told_by.reason } else { *reason };
+                    self.tell(reason, *max_len, *controller, userdata.clone());
+                }
                 RuleAction::Group(group) => self.group(*group),
+                RuleAction::DecTtlOrTell(controllers) => {
+                    if let Err(reason) = self.change(&RuleAction::DecTtl) {
+                        self.fail(reason);
+                        for controller in controllers {
+                            self.tell(Reason::InvalidTtl, u16::MAX, *controller, Arc::default());
+                        }
+                        return false;
+                    }
+                }
                 RuleAction::SetQueue(queue) => self.queue = Some(*queue),
                 RuleAction::PopQueue => self.queue = None,
                 RuleAction::Push(part) => {
@@ -272,6 +301,14 @@ impl<'a, O: Observer> Walk<'a, O> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Tells the controller of the frame as it is now.
+    fn tell(&mut self, reason: Reason, max_len: u16, controller: u16, userdata: Arc<[u8]>) {
+        self.state.commit(self.out);
+        let says = self.state.beside(self.out);
+        let ToldBy { table, cookie, .. } = self.told_by;
+        self.out.punt(Punt { reason, table, cookie, controller, max_len, userdata, says });
     }
 
     /// Where the frame came in by, or where rules say that it did.
@@ -426,6 +463,7 @@ impl<'a, O: Observer> Walk<'a, O> {
         self.cloned("bucket", |walk| {
             let mut set = ActionSet::default();
             bucket.actions.iter().for_each(|action| set.write(action));
+            walk.told_by = ToldBy { cookie: NO_COOKIE, reason: Reason::Group, ..walk.told_by };
             walk.action_set(&set);
             walk.exited = false;
         });
@@ -469,7 +507,9 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
         self.depth += 1;
         self.observer.enter(what);
+        let told_by = self.told_by;
         work(self);
+        self.told_by = told_by;
         self.observer.leave();
         self.depth -= 1;
     }

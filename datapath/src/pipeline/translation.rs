@@ -2,12 +2,18 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
-use crate::action::report::Learning;
+use crate::action::punt::Punt;
+use crate::action::report::{Learning, Reporter};
 use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
 
-/// Most steps that a frame may take. A rule that needs more is refused as a whole rather than half done.
-pub const ACTIONS_MAX: usize = 64;
+/// Most steps that a frame may take: to some hundred ports, and what is done to it before. A rule that needs more is refused as a
+/// whole rather than half done.
+pub const ACTIONS_MAX: usize = 512;
+/// Most learnings among them.
+pub const LEARNINGS_MAX: usize = 64;
+/// Most of them that tell the controller.
+pub const PUNTS_MAX: usize = 16;
 
 // A frame is counted once for each lookup, group and bucket of its way.
 const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
@@ -18,6 +24,8 @@ pub struct Translation {
     actions: Vec<Action>,
     /// What `Action::Learn` names by its place here.
     learnings: Vec<Learning>,
+    /// What `Action::Punt` names by its place here.
+    punts: Vec<Punt>,
     overflow: bool,
     mask: FlowMask,
     tables: u64,
@@ -31,7 +39,8 @@ impl Default for Translation {
     fn default() -> Self {
         Translation {
             actions: Vec::with_capacity(ACTIONS_MAX),
-            learnings: Vec::with_capacity(ACTIONS_MAX),
+            learnings: Vec::with_capacity(LEARNINGS_MAX),
+            punts: Vec::with_capacity(PUNTS_MAX),
             overflow: false,
             mask: FlowMask::default(),
             tables: 0,
@@ -51,6 +60,11 @@ impl Translation {
     /// What the steps that learn are about, by their numbers.
     pub fn learnings(&self) -> &[Learning] {
         &self.learnings
+    }
+
+    /// What the steps that tell the controller are about, by their numbers.
+    pub fn punts(&self) -> &[Punt] {
+        &self.punts
     }
 
     /// Which bits of the key the answer depends on: every frame that agrees in them gets the same steps.
@@ -77,6 +91,7 @@ impl Translation {
     pub(super) fn clear(&mut self) {
         self.actions.clear();
         self.learnings.clear();
+        self.punts.clear();
         self.overflow = false;
         self.mask = FlowMask::default();
         self.tables = 0;
@@ -111,18 +126,30 @@ impl Translation {
     }
 
     pub(super) fn learn(&mut self, learning: Learning) {
-        let number = self.learnings.len() as u32;
-        self.push(Action::Learn(number));
-        if !self.overflow {
-            self.learnings.push(learning);
+        let number = self.learnings.len();
+        if number == LEARNINGS_MAX {
+            return self.refuse();
         }
+        self.learnings.push(learning);
+        self.push(Action::Learn(number as u32));
     }
 
-    /// Has the steps name learnings by the numbers that somebody keeps them under.
-    pub(crate) fn renumber(&mut self, mut keep: impl FnMut(Learning) -> u32) {
+    pub(super) fn punt(&mut self, punt: Punt) {
+        let number = self.punts.len();
+        if number == PUNTS_MAX {
+            return self.refuse();
+        }
+        self.punts.push(punt);
+        self.push(Action::Punt(number as u32));
+    }
+
+    /// Has the steps name learnings and what is told by the numbers that the reporter keeps them under.
+    pub(crate) fn renumber(&mut self, report: &mut Reporter) {
         for action in &mut self.actions {
-            if let Action::Learn(number) = action {
-                *number = keep(self.learnings[*number as usize]);
+            match action {
+                Action::Learn(number) => *number = report.keep(self.learnings[*number as usize]),
+                Action::Punt(number) => *number = report.keep_punt(&self.punts[*number as usize]),
+                _ => {}
             }
         }
     }

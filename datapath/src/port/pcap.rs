@@ -145,15 +145,23 @@ impl Pcap {
     }
 
     pub(super) fn tx(&mut self, frame: &Frame<'_>) -> Result<(), DropReason> {
-        let Some(writer) = &mut self.writer else { return Err(DropReason::PortRefused) };
-        let written = PcapPacket::new(Duration::from_nanos(self.now_ns), frame.len() as u32, frame.bytes())
+        match self.write(self.now_ns, frame.len(), frame.bytes()) {
+            true => Ok(()),
+            false => Err(DropReason::PortRefused),
+        }
+    }
+
+    /// Writes the first bytes of a frame of this length. False when that is not possible; [`Pcap::finish`] says why.
+    pub fn write(&mut self, now_ns: u64, len: usize, bytes: &[u8]) -> bool {
+        let Some(writer) = &mut self.writer else { return false };
+        let written = PcapPacket::new(Duration::from_nanos(now_ns), len as u32, bytes)
             .map_err(|error| error.to_string())
             .and_then(|packet| writer.write_packet(&packet).map_err(|error| error.to_string()));
         match written {
-            Ok(_) => Ok(()),
+            Ok(_) => true,
             Err(error) => {
                 self.error.get_or_insert(Error::Write(error));
-                Err(DropReason::PortRefused)
+                false
             }
         }
     }

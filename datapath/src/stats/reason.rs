@@ -68,6 +68,8 @@ reasons! {
     TooManyActions = "too_many_actions": "The rule's actions come to more steps than a frame may take.";
     MeterDrop = "meter_drop": "It is above the rate of a meter's drop band.";
     QueueOverRate = "queue_over_rate": "It is above the max_rate of the output port's queue.";
+    PuntOverRate = "punt_over_rate": "More frames are for the controller than it is told in that time.";
+    PuntFull = "punt_full": "It is for the controller, and no buffer was free to tell it in.";
     PoolEmpty = "pool_empty": "No free buffer was left for a copy.";
     TxFull = "tx_full": "The transmit ring of the output port is full.";
     PortRefused = "port_refused": "The device did not take it: too long for it, down, or without room.";

@@ -9,6 +9,7 @@ mod stage;
 mod sweep;
 mod turn;
 
+pub use crate::action::punt::{PuntRate, Punted};
 pub use crate::action::report::{Reporter, Reports, reports};
 pub use publish::{Inbox, Publisher, channel};
 

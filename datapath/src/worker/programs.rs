@@ -11,8 +11,8 @@ use crate::pipeline::ACTIONS_MAX;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-/// Most actions in the arena. At 20 bytes each, 1.3 MB.
-const ACTIONS: usize = 1 << 16;
+/// Most actions in the arena. At 20 bytes each, 2.6 MB.
+const ACTIONS: usize = 1 << 17;
 /// Most programs.
 const PROGRAMS: usize = 1 << 14;
 

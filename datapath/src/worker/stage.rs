@@ -5,7 +5,7 @@ use crate::action::execute::Executor;
 use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
 use crate::mem::{BATCH, Frame, prefetch};
 use crate::pipeline::recent::{Known, Outlook, Recent};
-use crate::pipeline::{ACTIONS_MAX, Pipeline, translate};
+use crate::pipeline::{LEARNINGS_MAX, PUNTS_MAX, Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{decap, mss};
@@ -118,7 +118,7 @@ impl<'u> Worker<'u> {
     /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 32 ns, when the megaflows
     /// have to be searched 53, when the rules are asked 590 (`benches/RESULTS.md`).
     pub(super) fn lookup(&mut self) {
-        if !self.programs.fits_a_batch() || !self.report.fits(BATCH * ACTIONS_MAX) {
+        if !self.programs.fits_a_batch() || !self.report.fits(BATCH * LEARNINGS_MAX, BATCH * PUNTS_MAX) {
             self.forget();
         }
         let n = self.batch.frames.len();
@@ -195,7 +195,7 @@ impl<'u> Worker<'u> {
         }
         let key = &self.batch.keys[i];
         translate(&self.pipeline, key, &mut self.translation);
-        self.translation.renumber(|learning| self.report.keep(learning));
+        self.translation.renumber(&mut self.report);
         let answer = Answer {
             generation: self.pipeline.generation(),
             tables: self.translation.tables(),

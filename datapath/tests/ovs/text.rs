@@ -206,6 +206,11 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
         RuleAction::DecTtl => "dec_ttl".into(),
+        RuleAction::DecTtlOrTell(controllers) => {
+            let ids: Vec<_> = controllers.iter().map(u16::to_string).collect();
+            format!("dec_ttl({})", ids.join(","))
+        }
+        RuleAction::Controller { max_len, .. } => format!("controller:{max_len}"),
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
         RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#x}"),

@@ -1,6 +1,7 @@
 //! Pipelines and frames at random: few values, so that they meet, and every word of the language.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
     Band, BandKind, Bucket, Clause, Domain, Group, GroupId, GroupKind, Instructions, Match, MeterId,
@@ -249,7 +250,16 @@ fn output() -> impl Strategy<Value = RuleAction> {
         1 => Just(RuleAction::All),
         1 => Just(RuleAction::Flood),
         2 => Just(RuleAction::Normal),
+        1 => controller(),
     ]
+}
+
+/// Whole frames: what is cut off cannot be compared with what a frame says.
+fn controller() -> impl Strategy<Value = RuleAction> {
+    let reason = select(vec![Reason::Action, Reason::Action, Reason::InvalidTtl]);
+    (reason, 0..3u16, select(vec![vec![], vec![7u8, 8]])).prop_map(|(reason, controller, userdata)| {
+        RuleAction::Controller { max_len: u16::MAX, reason, controller, userdata: userdata.into() }
+    })
 }
 
 /// What ports are to NORMAL: guests, and the tunnel.
@@ -308,7 +318,7 @@ fn header() -> impl Strategy<Value = RuleAction> {
 /// What leads nowhere else.
 fn leaf() -> impl Strategy<Value = RuleAction> {
     let queue = prop_oneof![3 => (0..4u32).prop_map(|id| RuleAction::SetQueue(QueueId(id))), 1 => Just(RuleAction::PopQueue)];
-    prop_oneof![8 => set(), 4 => moved(), 4 => header(), 2 => Just(RuleAction::DecTtl), 8 => output(), 1 => queue]
+    prop_oneof![8 => set(), 4 => moved(), 4 => header(), 2 => Just(RuleAction::DecTtl), 1 => Just(RuleAction::DecTtlOrTell([1, 2].into())), 8 => output(), 1 => queue]
 }
 
 /// What an action set does not have: parts of fields put away and taken back, and the end of it all.

@@ -7,6 +7,7 @@ mod frame;
 pub(crate) mod meters;
 mod normal;
 
+use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
@@ -53,10 +54,71 @@ pub(crate) enum Who {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ran {
     pub(crate) sent: Vec<Sent>,
+    /// What is said of those among them that are for the controller, in order.
+    pub(crate) told: Vec<Told>,
     /// Who counts it, each as often as it does.
     pub(crate) counting: Vec<Who>,
     /// Stations that are somewhere else than was known, by tenant, VLAN and address, and their ports.
     pub(crate) met: BTreeMap<(u64, u16, u64), u32>,
+}
+
+/// The port that frames for the controller go to.
+pub(crate) const CONTROLLER: u32 = 0xffff_fffd;
+
+/// What is said of a frame for the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) reason: Reason,
+    pub(crate) table: u8,
+    pub(crate) cookie: u64,
+    pub(crate) controller: u16,
+    pub(crate) userdata: Vec<u8>,
+    pub(crate) in_port: u32,
+    pub(crate) tunnel: u64,
+    pub(crate) metadata: u64,
+    pub(crate) registers: [u32; 16],
+}
+
+const REGISTERS: [Field; 16] = [
+    Field::Reg0,
+    Field::Reg1,
+    Field::Reg2,
+    Field::Reg3,
+    Field::Reg4,
+    Field::Reg5,
+    Field::Reg6,
+    Field::Reg7,
+    Field::Reg8,
+    Field::Reg9,
+    Field::Reg10,
+    Field::Reg11,
+    Field::Reg12,
+    Field::Reg13,
+    Field::Reg14,
+    Field::Reg15,
+];
+
+impl Told {
+    /// With what is known beside the frame.
+    pub(crate) fn of(
+        reason: Reason,
+        (table, cookie): (u8, u64),
+        controller: u16,
+        userdata: &[u8],
+        says: &FlowKey,
+    ) -> Told {
+        Told {
+            reason,
+            table,
+            cookie,
+            controller,
+            userdata: userdata.to_vec(),
+            in_port: says.get(Field::InPort) as u32,
+            tunnel: says.get(Field::TunId) as u64,
+            metadata: says.get(Field::Metadata) as u64,
+            registers: REGISTERS.map(|register| says.get(register) as u32),
+        }
+    }
 }
 
 /// What outer headers say of the frame inside.
@@ -170,10 +232,12 @@ impl Reference {
     pub(crate) fn run(&self, key: &FlowKey, bytes: &[u8], now_ns: u64) -> Ran {
         let frame = Frame::new(key.clone(), bytes);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
-        let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, ran };
+        let from = (0, u64::MAX, Reason::Action);
+        let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, from, ran };
         run.tables(TableId(0), run.in_port());
         let set = std::mem::take(&mut run.set);
         run.exited = false;
+        run.from = (run.from.0, u64::MAX, Reason::ActionSet);
         run.action_set(&set);
         run.ran
     }
@@ -221,6 +285,8 @@ struct Run<'a> {
     set: Set,
     stack: Vec<u128>,
     exited: bool,
+    /// Table, cookie and reason, should the controller be told now.
+    from: (u8, u64, Reason),
     ran: Ran,
 }
 
@@ -238,6 +304,9 @@ impl Run<'_> {
                 return self.ran.counting.push(Who::Missed(table.0));
             };
             self.ran.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
+            let is_last_resort = rule.priority == 0 && rule.matching.mask() == FlowKey::default();
+            let why = if is_last_resort { Reason::NoMatch } else { Reason::Action };
+            self.from = (table.0, rule.cookie, why);
             let instructions = &rule.instructions;
             if let Some(meter) = instructions.meter {
                 self.meter(meter.0);
@@ -298,6 +367,17 @@ impl Run<'_> {
             }
             RuleAction::PushVlan { .. } => self.frame.push_tag(),
             RuleAction::PopVlan => self.frame.pop_tag(),
+            RuleAction::DecTtlOrTell(controllers) => {
+                let lives = self.frame.count_down(Field::NwTtl);
+                for controller in controllers.iter().filter(|_| !lives) {
+                    self.tell(Reason::InvalidTtl, *controller, &[]);
+                }
+                return lives;
+            }
+            RuleAction::Controller { reason, controller, userdata, .. } => match reason {
+                Reason::Action => self.tell(self.from.2, *controller, userdata),
+                other => self.tell(*other, *controller, userdata),
+            },
             RuleAction::SetQueue(queue) => self.queue = Some(queue.0),
             RuleAction::PopQueue => self.queue = None,
             RuleAction::DecTtl => return self.frame.count_down(Field::NwTtl),
@@ -321,7 +401,9 @@ impl Run<'_> {
                 return false;
             }
             RuleAction::Resubmit { port, table: to } => {
+                let from = self.from;
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
+                self.from = from;
                 return !self.exited;
             }
             RuleAction::Clone(actions) => {
@@ -330,6 +412,7 @@ impl Run<'_> {
                     run.actions(actions, table);
                     exited = std::mem::take(&mut run.exited);
                     let set = std::mem::take(&mut run.set);
+                    run.from = (run.from.0, u64::MAX, Reason::ActionSet);
                     run.action_set(&set);
                     exited |= run.exited;
                 });
@@ -338,6 +421,15 @@ impl Run<'_> {
             }
         }
         true
+    }
+
+    fn tell(&mut self, reason: Reason, controller: u16, userdata: &[u8]) {
+        if self.frame.dead {
+            return;
+        }
+        let (table, cookie, _) = self.from;
+        self.ran.told.push(Told::of(reason, (table, cookie), controller, userdata, &self.frame.says));
+        self.ran.sent.push(self.sent_by(CONTROLLER, None));
     }
 
     fn output(&mut self, port: u32) {
@@ -358,14 +450,19 @@ impl Run<'_> {
             return;
         }
         let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says));
+        self.ran.sent.push(self.sent_by(port, tunnel));
+    }
+
+    fn sent_by(&self, port: u32, tunnel: Option<Outer>) -> Sent {
         let blank = *self.frame.unreadable();
-        self.ran.sent.push(Sent { blank, ..seen(port, tunnel, self.frame.bytes()) });
+        Sent { blank, ..seen(port, tunnel, self.frame.bytes()) }
     }
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
         let (frame, set, queue) = (self.frame.clone(), self.set.clone(), self.queue);
-        let stack = self.stack.clone();
+        let (stack, from) = (self.stack.clone(), self.from);
         work(self);
+        self.from = from;
         (self.frame, self.set, self.queue) = (frame, set, queue);
         (self.stack, self.exited) = (stack, false);
     }
@@ -382,7 +479,7 @@ impl Run<'_> {
             &|a| matches!(a, PushPbb),
             &|a| matches!(a, PushVlan { .. }),
             &|a| matches!(a, CopyTtlOut),
-            &|a| matches!(a, DecTtl),
+            &|a| matches!(a, DecTtl | DecTtlOrTell(_)),
             &|a| matches!(a, DecMplsTtl),
         ];
         for kind in order {
@@ -399,7 +496,9 @@ impl Run<'_> {
             self.action(&queue, TableId(0));
         }
         let group = set.last(|a| matches!(a, Group(_)));
-        let output = set.last(|a| matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood | Normal));
+        let output = set.last(|a| {
+            matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood | Normal | Controller { .. })
+        });
         let resubmit = set.last(|a| matches!(a, Resubmit { .. }));
         if let Some(last) = group.or(output).or(resubmit) {
             self.action(&last, TableId(0));
@@ -419,7 +518,10 @@ impl Run<'_> {
         }
         for bucket in chosen {
             self.ran.counting.push(Who::Bucket(id.0, bucket.id));
-            self.on_a_copy(|run| run.action_set(&Set { actions: bucket.actions.clone() }));
+            self.on_a_copy(|run| {
+                run.from = (run.from.0, u64::MAX, Reason::Group);
+                run.action_set(&Set { actions: bucket.actions.clone() });
+            });
         }
     }
 

@@ -1,0 +1,235 @@
+//! Frames for the controller: copies of their first bytes, on their way from a worker to control.
+//!
+//! What is to be said beside the bytes is put together when a flow is translated ([`Punt`]) and kept once, beside the programs,
+//! which name it by number. The bytes go into buffers that are made at the start: control takes the full ones and hands them
+//! back, through two lock-free queues. A frame is told without being kept ([OpenFlow 1.3 section 6.1.2]: no buffering), and
+//! where no buffer is free, or too many were told of late, it is counted and goes its other ways.
+//!
+//! [OpenFlow 1.3 section 6.1.2]: https://opennetworking.org/wp-content/uploads/2014/10/openflow-switch-v1.3.5.pdf
+
+use super::rate::Rate;
+use crate::flow::FlowKey;
+use crate::mem::Frame;
+use crate::port::finish_checksum;
+use crate::stats::DropReason;
+use crossbeam::queue::ArrayQueue;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Why a frame is told to the controller (OpenFlow 1.3 section 7.4.1; the last three have come with 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Reason {
+    /// The entry for frames that no other takes told it.
+    NoMatch,
+    /// Another entry did.
+    Action,
+    /// Its time to live is over.
+    InvalidTtl,
+    /// The action set did.
+    ActionSet,
+    /// The bucket of a group did.
+    Group,
+    /// A controller has sent it.
+    PacketOut,
+}
+
+impl Reason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Reason; 6] = [
+        Reason::NoMatch,
+        Reason::Action,
+        Reason::InvalidTtl,
+        Reason::ActionSet,
+        Reason::Group,
+        Reason::PacketOut,
+    ];
+
+    /// The name that ovs-actions(7) gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::NoMatch => "no_match",
+            Reason::Action => "action",
+            Reason::InvalidTtl => "invalid_ttl",
+            Reason::ActionSet => "action_set",
+            Reason::Group => "group",
+            Reason::PacketOut => "packet_out",
+        }
+    }
+}
+
+/// A cookie that is none: what told it was no entry of a table (OpenFlow 1.3 section 7.4.1).
+pub const NO_COOKIE: u64 = u64::MAX;
+
+/// What is told of the frames of a program, beside their bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Punt {
+    /// Why.
+    pub reason: Reason,
+    /// The table that was asked last.
+    pub table: u8,
+    /// The mark of the entry that told it, or [`NO_COOKIE`].
+    pub cookie: u64,
+    /// Which controllers it is for, by their number; 0: those that have none.
+    pub controller: u16,
+    /// How many bytes are told at the most.
+    pub max_len: u16,
+    /// What the rule wants to be told, in the controller's own words.
+    pub userdata: Arc<[u8]>,
+    /// What is known of the frame and not in it: the port, the tunnel, metadata and registers. Other fields are zero.
+    pub says: FlowKey,
+}
+
+impl Hash for Punt {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Punt { reason, table, cookie, controller, max_len, userdata, says } = self;
+        (reason, table, cookie, controller, max_len, userdata).hash(state);
+        says.words().hash(state);
+    }
+}
+
+/// Bytes of the longest frame that a buffer of a worker's memory holds.
+pub const DATA_MAX: usize = 4096;
+/// Frames that wait for control. At 4.1 kB each, 1.1 MB a worker.
+const BUFFERS: usize = 256;
+/// Most descriptions that are kept. At 440 bytes each with their index, 0.9 MB a worker.
+const PUNTS: usize = 2048;
+
+/// How many frames a worker tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PuntRate {
+    /// Frames a second.
+    pub per_second: u32,
+    /// Frames at once, after a pause.
+    pub burst: u32,
+}
+
+impl Default for PuntRate {
+    fn default() -> PuntRate {
+        PuntRate { per_second: 1000, burst: 250 }
+    }
+}
+
+/// A buffer: what is told of a frame, and its first bytes.
+#[derive(Debug)]
+struct Buffer {
+    punt: Option<Punt>,
+    total_len: usize,
+    len: usize,
+    bytes: [u8; DATA_MAX],
+}
+
+/// A frame that was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Punted {
+    /// What is known of it beside its bytes.
+    pub punt: Punt,
+    /// How long it was.
+    pub total_len: usize,
+    /// Its first bytes.
+    pub data: Vec<u8>,
+}
+
+/// The two ways between a worker and control.
+#[derive(Clone, Debug)]
+struct Ways {
+    free: Arc<ArrayQueue<Box<Buffer>>>,
+    full: Arc<ArrayQueue<Box<Buffer>>>,
+}
+
+/// Control's end.
+#[derive(Clone, Debug)]
+pub(super) struct Arriving(Ways);
+
+impl Arriving {
+    /// The next frame that was told.
+    pub(super) fn next(&self) -> Option<Punted> {
+        let Ways { free, full } = &self.0;
+        let mut buffer = full.pop()?;
+        let punt = buffer.punt.take();
+        let (total_len, data) = (buffer.total_len, buffer.bytes[..buffer.len].to_vec());
+        // There are no more buffers than it has room for.
+        let _ = free.push(buffer);
+        Some(Punted { punt: punt?, total_len, data })
+    }
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub(super) struct Punts {
+    ways: Ways,
+    rate: Option<Rate>,
+    punts: Vec<Punt>,
+    index: HashTable<u32>,
+    hasher: BuildHasherDefault<DefaultHasher>,
+}
+
+/// Connects the two.
+pub(super) fn punts() -> (Punts, Arriving) {
+    let queue = || Arc::new(ArrayQueue::new(BUFFERS));
+    let ways = Ways { free: queue(), full: queue() };
+    for _ in 0..BUFFERS {
+        let _ = ways.free.push(Box::new(Buffer { punt: None, total_len: 0, len: 0, bytes: [0; DATA_MAX] }));
+    }
+    let punts = Punts {
+        ways: ways.clone(),
+        rate: None,
+        punts: Vec::with_capacity(PUNTS),
+        index: HashTable::with_capacity(PUNTS),
+        hasher: BuildHasherDefault::default(),
+    };
+    (punts, Arriving(ways))
+}
+
+impl Punts {
+    /// No more than this from now on.
+    pub(super) fn limit(&mut self, PuntRate { per_second, burst }: PuntRate) {
+        self.rate = Some(Rate::new(per_second.into(), burst.into(), 1));
+    }
+
+    #[inline]
+    pub(super) fn fits(&self, more: usize) -> bool {
+        self.punts.len() + more <= PUNTS
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.punts.clear();
+        self.index.clear();
+    }
+
+    /// The number of a description. Whoever calls has asked [`Punts::fits`].
+    pub(super) fn keep(&mut self, punt: &Punt) -> u32 {
+        let Punts { punts, index, hasher, .. } = self;
+        let hash = hasher.hash_one(punt);
+        if let Some(number) = index.find(hash, |number| punts[*number as usize] == *punt) {
+            return *number;
+        }
+        let number = punts.len() as u32;
+        punts.push(punt.clone());
+        index.insert_unique(hash, number, |number| hasher.hash_one(&punts[*number as usize]));
+        number
+    }
+
+    /// Tells a frame as it is now.
+    ///
+    /// # Errors
+    /// Why it is not told.
+    pub(super) fn tell(&mut self, punt: u32, frame: &mut Frame<'_>, now_ns: u64) -> Result<(), DropReason> {
+        let Some(punt) = self.punts.get(punt as usize) else { return Ok(()) };
+        if self.rate.as_ref().is_some_and(|rate| !rate.take(1, now_ns)) {
+            return Err(DropReason::PuntOverRate);
+        }
+        let mut buffer = self.ways.free.pop().ok_or(DropReason::PuntFull)?;
+        // Nobody behind will fill it in.
+        finish_checksum(frame);
+        let bytes = frame.bytes();
+        let len = bytes.len().min(punt.max_len.into()).min(DATA_MAX);
+        buffer.bytes[..len].copy_from_slice(&bytes[..len]);
+        (buffer.total_len, buffer.len) = (bytes.len(), len);
+        buffer.punt = Some(punt.clone());
+        // There are no more buffers than it has room for.
+        let _ = self.ways.full.push(buffer);
+        Ok(())
+    }
+}
