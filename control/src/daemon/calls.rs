@@ -9,10 +9,16 @@ use crate::ofproto::{Applied, Error, Ofproto, Request};
 use crate::replay::{Plan, PlannedPort};
 use crate::status::Status;
 use datapath::flow::{OfPort, Seed};
+use datapath::tunnel::{Reach, Underlay};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a change waits for the ways to remote ends that it names first.
+const WAYS_WAIT: Duration = Duration::from_secs(1);
 
 /// What came of a change, and how to wait for the workers.
 pub(super) type Changed = Result<(Done, Sweeper), (usize, Error)>;
@@ -49,13 +55,14 @@ impl View {
 
 impl Daemon {
     /// Answers. That nobody waits for the answer any more is no fault.
-    pub(super) fn take(&mut self, call: Call) {
+    pub(super) async fn take(&mut self, call: Call) -> anyhow::Result<()> {
         match call {
             Call::Status(reply) => drop(reply.send(self.status())),
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
-            Call::Change(requests, reply) => drop(reply.send(self.change(requests))),
+            Call::Change(requests, reply) => drop(reply.send(self.change(requests).await?)),
         }
+        Ok(())
     }
 
     fn view(&self) -> View {
@@ -69,12 +76,45 @@ impl Daemon {
         }
     }
 
-    fn change(&mut self, requests: Vec<Request>) -> Changed {
-        let applied = self.switch.bundle(self.workers.now_ms(), requests)?;
+    async fn change(&mut self, requests: Vec<Request>) -> anyhow::Result<Changed> {
+        let applied = match self.switch.bundle(self.workers.now_ms(), requests) {
+            Ok(applied) => applied,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        self.find_ways().await?;
         let generation = self.publish_if_changed(&applied);
         let Applied { added, modified, others_removed, removed } = applied;
         let removed = others_removed + removed.len();
-        Ok((Done { added, modified, removed, generation }, self.workers.sweeper()))
+        Ok(Ok((Done { added, modified, removed, generation }, self.workers.sweeper())))
+    }
+
+    /// Remote ends that flows name for the first time: the ways there are found before the flows are handed to the workers, which go on
+    /// with what they have until then. So a flow that moves traffic to another remote end loses none of it. One that cannot be
+    /// reached is not waited for for long.
+    async fn find_ways(&mut self) -> anyhow::Result<()> {
+        if self.remotes_known == self.switch.remotes_changed() {
+            return Ok(());
+        }
+        self.remotes_known = self.switch.remotes_changed();
+        let remotes = self.remotes();
+        let new = |remote: &&Remote| !self.published.iter().any(|(known, _)| *known == remote.addr);
+        let new: Vec<IpAddr> = remotes.iter().filter(new).map(|remote| remote.addr).collect();
+        self.watcher.set_remotes(remotes);
+        if new.is_empty() {
+            return Ok(());
+        }
+        let end = Instant::now() + WAYS_WAIT;
+        let mut asked = false;
+        let found =
+            |underlay: &Underlay| new.iter().all(|remote| underlay.reach(*remote) != Reach::NoNeighbour);
+        while !(asked && found(self.watcher.current())) {
+            match timeout_at(end, self.watcher.next()).await {
+                Ok(Ok(_)) => asked = true,
+                // The next one who asks is told; the flows are as they shall be.
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        self.follow().await
     }
 
     /// Removes the flows whose time is over.
@@ -92,6 +132,7 @@ impl Daemon {
             return 0;
         }
         if self.remotes_known != self.switch.remotes_changed() {
+            // Fewer than before.
             self.remotes_known = self.switch.remotes_changed();
             self.watcher.set_remotes(self.remotes());
         }

@@ -212,7 +212,7 @@ impl Daemon {
                 },
                 report = pmtu::heard(&mut self.routers) => self.hear(&report).await?,
                 () = sleep_until(learned_until) => self.follow().await?,
-                Some(call) = called.recv() => self.take(call),
+                Some(call) = called.recv() => self.take(call).await?,
                 () = sleep_until(expiry) => self.expire().await,
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
