@@ -7,6 +7,7 @@
 
 mod action_set;
 mod base;
+mod buckets;
 pub mod changes;
 mod conjunction;
 mod credit;

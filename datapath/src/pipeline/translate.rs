@@ -7,18 +7,16 @@
 //! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
 use super::action_set::ActionSet;
-use super::group::{Bucket, GroupKind};
 use super::observer::Observer;
 use super::rule::{Instructions, RuleAction, TableId};
 use super::stack::Stack;
 use super::state::State;
 use super::table::{Installed, Table};
 use super::translation::Translation;
-use super::{GroupId, MeterId, Pipeline, QueueId, Target};
+use super::{MeterId, Pipeline, QueueId, Target};
 use crate::action::Action;
 use crate::action::punt::{NO_COOKIE, Punt, Reason};
-use crate::flow::hash::entropy;
-use crate::flow::{Field, FlowKey, OfPort, Seed, Tunnelled};
+use crate::flow::{Field, FlowKey, OfPort, Tunnelled};
 use crate::stats::{Credit, DropReason};
 use crate::tunnel::spec::TTL_DEFAULT;
 use crate::tunnel::{EncapId, Key, Kind, Marks, Outer, Remote, TunnelId, TunnelSpec};
@@ -31,10 +29,6 @@ const DEPTH_MAX: u32 = 64;
 /// How many tables a frame may be looked up in, as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS), and
 /// groups and buckets with them.
 pub(super) const LOOKUPS_MAX: u32 = 4096;
-
-/// What the hash of a select group is salted with: the same on every host and at every start, so that a conversation
-/// stays where it is.
-const SELECT: Seed = Seed::new(0x5e1e_c7ed);
 
 /// Decides what is done with a frame that has this key.
 pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
@@ -78,8 +72,8 @@ pub(super) struct Walk<'a, O> {
     queue: Option<QueueId>,
     stack: Stack,
     /// No more actions are done.
-    exited: bool,
-    told_by: ToldBy,
+    pub(super) exited: bool,
+    pub(super) told_by: ToldBy,
     depth: u32,
     lookups: u32,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
@@ -89,11 +83,11 @@ pub(super) struct Walk<'a, O> {
 
 /// What the controller is told of where the actions stand that are done now.
 #[derive(Clone, Copy)]
-struct ToldBy {
+pub(super) struct ToldBy {
     /// The table that was asked last.
-    table: u8,
-    cookie: u64,
-    reason: Reason,
+    pub(super) table: u8,
+    pub(super) cookie: u64,
+    pub(super) reason: Reason,
 }
 
 impl<'a, O: Observer> Walk<'a, O> {
@@ -268,7 +262,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// OpenFlow 1.3 section 5.10. Should one of its actions end the frame, the rest is not done.
-    fn action_set(&mut self, set: &ActionSet<'a>) {
+    pub(super) fn action_set(&mut self, set: &ActionSet<'a>) {
         if !set.fits() {
             return self.out.refuse();
         }
@@ -417,75 +411,6 @@ impl<'a, O: Observer> Walk<'a, O> {
         self.nested("resubmit", |walk| walk.tables_from(table, port));
     }
 
-    fn group(&mut self, id: GroupId) {
-        let pipeline = self.pipeline;
-        let Some(installed) = pipeline.installed_group(id) else { return self.fail(DropReason::NoSuchGroup) };
-        if !self.may_go_on() {
-            return;
-        }
-        let buckets = &installed.group.buckets;
-        let chosen = match installed.group.kind {
-            GroupKind::All | GroupKind::Indirect => Some(0..buckets.len()),
-            GroupKind::Select => self.selected(buckets).map(|at| at..at + 1),
-            GroupKind::FastFailover => buckets.iter().position(|b| pipeline.is_live(b)).map(|at| at..at + 1),
-        };
-        let Some(chosen) = chosen else {
-            self.tell_dead(buckets);
-            return self.fail(DropReason::NoLiveBucket);
-        };
-        self.out.count(installed.credit);
-        for (bucket, credit) in buckets[chosen.clone()].iter().zip(&installed.buckets[chosen]) {
-            if !self.may_go_on() {
-                return;
-            }
-            self.out.count(*credit);
-            self.bucket(bucket);
-        }
-    }
-
-    #[cold]
-    fn tell_dead(&mut self, buckets: &[Bucket]) {
-        for Bucket { id, watch_port, watch_group, .. } in buckets {
-            match (watch_port, watch_group) {
-                (None, None) => self.observer.remark(format_args!("bucket {id} has weight 0")),
-                (Some(port), _) => {
-                    self.observer.remark(format_args!("bucket {id} is not alive: there is no port {port}"));
-                }
-                (None, Some(group)) => {
-                    self.observer.remark(format_args!("bucket {id} is not alive: group {} is not", group.0));
-                }
-            }
-        }
-    }
-
-    /// What the bucket does to the frame is its own affair (OpenFlow 1.3 section 5.6.1: a copy for each).
-    fn bucket(&mut self, bucket: &'a Bucket) {
-        self.cloned("bucket", |walk| {
-            let mut set = ActionSet::default();
-            bucket.actions.iter().for_each(|action| set.write(action));
-            walk.told_by = ToldBy { cookie: NO_COOKIE, reason: Reason::Group, ..walk.told_by };
-            walk.action_set(&set);
-            walk.exited = false;
-        });
-    }
-
-    /// By a hash of the conversation, so that its frames stay in order: the largest weighted draw wins (rendezvous hashing),
-    /// and a bucket that goes takes only its own conversations with it.
-    fn selected(&mut self, buckets: &[Bucket]) -> Option<usize> {
-        for field in CONVERSATION.iter().copied() {
-            self.state.look_at(field, field.max(), self.out);
-        }
-        let hash = entropy(self.state.key(), &SELECT);
-        let draw = |bucket: &Bucket| {
-            let uniform = (SELECT.pair(hash, bucket.id.into()) >> 11) as f64 / (1u64 << 53) as f64;
-            // The minimum of exponential draws with rates w is of bucket i in the share w_i of cases.
-            -(1.0 - uniform).ln() / f64::from(bucket.weight)
-        };
-        let live =
-            (0..buckets.len()).filter(|at| buckets[*at].weight > 0 && self.pipeline.is_live(&buckets[*at]));
-        live.min_by(|a, b| draw(&buckets[*a]).total_cmp(&draw(&buckets[*b])))
-    }
-
     /// On a copy: what `work` does to the frame is undone for what follows.
     pub(super) fn cloned(&mut self, what: &str, work: impl FnOnce(&mut Self)) {
         self.nested(what, |walk| {
@@ -521,25 +446,8 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// Counts a way that the frame cannot take.
-    fn fail(&mut self, reason: DropReason) {
+    pub(super) fn fail(&mut self, reason: DropReason) {
         self.observer.fails(reason);
         self.out.push(Action::Drop(reason));
     }
 }
-
-/// What the hash of a conversation reads.
-const CONVERSATION: &[Field] = &[
-    Field::EthSrc,
-    Field::EthDst,
-    Field::VlanTci,
-    Field::InnerVlanTci,
-    Field::EthType,
-    Field::NwProto,
-    Field::NwFrag,
-    Field::NwSrc,
-    Field::NwDst,
-    Field::Ipv6Src,
-    Field::Ipv6Dst,
-    Field::TpSrc,
-    Field::TpDst,
-];
