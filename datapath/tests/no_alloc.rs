@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::FramePool;
 use datapath::pipeline::{
@@ -394,4 +395,30 @@ fn learning_allocates_nothing() {
         assert!(pipeline.stations().count() > 10_000);
     });
     assert_eq!(seen.ports[2].tx_packets, 500 * 64);
+}
+
+/// Frames for the controller: more than there are buffers for; then taken by control, and told again.
+#[test]
+fn telling_the_controller_allocates_nothing() {
+    let told = RuleAction::Controller {
+        max_len: 40,
+        reason: Reason::Action,
+        controller: 1,
+        userdata: [1, 2, 3].into(),
+    };
+    let rules = vec![rule(1, vec![told, output(2)])];
+    let frames = (0..300).map(frame).collect();
+    let seen = with_worker(1, frames, pipeline(1, rules, 2), 64, |worker, _, reports| {
+        let mut taken = 0;
+        for n in 0..20 {
+            assert_eq!(allocations(|| turns(worker, 1 + 10 * n, 10)), 0);
+            while let Some(punted) = reports.punted() {
+                assert_eq!((punted.data.len(), &*punted.punt.userdata), (40, &[1, 2, 3][..]));
+                taken += 1;
+            }
+        }
+        assert_eq!(taken, 20 * 256, "all buffers, each time");
+    });
+    assert_eq!(seen.ports[2].tx_packets, 200 * 64, "frames go on");
+    assert_eq!(seen.drops.get(DropReason::PuntFull), 200 * 64 - 20 * 256);
 }

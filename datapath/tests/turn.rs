@@ -356,3 +356,21 @@ fn tags_are_pushed_popped_and_set() {
         assert_eq!(switch.out(2), [wanted]);
     }
 }
+
+#[test]
+fn a_flood_reaches_two_hundred_ports() {
+    const PORTS: u16 = 200;
+    for action in [RuleAction::Flood, RuleAction::All, RuleAction::Normal] {
+        let rules = vec![rule(Match::any(), vec![action.clone()])];
+        let pipeline = pipeline_over(1, rules, PORTS, vec![], Underlay::default(), &[]);
+        let umem = umem();
+        let mut switch = Switch::new(&umem, pipeline, PORTS);
+        let mut frame = guest_frame(b"to all");
+        frame[..6].fill(0xff);
+        switch.put(1, &frame);
+        assert_eq!(switch.drops(), [], "{action:?}");
+        for port in 2..=PORTS {
+            assert_eq!(switch.out(port), [frame.clone()], "{action:?} to {port}");
+        }
+    }
+}

@@ -31,5 +31,9 @@ case.expect("g2", udp_frame(dport=4))
 case.send("g1", ether() / ARP(psrc=ALICE, pdst=BOB))
 case.expect("controller", bytes(ether() / ARP(psrc=ALICE, pdst=BOB))[:14])
 
-case.lookups(hits=0, misses=6)
+# A checksum that was left to the device: behind the controller there is none.
+case.send("g1", unfilled(udp_frame(dport=1)))
+case.expect("controller", udp_frame(dport=1))
+
+case.lookups(hits=1, misses=6)
 case.write()
