@@ -4,7 +4,7 @@
 use benches::{Scenario, frames, switch};
 use criterion::{Criterion, criterion_group, criterion_main};
 use datapath::mem::Frame;
-use datapath::tunnel::{EncapId, Marks, decap};
+use datapath::tunnel::{EncapId, Last, Marks, decap};
 use std::hint::black_box;
 
 fn tunnel(c: &mut Criterion) {
@@ -27,7 +27,8 @@ fn tunnel(c: &mut Criterion) {
         b.iter(|| {
             fresh(&mut frame, black_box(&tunnelled));
             let known = |address| pipeline.is_endpoint(address);
-            black_box(decap(&mut frame, pipeline.tunnels(), known)).expect("a packet of our tunnel");
+            black_box(decap(&mut frame, pipeline.tunnels(), known, &mut Last::default()))
+                .expect("a packet of our tunnel");
         });
     });
 }

@@ -9,7 +9,7 @@ use datapath::flow::{FlowKey, extract};
 use datapath::mem::FramePool;
 use datapath::port::{Memory, Pcap, Port, Slot};
 use datapath::stats::{DropReason, SharedStats};
-use datapath::tunnel::decap;
+use datapath::tunnel::{Last, decap};
 use datapath::worker::{Parts, Role, Worker, channel, reports};
 use std::fs::File;
 use std::io::BufReader;
@@ -67,9 +67,10 @@ pub(super) fn key(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Result<FlowK
         Role::Guest(ofport) => extract(frame.bytes(), ofport, None, &mut key),
         Role::Uplink => {
             let tunnels = plan.pipeline.tunnels();
-            decap(&mut frame, tunnels, |address| plan.pipeline.is_endpoint(address)).and_then(
-                |(tunnel, outer)| extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), &mut key),
-            )
+            decap(&mut frame, tunnels, |address| plan.pipeline.is_endpoint(address), &mut Last::default())
+                .and_then(|(tunnel, outer)| {
+                    extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), &mut key)
+                })
         }
     };
     pool.give(frame);

@@ -9,7 +9,7 @@ use af_xdp::{ChunkSize, Umem, UmemConfig};
 use datapath::flow::{OfPort, Seed};
 use datapath::mem::{Frame, FramePool};
 use datapath::port::PortId;
-use datapath::tunnel::{Counter, Encap, Key, Kind, Marks, Path, Remote, TunnelSpec, TunnelTable, decap};
+use datapath::tunnel::{Counter, Encap, Key, Kind, Last, Marks, Path, Remote, TunnelSpec, TunnelTable, decap};
 use datapath::wire::{MacAddr, ethernet, ethertype, ipv4, ipv6, protocol};
 use libfuzzer_sys::fuzz_target;
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let mut pool = FramePool::new(umem.take_frames());
     let mut frame = pool.take().expect("there are frames");
     assert!(frame.copy_from(&packet));
-    let Ok((tunnel, tunnelled)) = decap(&mut frame, &tunnels, |_| true) else {
+    let Ok((tunnel, tunnelled)) = decap(&mut frame, &tunnels, |_| true, &mut Last::default()) else {
         assert_eq!(frame.bytes(), packet, "a packet that is refused is as it was");
         return;
     };
@@ -49,7 +49,7 @@ fn again(frame: &mut Frame<'_>, spec: &TunnelSpec, tunnels: &TunnelTable, key: u
     let encap = Encap::new(spec, THERE, &path).expect("of one family");
     let marks = Marks { key, policy: 0x1234_4800, tos: 0xb8, ttl: 9, control: spec.control };
     encap.push(frame, marks, 0x1234_5678_9abc).expect("room for the headers");
-    let (_, tunnelled) = decap(frame, tunnels, |_| true).expect("what we send is right");
+    let (_, tunnelled) = decap(frame, tunnels, |_| true, &mut Last::default()).expect("what we send is right");
     assert_eq!((tunnelled.id as u32, tunnelled.tos, tunnelled.ttl), (key, 0xb8, 9));
     frame.bytes().to_vec()
 }

@@ -3,7 +3,10 @@
 //! Whatever comes in by an uplink is a tunnel packet for one of our endpoints, or it is dropped with the reason why not;
 //! the XDP program has left everything else to the kernel before it got here. Every check comes before the first byte is
 //! changed.
+//!
+//! What differs between the versions of IP is the type of the addresses, so the checks are written once and compiled twice.
 
+use super::last::{Asked, Last};
 use super::spec::{Kind, TunnelSpec};
 use super::table::{TunnelId, TunnelTable};
 use super::{ecn, verify};
@@ -13,12 +16,13 @@ use crate::stats::DropReason;
 use crate::wire::checksum::{pseudo_v4, pseudo_v6};
 use crate::wire::{Error, Fragment, ethernet, ethertype, ipv4, ipv6, protocol};
 use crate::wire::{geneve, gre, nvgre, udp, vlan, vxlan};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Network numbers below this are reserved (RFC 7637 section 3.2), so a key below it is no NVGRE key first of all.
 const VSID_MIN: u32 = 0x1000;
 
-/// Cuts the outer headers off `frame`. Returns the tunnel port that takes it and what the headers said.
+/// Cuts the outer headers off `frame`. Returns the tunnel port that takes it and what the headers said. `last` is what was found
+/// for the frames before, of the same tunnels and endpoints.
 ///
 /// # Errors
 /// Why it is dropped; the frame is as it was then.
@@ -27,9 +31,15 @@ pub fn decap(
     frame: &mut Frame<'_>,
     tunnels: &TunnelTable,
     is_endpoint: impl Fn(IpAddr) -> bool,
+    last: &mut Last,
 ) -> Result<(TunnelId, Tunnelled), DropReason> {
     let packet = frame.bytes();
-    let Carried { tunnel, tunnelled, inner } = parse(packet, tunnels, is_endpoint)?;
+    let ethernet = ethernet::View::parse(packet).map_err(|_| DropReason::FrameTooShort)?;
+    let Carried { tunnel, tunnelled, inner } = match ethernet.ethertype() {
+        ethertype::IPV4 => parse(ipv4(ethernet.payload())?, tunnels, is_endpoint, last)?,
+        ethertype::IPV6 => parse_ipv6(ethernet.payload(), tunnels, is_endpoint, last)?,
+        _ => return Err(DropReason::NotTunnel),
+    };
     if inner.len() < ethernet::HEADER_LEN {
         return Err(DropReason::InnerTooShort);
     }
@@ -50,10 +60,10 @@ struct Carried<'a> {
     inner: &'a [u8],
 }
 
-/// What both versions of IP say.
-struct Network<'a> {
-    source: IpAddr,
-    destination: IpAddr,
+/// What both versions of IP say, with addresses of one of them.
+struct Network<'a, A> {
+    source: A,
+    destination: A,
     tos: u8,
     ttl: u8,
     protocol: u8,
@@ -61,22 +71,23 @@ struct Network<'a> {
     payload: &'a [u8],
 }
 
-impl Network<'_> {
+impl<A: Copy + Into<IpAddr>> Network<'_, A> {
+    #[inline]
     fn tunnelled(&self, id: u32) -> Tunnelled {
-        let (remote, local) = (self.source, self.destination);
+        let (remote, local) = (self.source.into(), self.destination.into());
         Tunnelled { remote, local, id: id.into(), tos: self.tos, ttl: self.ttl, flags: 0, policy: 0 }
     }
 }
 
 #[inline]
-fn parse<'a>(
-    packet: &'a [u8],
+fn parse<'a, A: Copy + Into<IpAddr>>(
+    ip: Network<'a, A>,
     tunnels: &TunnelTable,
     is_endpoint: impl Fn(IpAddr) -> bool,
+    last: &mut Last,
 ) -> Result<Carried<'a>, DropReason> {
-    let ethernet = ethernet::View::parse(packet).map_err(|_| DropReason::FrameTooShort)?;
-    let ip = network(ethernet.ethertype(), ethernet.payload())?;
-    if !is_endpoint(ip.destination) {
+    let local = ip.destination.into();
+    if !last.was_for(local) && !is_endpoint(local) {
         return Err(DropReason::NotOurEndpoint);
     }
     // RFC 7348 section 4.3: the destination may silently discard fragments. Ours are counted.
@@ -84,16 +95,31 @@ fn parse<'a>(
         return Err(DropReason::OuterFragment);
     }
     match ip.protocol {
-        protocol::UDP => from_udp(ip, tunnels),
-        protocol::GRE if tunnels.takes_gre() => from_gre(ip, tunnels),
+        protocol::UDP => from_udp(ip, tunnels, last),
+        protocol::GRE if tunnels.takes_gre() => from_gre(ip, tunnels, last),
         _ => Err(DropReason::NotTunnel),
     }
+}
+
+/// Apart, lest the shorter way has to keep room for it.
+#[inline(never)]
+fn parse_ipv6<'a>(
+    bytes: &'a [u8],
+    tunnels: &TunnelTable,
+    is_endpoint: impl Fn(IpAddr) -> bool,
+    last: &mut Last,
+) -> Result<Carried<'a>, DropReason> {
+    parse(ipv6(bytes)?, tunnels, is_endpoint, last)
 }
 
 /// VXLAN has the straight line; what is asked for seldom is apart, and gets what it needs by value, so that nothing has to be in
 /// memory for it.
 #[inline(always)]
-fn from_udp<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
+fn from_udp<'a, A: Copy + Into<IpAddr>>(
+    ip: Network<'a, A>,
+    tunnels: &TunnelTable,
+    last: &mut Last,
+) -> Result<Carried<'a>, DropReason> {
     let udp = udp::View::parse(ip.payload).map_err(|_| DropReason::OuterUdp)?;
     let port = udp.destination_port();
     let kind = tunnels.listens(port).ok_or(DropReason::NotTunnel)?;
@@ -101,7 +127,7 @@ fn from_udp<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, D
         let vxlan = vxlan::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
         let mut carried = Carried {
             tunnelled: ip.tunnelled(vxlan.vni().number()),
-            tunnel: find(ip.source, ip.destination, tunnels, Kind::Vxlan, port, vxlan.vni().number())?,
+            tunnel: find(&ip, tunnels, last, Kind::Vxlan, port, vxlan.vni().number())?,
             inner: vxlan.payload(),
         };
         let spec = tunnels.spec(carried.tunnel);
@@ -113,19 +139,20 @@ fn from_udp<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, D
         }
         Ok(carried)
     } else {
-        from_geneve(ip, udp, tunnels)
+        from_geneve(ip, udp, tunnels, last)
     }
 }
 
 #[inline(never)]
-fn from_geneve<'a>(
-    ip: Network<'a>,
+fn from_geneve<'a, A: Copy + Into<IpAddr>>(
+    ip: Network<'a, A>,
     udp: udp::View<'a>,
     tunnels: &TunnelTable,
+    last: &mut Last,
 ) -> Result<Carried<'a>, DropReason> {
     let geneve = geneve::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
     let key = geneve.vni().number();
-    let tunnel = find_apart(ip.source, ip.destination, tunnels, Kind::Geneve, udp.destination_port(), key)?;
+    let tunnel = find(&ip, tunnels, last, Kind::Geneve, udp.destination_port(), key)?;
     let spec = tunnels.spec(tunnel);
     checksum(&ip, &udp, spec, geneve.payload())?;
     // RFC 8926 section 3.4: "Tunnel endpoints MUST NOT forward the payload" of a control message.
@@ -151,7 +178,11 @@ fn from_geneve<'a>(
 /// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a
 /// network of NVGRE is looked up as that first, and any other as that of GRE.
 #[inline(never)]
-fn from_gre<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, DropReason> {
+fn from_gre<'a, A: Copy + Into<IpAddr>>(
+    ip: Network<'a, A>,
+    tunnels: &TunnelTable,
+    last: &mut Last,
+) -> Result<Carried<'a>, DropReason> {
     let gre = gre::View::parse(ip.payload).map_err(|_| DropReason::TunnelHeader)?;
     if gre.protocol() != gre::ETHERNET {
         return Err(DropReason::TunnelPayload);
@@ -160,15 +191,14 @@ fn from_gre<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, D
         return Err(DropReason::GreChecksum);
     }
     let key = gre.key().unwrap_or(0);
-    let as_gre =
-        || find_apart(ip.source, ip.destination, tunnels, Kind::Gre, 0, key).map(|tunnel| (tunnel, key));
-    let as_nvgre = || {
+    let as_gre = |last: &mut Last| find(&ip, tunnels, last, Kind::Gre, 0, key).map(|tunnel| (tunnel, key));
+    let as_nvgre = |last: &mut Last| {
         let vsid = nvgre::View::of(&gre).map_err(|_| DropReason::UnknownTunnel)?.vsid().number();
-        find_apart(ip.source, ip.destination, tunnels, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
+        find(&ip, tunnels, last, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
     };
     let (tunnel, id) = match key >> 8 {
-        VSID_MIN.. => as_nvgre().or_else(|_| as_gre())?,
-        _ => as_gre().or_else(|_| as_nvgre())?,
+        VSID_MIN.. => as_nvgre(last).or_else(|_| as_gre(last))?,
+        _ => as_gre(last).or_else(|_| as_nvgre(last))?,
     };
     let inner = gre.payload();
     // RFC 7637 section 3.2: "A decapsulating NVE MUST drop the frame if the inner Ethernet frame contains an 802.1Q tag."
@@ -181,47 +211,46 @@ fn from_gre<'a>(ip: Network<'a>, tunnels: &TunnelTable) -> Result<Carried<'a>, D
 
 /// The port that takes the packet, if it takes packets from there.
 #[inline(always)]
-fn find(
-    remote: IpAddr,
-    local: IpAddr,
+fn find<A: Copy + Into<IpAddr>>(
+    ip: &Network<'_, A>,
     tunnels: &TunnelTable,
+    last: &mut Last,
     kind: Kind,
     port: u16,
     key: u32,
 ) -> Result<TunnelId, DropReason> {
-    let tunnel = tunnels.find(kind, port, local, remote, key.into()).ok_or(DropReason::UnknownTunnel)?;
+    let asked = Asked { kind, port, local: ip.destination.into(), remote: ip.source.into(), key };
+    match last.answer(&asked) {
+        Some(tunnel) => Ok(tunnel),
+        None => look_up(asked, tunnels, last),
+    }
+}
+
+#[inline(never)]
+fn look_up(asked: Asked, tunnels: &TunnelTable, last: &mut Last) -> Result<TunnelId, DropReason> {
+    let Asked { kind, port, local, remote, key } = asked;
+    let found = tunnels.find(kind, port, local, remote, key.into());
+    let tunnel = found.ok_or(DropReason::UnknownTunnel)?;
     if tunnels.spec(tunnel).strict && !tunnels.is_peer(remote) {
         return Err(DropReason::UnknownPeer);
     }
+    last.remember(asked, tunnel);
     Ok(tunnel)
-}
-
-/// The same, for all but the straight line.
-#[inline(never)]
-fn find_apart(
-    remote: IpAddr,
-    local: IpAddr,
-    tunnels: &TunnelTable,
-    kind: Kind,
-    port: u16,
-    key: u32,
-) -> Result<TunnelId, DropReason> {
-    find(remote, local, tunnels, kind, port, key)
 }
 
 /// RFC 7348 section 5 and RFC 8926 section 3.3: a checksum of zero must be accepted over IPv4, and one that is there may or
 /// must be verified. RFC 8200 section 8.1: over IPv6 zero is an error, unless the tunnel was told (RFC 6935 section 5).
 #[inline(always)]
-fn checksum(
-    ip: &Network<'_>,
+fn checksum<A: Copy + Into<IpAddr>>(
+    ip: &Network<'_, A>,
     udp: &udp::View<'_>,
     spec: &TunnelSpec,
     inner: &[u8],
 ) -> Result<(), DropReason> {
     match udp.checksum() {
-        0 if ip.source.is_ipv4() || spec.zero_checksum_rx => Ok(()),
+        0 if ip.source.into().is_ipv4() || spec.zero_checksum_rx => Ok(()),
         0 => Err(DropReason::NoUdpChecksum),
-        _ if is_right(ip.source, ip.destination, *udp, inner) => Ok(()),
+        _ if is_right(ip.source.into(), ip.destination.into(), *udp, inner) => Ok(()),
         _ => Err(DropReason::OuterUdpChecksum),
     }
 }
@@ -241,38 +270,34 @@ fn is_right(source: IpAddr, destination: IpAddr, udp: udp::View<'_>, inner: &[u8
 }
 
 #[inline]
-fn network(ether_type: u16, bytes: &[u8]) -> Result<Network<'_>, DropReason> {
-    match ether_type {
-        ethertype::IPV4 => {
-            let ip = ipv4::View::parse(bytes).map_err(|_| DropReason::OuterHeader)?;
-            if !ip.checksum_ok() {
-                return Err(DropReason::OuterChecksum);
-            }
-            Ok(Network {
-                source: ip.source().into(),
-                destination: ip.destination().into(),
-                tos: ip.tos(),
-                ttl: ip.ttl(),
-                protocol: ip.protocol(),
-                fragment: ip.fragment(),
-                payload: ip.payload(),
-            })
-        }
-        ethertype::IPV6 => {
-            let ip = ipv6::View::parse(bytes).map_err(|error| match error {
-                Error::TooManyHeaders(_) => DropReason::NotTunnel,
-                _ => DropReason::OuterHeader,
-            })?;
-            Ok(Network {
-                source: ip.source().into(),
-                destination: ip.destination().into(),
-                tos: ip.traffic_class(),
-                ttl: ip.hop_limit(),
-                protocol: ip.protocol(),
-                fragment: ip.fragment(),
-                payload: ip.payload(),
-            })
-        }
-        _ => Err(DropReason::NotTunnel),
+fn ipv4(bytes: &[u8]) -> Result<Network<'_, Ipv4Addr>, DropReason> {
+    let ip = ipv4::View::parse(bytes).map_err(|_| DropReason::OuterHeader)?;
+    if !ip.checksum_ok() {
+        return Err(DropReason::OuterChecksum);
     }
+    Ok(Network {
+        source: ip.source(),
+        destination: ip.destination(),
+        tos: ip.tos(),
+        ttl: ip.ttl(),
+        protocol: ip.protocol(),
+        fragment: ip.fragment(),
+        payload: ip.payload(),
+    })
+}
+
+fn ipv6(bytes: &[u8]) -> Result<Network<'_, Ipv6Addr>, DropReason> {
+    let ip = ipv6::View::parse(bytes).map_err(|error| match error {
+        Error::TooManyHeaders(_) => DropReason::NotTunnel,
+        _ => DropReason::OuterHeader,
+    })?;
+    Ok(Network {
+        source: ip.source(),
+        destination: ip.destination(),
+        tos: ip.traffic_class(),
+        ttl: ip.hop_limit(),
+        protocol: ip.protocol(),
+        fragment: ip.fragment(),
+        payload: ip.payload(),
+    })
 }

@@ -8,7 +8,7 @@ use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{LEARNINGS_MAX, PUNTS_MAX, Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::{decap, mss};
+use crate::tunnel::{Last, decap, mss};
 
 /// A batch on its way through the stages: parallel columns, the same index for the same frame.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl<'u> Worker<'u> {
     /// Frames -> keys. Outer headers are checked and cut off; frames that have no key die here.
     pub(super) fn classify(&mut self, in_port: PortId) {
         let mut arrived = std::mem::take(&mut self.batch.arrived);
+        let mut last = Last::default();
         arrived.iter().take(AHEAD).for_each(prefetch_headers);
         let mut rest = arrived.drain(..);
         while let Some(mut frame) = rest.next() {
@@ -76,7 +77,7 @@ impl<'u> Worker<'u> {
                 prefetch_headers(later);
             }
             let at = self.batch.frames.len();
-            match self.key_of(&mut frame, in_port, at) {
+            match self.key_of(&mut frame, in_port, &mut last, at) {
                 Ok(()) => self.batch.frames.push(Some(frame)),
                 Err(reason) => self.executor(in_port).drop(frame, reason),
             }
@@ -86,7 +87,13 @@ impl<'u> Worker<'u> {
     }
 
     #[inline]
-    fn key_of(&mut self, frame: &mut Frame<'u>, in_port: PortId, at: usize) -> Result<(), DropReason> {
+    fn key_of(
+        &mut self,
+        frame: &mut Frame<'u>,
+        in_port: PortId,
+        last: &mut Last,
+        at: usize,
+    ) -> Result<(), DropReason> {
         let key = &mut self.batch.keys[at];
         let mut mss = None;
         let unfilled = match self.roles[usize::from(in_port.0)] {
@@ -94,7 +101,7 @@ impl<'u> Worker<'u> {
             Role::Uplink => {
                 let pipeline = &*self.pipeline;
                 let tunnels = pipeline.tunnels();
-                let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address))?;
+                let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
                 let spec = tunnels.spec(tunnel);
                 mss = spec.mss.map(|mss| (mss, tunnel));
                 extract(frame.bytes(), spec.ofport, Some(&outer), key)?
@@ -121,7 +128,7 @@ impl<'u> Worker<'u> {
         if !self.programs.fits_a_batch() || !self.report.fits(BATCH * LEARNINGS_MAX, BATCH * PUNTS_MAX) {
             self.forget();
         }
-        let n = self.batch.frames.len();
+        let n = self.batch.frames.len().min(BATCH);
         let Batch { keys, lengths, hashes, flows, programs, doubts, .. } = &mut self.batch;
         for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
             *hash = KeyHash::of(key, &self.seed);
