@@ -27,18 +27,28 @@ impl fmt::Display for OfPort {
 }
 
 /// What a frame is: the values of all fields; absent fields are zero.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub struct FlowKey {
     words: [u64; WORDS],
+    /// Whether words beyond the first line were written since the key began. If not, they are zero, and nobody has to look.
+    written: bool,
 }
+
+impl PartialEq for FlowKey {
+    fn eq(&self, other: &FlowKey) -> bool {
+        self.words == other.words
+    }
+}
+
+impl Eq for FlowKey {}
 
 /// Which bits of a key matter. The same shape as a key.
 pub type FlowMask = FlowKey;
 
 impl Default for FlowKey {
     fn default() -> Self {
-        FlowKey { words: [0; WORDS] }
+        FlowKey { words: [0; WORDS], written: false }
     }
 }
 
@@ -52,6 +62,7 @@ impl FlowKey {
     /// All words, to write.
     #[inline]
     pub fn words_mut(&mut self) -> &mut [u64; WORDS] {
+        self.written = true;
         &mut self.words
     }
 
@@ -70,10 +81,7 @@ impl FlowKey {
     /// Whether the key uses words beyond the first cache line.
     #[inline]
     pub fn is_long(&self) -> bool {
-        // Four sums side by side: a line at a time in vector registers.
-        let (fours, last) = self.rest().as_chunks::<4>();
-        let all = fours.iter().fold([0; 4], |all, four| std::array::from_fn(|i| all[i] | four[i]));
-        all.iter().chain(last).fold(0, |all, word| all | word) != 0
+        self.written && self.rest().iter().any(|word| *word != 0)
     }
 
     /// The value of a field, right-aligned.
@@ -91,6 +99,7 @@ impl FlowKey {
     #[inline]
     pub fn set(&mut self, field: Field, value: u128) {
         let Slot { word, shift, bits } = field.slot();
+        self.written |= usize::from(word) >= SHORT_WORDS;
         if bits == 128 {
             self.words[word as usize] = (value >> 64) as u64;
             self.words[word as usize + 1] = value as u64;
@@ -110,7 +119,7 @@ impl FlowKey {
 
     /// Keeps only the bits that `mask` names.
     pub fn masked(&self, mask: &FlowMask) -> FlowKey {
-        FlowKey { words: std::array::from_fn(|i| self.words[i] & mask.words[i]) }
+        FlowKey { words: std::array::from_fn(|i| self.words[i] & mask.words[i]), written: self.written }
     }
 
     /// Adds all bits of `other`: the mask of whoever looks at both.
@@ -118,6 +127,7 @@ impl FlowKey {
         for (word, more) in self.words.iter_mut().zip(&other.words) {
             *word |= more;
         }
+        self.written |= other.written;
     }
 }
 
@@ -146,8 +156,10 @@ impl FlowKey {
     #[inline]
     pub(super) fn begin(&mut self, short: &Short) {
         self.words[..SHORT_WORDS].copy_from_slice(&short.0);
-        // Those behind the words of a frame are zero in every key that is read out of one.
-        self.words[SHORT_WORDS..PACKET_WORDS].fill(0);
+        if self.written {
+            self.words[SHORT_WORDS..].fill(0);
+            self.written = false;
+        }
     }
 }
 
