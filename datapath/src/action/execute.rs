@@ -12,7 +12,8 @@ use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Slot};
 use crate::stats::{DropReason, Drops};
-use crate::tunnel::mss;
+use crate::tunnel::{Encap, Marks, mss};
+use std::slice::from_ref;
 
 /// What a run needs to be executed.
 #[derive(Debug)]
@@ -55,30 +56,14 @@ impl<'u> Executor<'_, 'u> {
             let last = i + 1 == actions.len();
             match *action {
                 Action::Output(port) => {
-                    for place in run.iter_mut() {
-                        if let Some(frame) = self.take(place, last) {
-                            self.send(frame, port);
-                        }
-                    }
+                    self.on_way(run, keys, last, |executor, run, _| executor.output(run, port));
                 }
                 Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
-                    let mss = encap.mss();
-                    for (place, key) in run.iter_mut().zip(keys) {
-                        let Some(mut frame) = self.take(place, last) else { continue };
-                        if let Some(mss) = mss
-                            && mss::is_syn(key)
-                        {
-                            self.too_long.clamp(&mut frame, mss, encap.frame_max());
-                        }
-                        match encap.push(&mut frame, marks, entropy(key, self.seed)) {
-                            Ok(()) => {
-                                self.send(frame, encap.uplink());
-                            }
-                            Err(DropReason::ExceedsMtu) => self.too_long(frame, key, encap, marks, means),
-                            Err(reason) => self.drop(frame, reason),
-                        }
-                    }
+                    self.on_way(run, keys, last, |executor, run, keys| {
+                        executor.encap(run, keys, encap, marks, means);
+                        executor.output(run, encap.uplink());
+                    });
                 }
                 Action::Edit(bits) => run.iter_mut().flatten().for_each(|frame| edit::edit(frame, &bits)),
                 Action::PushVlan { tpid, tci } => {
@@ -115,6 +100,62 @@ impl<'u> Executor<'_, 'u> {
         }
         for frame in run.iter_mut().filter_map(Option::take) {
             self.pool.give(frame);
+        }
+    }
+
+    /// Does the same to the frames themselves on their last way, and to a copy of each on those before.
+    #[inline]
+    fn on_way(
+        &mut self,
+        run: &mut [Option<Frame<'u>>],
+        keys: &[FlowKey],
+        last: bool,
+        way: impl Fn(&mut Self, &mut [Option<Frame<'u>>], &[FlowKey]),
+    ) {
+        if last {
+            return way(self, run, keys);
+        }
+        for (place, key) in run.iter_mut().zip(keys) {
+            let copy = self.take(place, last);
+            way(self, &mut [copy], from_ref(key));
+        }
+    }
+
+    /// Puts the headers in front of every frame. Those that cannot have them come to an end here.
+    #[inline(never)]
+    fn encap(
+        &mut self,
+        run: &mut [Option<Frame<'u>>],
+        keys: &[FlowKey],
+        encap: &Encap,
+        marks: Marks,
+        means: &impl Means,
+    ) {
+        let mss = encap.mss();
+        for (i, key) in keys.iter().enumerate() {
+            let Some(frame) = &mut run[i] else { continue };
+            if let Some(mss) = mss
+                && mss::is_syn(key)
+            {
+                self.too_long.clamp(frame, mss, encap.frame_max());
+            }
+            let Err(reason) = encap.push(frame, marks, entropy(key, self.seed)) else { continue };
+            let Some(frame) = run[i].take() else { continue };
+            if reason == DropReason::ExceedsMtu {
+                // It may go on in pieces, behind those before it.
+                self.output(&mut run[..i], encap.uplink());
+                self.too_long(frame, key, encap, marks, means);
+            } else {
+                self.drop(frame, reason);
+            }
+        }
+    }
+
+    /// Sends every frame.
+    #[inline(never)]
+    fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
+        for frame in run.iter_mut().filter_map(Option::take) {
+            self.send(frame, port);
         }
     }
 

@@ -15,6 +15,8 @@ use crate::tunnel::{Last, decap, mss};
 pub(super) struct Batch<'u> {
     /// As they came in.
     pub(super) arrived: Vec<Frame<'u>>,
+    /// Those of them that have no key, in order, and why.
+    dead: Vec<(usize, DropReason)>,
     /// Those that have a key.
     pub(super) frames: Vec<Option<Frame<'u>>>,
     pub(super) keys: Box<[FlowKey; BATCH]>,
@@ -41,6 +43,7 @@ impl Batch<'_> {
     pub(super) fn new() -> Self {
         Batch {
             arrived: Vec::with_capacity(BATCH),
+            dead: Vec::with_capacity(BATCH),
             frames: Vec::with_capacity(BATCH),
             keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
             lengths: [0; BATCH],
@@ -71,18 +74,20 @@ impl<'u> Worker<'u> {
         let mut arrived = std::mem::take(&mut self.batch.arrived);
         let mut last = Last::default();
         arrived.iter().take(AHEAD).for_each(prefetch_headers);
-        let mut rest = arrived.drain(..);
-        while let Some(mut frame) = rest.next() {
-            if let Some(later) = rest.as_slice().get(AHEAD - 1) {
+        let mut at = 0;
+        for i in 0..arrived.len() {
+            if let Some(later) = arrived.get(i + AHEAD) {
                 prefetch_headers(later);
             }
-            let at = self.batch.frames.len();
-            match self.key_of(&mut frame, in_port, &mut last, at) {
-                Ok(()) => self.batch.frames.push(Some(frame)),
-                Err(reason) => self.executor(in_port).drop(frame, reason),
+            match self.key_of(&mut arrived[i], in_port, &mut last, at) {
+                Ok(()) => at += 1,
+                Err(reason) => self.batch.dead.push((i, reason)),
             }
         }
-        drop(rest);
+        while let Some((i, reason)) = self.batch.dead.pop() {
+            self.executor(in_port).drop(arrived.remove(i), reason);
+        }
+        self.batch.frames.extend(arrived.drain(..).map(Some));
         self.batch.arrived = arrived;
     }
 
