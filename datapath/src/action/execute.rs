@@ -98,8 +98,9 @@ impl<'u> Executor<'_, 'u> {
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
-        for frame in run.iter_mut().filter_map(Option::take) {
-            self.pool.give(frame);
+        // Whichever way comes last took the frames themselves.
+        if !matches!(actions.last(), Some(Action::Output(_) | Action::Encap { .. })) {
+            run.iter_mut().filter_map(Option::take).for_each(|frame| self.pool.give(frame));
         }
     }
 
@@ -132,7 +133,7 @@ impl<'u> Executor<'_, 'u> {
         means: &impl Means,
     ) {
         let mss = encap.mss();
-        for (i, key) in keys.iter().enumerate() {
+        for (i, key) in keys.iter().enumerate().take(run.len()) {
             let Some(frame) = &mut run[i] else { continue };
             if let Some(mss) = mss
                 && mss::is_syn(key)
@@ -155,7 +156,9 @@ impl<'u> Executor<'_, 'u> {
     #[inline(never)]
     fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
         for frame in run.iter_mut().filter_map(Option::take) {
-            self.send(frame, port);
+            if let Err(reason) = self.slots[usize::from(port.0)].tx(frame, self.pool) {
+                self.count(reason);
+            }
         }
     }
 

@@ -60,7 +60,7 @@ impl Unfilled {
 }
 
 /// Writes the key of the frame into `key`.
-#[inline]
+#[inline(always)]
 pub fn extract(
     frame: &[u8],
     in_port: OfPort,
@@ -178,7 +178,7 @@ fn fragment_bits(fragment: Fragment) -> u8 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn from_ipv4(network: &[u8], start: usize, short: &mut Short) -> Option<Unfilled> {
     let ip = ipv4::View::parse(network).ok()?;
     short.give(Field::NwSrc, ip.source().to_bits());
@@ -282,7 +282,7 @@ impl Transport {
 
 /// Whether the checksum field holds only the sum of the pseudo-header. A UDP field of zero says that there is no checksum,
 /// and a datagram shorter than its packet was made by no stack that leaves the rest to us.
-#[inline]
+#[inline(always)]
 fn is_unfilled(transport: &[u8], field: usize, pseudo: impl Fn(usize) -> wire::checksum::Sum) -> bool {
     let word = |at: usize| transport.get(at..at + 2).map_or(0, |word| u16::from_be_bytes([word[0], word[1]]));
     let whole = field != udp::at::CHECKSUM || usize::from(word(udp::at::LENGTH)) == transport.len();

@@ -30,7 +30,7 @@ macro_rules! fields {
             pub const ALL: &[Field] = &[$(Field::$name,)+];
 
             /// Where the field lies in a key.
-            #[inline]
+            #[inline(always)]
             pub const fn slot(self) -> Slot {
                 match self { $(Field::$name => Slot { word: $word, shift: $shift, bits: $bits },)+ }
             }

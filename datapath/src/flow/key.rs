@@ -137,7 +137,7 @@ pub(super) struct Short([u64; SHORT_WORDS]);
 
 impl Short {
     /// Gives a field its value, which must not be wider than the field.
-    #[inline]
+    #[inline(always)]
     pub(super) fn give(&mut self, field: Field, value: impl Into<u64>) {
         let (Slot { word, shift, bits }, value) = (field.slot(), value.into());
         debug_assert!(bits == 64 || value >> bits == 0, "{field:?} has {bits} bits");

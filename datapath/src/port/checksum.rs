@@ -8,7 +8,13 @@ use crate::wire::udp;
 /// the transport header and payload, field included, is the whole.
 #[inline]
 pub fn finish_checksum(frame: &mut Frame<'_>) {
-    let Some((start, field)) = frame.checksum_request() else { return };
+    if let Some((start, field)) = frame.checksum_request() {
+        finish(frame, start, field);
+    }
+}
+
+#[inline(never)]
+fn finish(frame: &mut Frame<'_>, start: usize, field: usize) {
     frame.clear_checksum_request();
     let transport = &mut frame.bytes_mut()[start..];
     let sum = Sum::of(transport);

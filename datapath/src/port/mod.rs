@@ -79,7 +79,7 @@ impl<'u> Port<'u> {
     }
 
     /// Queues a frame to be sent, or takes a copy of it; either way the frame is gone.
-    #[inline]
+    #[inline(always)]
     pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
         match self {
             Port::Xsk(port) => port.tx(frame, pool),
@@ -110,6 +110,7 @@ impl<'u> Port<'u> {
 }
 
 /// For ports that copy: hands the frame over with its checksum filled in, then frees it.
+#[inline]
 fn consume<'u>(
     mut frame: Frame<'u>,
     pool: &mut FramePool<'u>,
@@ -147,7 +148,7 @@ impl<'u> Slot<'u> {
     }
 
     /// [`Port::tx`], counted.
-    #[inline]
+    #[inline(always)]
     pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
         let bytes = frame.len() as u64;
         self.port.tx(frame, pool)?;

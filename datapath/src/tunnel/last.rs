@@ -25,15 +25,18 @@ pub struct Last(Option<(Asked, TunnelId)>);
 
 impl Last {
     /// Whether the last packet was for this address, which then is an endpoint of ours.
-    #[inline]
+    #[inline(always)]
     pub(super) fn was_for(&self, local: IpAddr) -> bool {
-        self.0.is_some_and(|(asked, _)| asked.local == local)
+        matches!(&self.0, Some((last, _)) if last.local == local)
     }
 
     /// The port that took the last packet, if this one asks the same.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answer(&self, asked: &Asked) -> Option<TunnelId> {
-        self.0.filter(|(last, _)| last == asked).map(|(_, tunnel)| tunnel)
+        match &self.0 {
+            Some((last, tunnel)) if last == asked => Some(*tunnel),
+            _ => None,
+        }
     }
 
     /// From now on this was the last one.
