@@ -33,34 +33,63 @@ pub fn decap(
     is_endpoint: impl Fn(IpAddr) -> bool,
     last: &mut Last,
 ) -> Result<(TunnelId, Tunnelled), DropReason> {
+    let ethernet = ethernet::View::parse(frame.bytes()).map_err(|_| DropReason::FrameTooShort)?;
+    match ethernet.ethertype() {
+        ethertype::IPV4 => decap_ip(frame, ipv4, tunnels, is_endpoint, last),
+        ethertype::IPV6 => decap_ipv6(frame, tunnels, is_endpoint, last),
+        _ => Err(DropReason::NotTunnel),
+    }
+}
+
+/// Apart, lest the shorter way has to keep room for it.
+#[inline(never)]
+fn decap_ipv6(
+    frame: &mut Frame<'_>,
+    tunnels: &TunnelTable,
+    is_endpoint: impl Fn(IpAddr) -> bool,
+    last: &mut Last,
+) -> Result<(TunnelId, Tunnelled), DropReason> {
+    decap_ip(frame, ipv6, tunnels, is_endpoint, last)
+}
+
+/// `network` reads what is behind the Ethernet header.
+#[inline(always)]
+fn decap_ip<A: Copy + Into<IpAddr>>(
+    frame: &mut Frame<'_>,
+    network: impl FnOnce(&[u8]) -> Result<Network<'_, A>, DropReason>,
+    tunnels: &TunnelTable,
+    is_endpoint: impl Fn(IpAddr) -> bool,
+    last: &mut Last,
+) -> Result<(TunnelId, Tunnelled), DropReason> {
     let packet = frame.bytes();
-    let ethernet = ethernet::View::parse(packet).map_err(|_| DropReason::FrameTooShort)?;
-    let Carried { tunnel, tunnelled, inner } = match ethernet.ethertype() {
-        ethertype::IPV4 => parse(ipv4(ethernet.payload())?, tunnels, is_endpoint, last)?,
-        ethertype::IPV6 => parse_ipv6(ethernet.payload(), tunnels, is_endpoint, last)?,
-        _ => return Err(DropReason::NotTunnel),
-    };
+    let ip = network(&packet[ethernet::HEADER_LEN..])?;
+    let Carried { tunnel, key, flags, policy, inner } = parse(ip, tunnels, is_endpoint, last)?;
     if inner.len() < ethernet::HEADER_LEN {
         return Err(DropReason::InnerTooShort);
     }
     let (start, len) = (inner.as_ptr().addr() - packet.as_ptr().addr(), inner.len());
+    let Network { tos, ttl, .. } = ip;
+    let (remote, local) = (ip.source.into(), ip.destination.into());
     // Marks that leave the inner header as it is, whatever that says, have this bit unset (RFC 6040 section 4.2).
-    if tunnelled.tos & ecn::ECT_1 != 0 {
-        ecn::decapsulate(&mut frame.bytes_mut()[start..start + len], tunnelled.tos)?;
+    if tos & ecn::ECT_1 != 0 {
+        ecn::decapsulate(&mut frame.bytes_mut()[start..start + len], tos)?;
     }
     frame.truncate(start + len);
     frame.pull(start).ok_or(DropReason::InnerTooShort)?;
-    Ok((tunnel, tunnelled))
+    Ok((tunnel, Tunnelled { remote, local, id: key.into(), tos, ttl, flags, policy }))
 }
 
 /// What a tunnel packet carries, and to which port.
 struct Carried<'a> {
     tunnel: TunnelId,
-    tunnelled: Tunnelled,
+    key: u32,
+    flags: u16,
+    policy: u32,
     inner: &'a [u8],
 }
 
 /// What both versions of IP say, with addresses of one of them.
+#[derive(Clone, Copy)]
 struct Network<'a, A> {
     source: A,
     destination: A,
@@ -71,15 +100,7 @@ struct Network<'a, A> {
     payload: &'a [u8],
 }
 
-impl<A: Copy + Into<IpAddr>> Network<'_, A> {
-    #[inline]
-    fn tunnelled(&self, id: u32) -> Tunnelled {
-        let (remote, local) = (self.source.into(), self.destination.into());
-        Tunnelled { remote, local, id: id.into(), tos: self.tos, ttl: self.ttl, flags: 0, policy: 0 }
-    }
-}
-
-#[inline]
+#[inline(always)]
 fn parse<'a, A: Copy + Into<IpAddr>>(
     ip: Network<'a, A>,
     tunnels: &TunnelTable,
@@ -101,17 +122,6 @@ fn parse<'a, A: Copy + Into<IpAddr>>(
     }
 }
 
-/// Apart, lest the shorter way has to keep room for it.
-#[inline(never)]
-fn parse_ipv6<'a>(
-    bytes: &'a [u8],
-    tunnels: &TunnelTable,
-    is_endpoint: impl Fn(IpAddr) -> bool,
-    last: &mut Last,
-) -> Result<Carried<'a>, DropReason> {
-    parse(ipv6(bytes)?, tunnels, is_endpoint, last)
-}
-
 /// VXLAN has the straight line; what is asked for seldom is apart, and gets what it needs by value, so that nothing has to be in
 /// memory for it.
 #[inline(always)]
@@ -125,19 +135,15 @@ fn from_udp<'a, A: Copy + Into<IpAddr>>(
     let kind = tunnels.listens(port).ok_or(DropReason::NotTunnel)?;
     if kind == Kind::Vxlan {
         let vxlan = vxlan::View::parse(udp.payload()).map_err(|_| DropReason::TunnelHeader)?;
-        let mut carried = Carried {
-            tunnelled: ip.tunnelled(vxlan.vni().number()),
-            tunnel: find(&ip, tunnels, last, Kind::Vxlan, port, vxlan.vni().number())?,
-            inner: vxlan.payload(),
+        let (key, inner) = (vxlan.vni().number(), vxlan.payload());
+        let tunnel = find(&ip, tunnels, last, Kind::Vxlan, port, key)?;
+        let spec = tunnels.spec(tunnel);
+        checksum(&ip, &udp, spec, inner)?;
+        let policy = match vxlan.policy() {
+            Some(policy) if spec.group_policy => Tunnelled::policy_of(policy.id, policy.flags),
+            _ => 0,
         };
-        let spec = tunnels.spec(carried.tunnel);
-        checksum(&ip, &udp, spec, carried.inner)?;
-        if spec.group_policy
-            && let Some(policy) = vxlan.policy()
-        {
-            carried.tunnelled.policy = Tunnelled::policy_of(policy.id, policy.flags);
-        }
-        Ok(carried)
+        Ok(Carried { tunnel, key, flags: 0, policy, inner })
     } else {
         from_geneve(ip, udp, tunnels, last)
     }
@@ -171,8 +177,7 @@ fn from_geneve<'a, A: Copy + Into<IpAddr>>(
     if geneve.protocol() != geneve::ETHERNET {
         return Err(DropReason::TunnelPayload);
     }
-    let tunnelled = Tunnelled { flags: geneve.is_control().into(), ..ip.tunnelled(key) };
-    Ok(Carried { tunnel, tunnelled, inner: geneve.payload() })
+    Ok(Carried { tunnel, key, flags: geneve.is_control().into(), policy: 0, inner: geneve.payload() })
 }
 
 /// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a
@@ -196,7 +201,7 @@ fn from_gre<'a, A: Copy + Into<IpAddr>>(
         let vsid = nvgre::View::of(&gre).map_err(|_| DropReason::UnknownTunnel)?.vsid().number();
         find(&ip, tunnels, last, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
     };
-    let (tunnel, id) = match key >> 8 {
+    let (tunnel, key) = match key >> 8 {
         VSID_MIN.. => as_nvgre(last).or_else(|_| as_gre(last))?,
         _ => as_gre(last).or_else(|_| as_nvgre(last))?,
     };
@@ -206,7 +211,7 @@ fn from_gre<'a, A: Copy + Into<IpAddr>>(
     if tunnels.spec(tunnel).kind == Kind::Nvgre && tagged() {
         return Err(DropReason::InnerTag);
     }
-    Ok(Carried { tunnel, tunnelled: ip.tunnelled(id), inner })
+    Ok(Carried { tunnel, key, flags: 0, policy: 0, inner })
 }
 
 /// The port that takes the packet, if it takes packets from there.
@@ -269,7 +274,7 @@ fn is_right(source: IpAddr, destination: IpAddr, udp: udp::View<'_>, inner: &[u8
     verify::udp_is_right(&udp, pseudo, inner)
 }
 
-#[inline]
+#[inline(always)]
 fn ipv4(bytes: &[u8]) -> Result<Network<'_, Ipv4Addr>, DropReason> {
     let ip = ipv4::View::parse(bytes).map_err(|_| DropReason::OuterHeader)?;
     if !ip.checksum_ok() {

@@ -9,7 +9,7 @@ use super::table::TunnelId;
 use std::net::IpAddr;
 
 /// What a packet asks the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) kind: Kind,
     /// Of UDP; zero where there is none.
@@ -17,6 +17,18 @@ pub(super) struct Asked {
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
     pub(super) key: u32,
+}
+
+impl Asked {
+    #[inline(always)]
+    fn is(&self, other: &Asked) -> bool {
+        let Asked { kind, port, local, remote, key } = other;
+        self.key == *key
+            && self.port == *port
+            && self.kind == *kind
+            && self.remote == *remote
+            && self.local == *local
+    }
 }
 
 /// The last packet that a tunnel port took.
@@ -34,7 +46,7 @@ impl Last {
     #[inline(always)]
     pub(super) fn answer(&self, asked: &Asked) -> Option<TunnelId> {
         match &self.0 {
-            Some((last, tunnel)) if last == asked => Some(*tunnel),
+            Some((last, tunnel)) if last.is(asked) => Some(*tunnel),
             _ => None,
         }
     }
@@ -42,5 +54,30 @@ impl Last {
     /// From now on this was the last one.
     pub(super) fn remember(&mut self, asked: Asked, tunnel: TunnelId) {
         self.0 = Some((asked, tunnel));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_for_the_same_question_only() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (local, remote) = (ip("192.0.2.1"), ip("192.0.2.2"));
+        let asked = Asked { kind: Kind::Vxlan, port: 4789, local, remote, key: 7 };
+        let mut last = Last::default();
+        assert_eq!((last.answer(&asked), last.was_for(local)), (None, false));
+        last.remember(asked, TunnelId(3));
+        assert_eq!((last.answer(&asked), last.was_for(local)), (Some(TunnelId(3)), true));
+        assert!(!last.was_for(ip("::ffff:192.0.2.1")));
+        let others = [
+            Asked { kind: Kind::Geneve, ..asked },
+            Asked { port: 4790, ..asked },
+            Asked { local: remote, ..asked },
+            Asked { remote: ip("::ffff:192.0.2.2"), ..asked },
+            Asked { key: 8, ..asked },
+        ];
+        assert!(others.iter().all(|other| last.answer(other).is_none()));
     }
 }
