@@ -218,7 +218,10 @@ fn refusals_of_rules_are_counted() {
         (vec![rule(from_port(1), vec![])], DropReason::RuleDrop),
         (vec![rule(from_port(1), vec![output(1)])], DropReason::OutputToInput),
         (vec![rule(from_port(1), vec![output(77)])], DropReason::NoSuchPort),
-        (vec![rule(from_port(1), vec![output(2); 65])], DropReason::TooManyActions),
+        (
+            vec![rule(from_port(1), vec![output(2); datapath::pipeline::ACTIONS_MAX + 1])],
+            DropReason::TooManyActions,
+        ),
     ];
     for (rules, reason) in cases {
         let umem = umem();
