@@ -139,9 +139,9 @@ fn from_udp<'a, A: Copy + Into<IpAddr>>(
         let tunnel = find(&ip, tunnels, last, Kind::Vxlan, port, key)?;
         let spec = tunnels.spec(tunnel);
         checksum(&ip, &udp, spec, inner)?;
-        let policy = match vxlan.policy() {
-            Some(policy) if spec.group_policy => Tunnelled::policy_of(policy.id, policy.flags),
-            _ => 0,
+        let policy = match spec.group_policy.then(|| vxlan.policy()).flatten() {
+            Some(policy) => Tunnelled::policy_of(policy.id, policy.flags),
+            None => 0,
         };
         Ok(Carried { tunnel, key, flags: 0, policy, inner })
     } else {
