@@ -140,7 +140,7 @@ impl Ovs {
     /// Frames and bytes that each flow has counted, by cookie.
     pub(crate) fn flow_counts(&self) -> BTreeMap<u64, (u64, u64)> {
         // What datapath flows hold goes to the rules when they go.
-        self.appctl(&["revalidator/purge"]);
+        self.purge();
         let flow = |line: &str| {
             let cookie = u64::from_str_radix(line.split_once("cookie=0x")?.1.split_once(',')?.0, 16).ok()?;
             Some((cookie, (number(line, "n_packets=")?, number(line, "n_bytes=")?)))
@@ -190,6 +190,11 @@ impl Ovs {
             self.ofctl(&["add-groups", "groups.txt"]);
         }
         self.ofctl(&["add-flows", "flows.txt"]);
+    }
+
+    /// Its datapath remembers no flow.
+    pub(crate) fn purge(&self) {
+        self.appctl(&["revalidator/purge"]);
     }
 
     /// From now on its clock stands still.
