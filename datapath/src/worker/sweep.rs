@@ -56,7 +56,8 @@ impl Worker<'_> {
     /// A turn's share of it.
     #[inline]
     pub(super) fn sweep(&mut self) {
-        if self.shared.asked() != self.sweep.asked {
+        // One that is asked for meanwhile comes after it: else whoever asks often enough keeps it from ending.
+        if !self.sweep.urgent && self.shared.asked() != self.sweep.asked {
             self.begin_sweep();
             self.sweep.urgent = true;
         }
