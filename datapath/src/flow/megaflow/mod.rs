@@ -35,6 +35,11 @@ use lists::Lists;
 pub const MASKS_MAX: usize = 64;
 
 const REST: usize = PACKET_WORDS - SHORT_WORDS;
+/// The words of a long key beyond its first line. In two halves, because the standard library takes zeroed pages from the kernel, without
+/// touching them, for arrays of up to 16 only (`alloc/src/vec/is_zero.rs`).
+type Rest = [[u64; REST / 2]; 2];
+const _: () =
+    assert!(size_of::<Rest>() == REST * 8 && REST / 2 <= 16, "no page is touched for a key that is not long");
 const EXACT: usize = 0;
 /// Flows looked at to find the one to give up.
 const CANDIDATES: usize = 8;
@@ -120,7 +125,7 @@ struct Mask {
 pub struct Megaflows {
     flows: Box<[Flow]>,
     /// The words of long keys beyond their first line, at the flow's place; untouched pages cost nothing.
-    rests: Box<[[u64; REST]]>,
+    rests: Box<[Rest]>,
     index: HashTable<u32>,
     free: Vec<u32>,
     masks: Vec<Mask>,
@@ -143,7 +148,7 @@ impl Megaflows {
         masks.push(Mask { bits: exact(), long: true, flows: 0 });
         Megaflows {
             flows: vec![Flow::default(); flows].into_boxed_slice(),
-            rests: vec![[0; REST]; flows].into_boxed_slice(),
+            rests: vec![Rest::default(); flows].into_boxed_slice(),
             // Twice the room, so that removing and inserting never makes it rearrange itself into more.
             index: HashTable::with_capacity(flows * 2),
             free: (0..flows as u32).rev().collect(),
@@ -201,7 +206,9 @@ impl Megaflows {
     #[inline(never)]
     fn equal_rest(&self, flow: u32, mask: &Mask, key: &FlowKey) -> bool {
         let mut differing = 0;
-        for ((have, bits), key) in self.rests[flow as usize].iter().zip(mask.bits.rest()).zip(key.rest()) {
+        for ((have, bits), key) in
+            self.rests[flow as usize].as_flattened().iter().zip(mask.bits.rest()).zip(key.rest())
+        {
             differing |= have ^ key & bits;
         }
         differing == 0
@@ -268,7 +275,7 @@ impl Megaflows {
         let have = &mut self.flows[flow as usize];
         masked(key.short(), bits.short(), &mut have.key);
         if *long {
-            masked(key.rest(), bits.rest(), &mut self.rests[flow as usize]);
+            masked(key.rest(), bits.rest(), self.rests[flow as usize].as_flattened_mut());
         }
         have.set_answer(answer);
         (have.packets, have.bytes) = (0, 0);
@@ -367,12 +374,12 @@ fn exact() -> FlowMask {
     mask
 }
 
-fn hash_of(flow: u32, flows: &[Flow], rests: &[[u64; REST]], masks: &[Mask], seed: &Seed) -> u64 {
+fn hash_of(flow: u32, flows: &[Flow], rests: &[Rest], masks: &[Mask], seed: &Seed) -> u64 {
     let at = usize::from(flows[flow as usize].mask);
     let mut key = FlowKey::default();
     key.words_mut()[..SHORT_WORDS].copy_from_slice(&flows[flow as usize].key);
     if masks[at].long {
-        key.words_mut()[SHORT_WORDS..PACKET_WORDS].copy_from_slice(&rests[flow as usize]);
+        key.words_mut()[SHORT_WORDS..PACKET_WORDS].copy_from_slice(rests[flow as usize].as_flattened());
     }
     masked_hash(&key, &masks[at].bits, masks[at].long, at, seed)
 }
