@@ -127,8 +127,8 @@ impl<'u> Worker<'u> {
         Ok(())
     }
 
-    /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 32 ns, when the megaflows
-    /// have to be searched 53, when the rules are asked 590 (`benches/RESULTS.md`).
+    /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 30 ns, when the megaflows
+    /// have to be searched 51, when the rules are asked 750 (`benches/RESULTS.md`).
     pub(super) fn lookup(&mut self) {
         if !self.programs.fits_a_batch() || !self.report.fits(BATCH * LEARNINGS_MAX, BATCH * PUNTS_MAX) {
             self.forget();
