@@ -156,9 +156,7 @@ impl<'u> Executor<'_, 'u> {
     #[inline(never)]
     fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
         for frame in run.iter_mut().filter_map(Option::take) {
-            if let Err(reason) = self.slots[usize::from(port.0)].tx(frame, self.pool) {
-                self.count(reason);
-            }
+            self.send(frame, port);
         }
     }
 

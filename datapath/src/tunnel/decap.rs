@@ -201,15 +201,13 @@ fn from_gre<'a, A: Copy + Into<IpAddr>>(
         let vsid = nvgre::View::of(&gre).map_err(|_| DropReason::UnknownTunnel)?.vsid().number();
         find(&ip, tunnels, last, Kind::Nvgre, 0, vsid).map(|tunnel| (tunnel, vsid))
     };
-    let first = match key >> 8 {
-        VSID_MIN.. => as_nvgre(last),
-        _ => as_gre(last),
-    };
-    let (tunnel, key) = match (first, key >> 8) {
-        (Err(DropReason::UnknownTunnel), VSID_MIN..) => as_gre(last)?,
-        (Err(DropReason::UnknownTunnel), _) => as_nvgre(last)?,
+    let nvgre_first = key >> 8 >= VSID_MIN;
+    let first = if nvgre_first { as_nvgre(last) } else { as_gre(last) };
+    let (tunnel, key) = match first {
+        Err(DropReason::UnknownTunnel) if nvgre_first => as_gre(last)?,
+        Err(DropReason::UnknownTunnel) => as_nvgre(last)?,
         // Also when the port refuses the sender: another port must not take the frame for another tenant's.
-        (found, _) => found?,
+        found => found?,
     };
     let inner = gre.payload();
     // RFC 7637 section 3.2: "A decapsulating NVE MUST drop the frame if the inner Ethernet frame contains an 802.1Q tag."

@@ -1,7 +1,7 @@
 //! A worker: owns a core, its memory, its ports, its caches. Everything it touches while it handles a packet, it owns.
 //!
-//! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive. It takes no lock and
-//! reads no clock, and after it was made it allocates nothing but, in translating, the field writes of an action set.
+//! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive, [`sweep`] how counts go to the rules. It takes no lock and
+//! reads no clock, and after it was made it allocates nothing (`tests/no_alloc.rs`).
 
 mod programs;
 pub mod publish;
