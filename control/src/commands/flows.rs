@@ -322,24 +322,15 @@ impl Shown {
 }
 
 fn tables(socket: &Path, json: bool) -> Result<()> {
-    let mut tables: Vec<TableRow> = Vec::new();
-    Client::connect(socket)?.ask(&Request::DumpTables, |answer| {
-        if let Answer::Tables(more) = answer {
-            tables.extend(more);
-        }
-        Ok(())
+    let rows = input::gather(socket, &Request::DumpTables, |answer| match answer {
+        Answer::Tables(rows) => Some(rows),
+        _ => None,
     })?;
-    let mut out = io::stdout().lock();
-    if json {
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&tables)?)?);
-    }
-    for TableRow { table, active, max_entries, lookup, matched } in tables {
-        writeln!(
-            out,
+    input::show(&rows, json, |TableRow { table, active, max_entries, lookup, matched }| {
+        format!(
             "table {table}: active={active}, lookup={lookup}, matched={matched}, max_entries={max_entries}"
-        )?;
-    }
-    Ok(())
+        )
+    })
 }
 
 fn tell_features(json: bool) -> Result<()> {

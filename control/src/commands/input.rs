@@ -1,9 +1,10 @@
-//! Texts of flows or groups that an operator gives: as arguments, in a file, or on standard input.
+//! What the commands share: texts that an operator gives, as arguments, in a file, or on standard input, and rows that a switch answers.
 
-use crate::api::{Client, Done, Request};
+use crate::api::{Answer, Client, Done, Request};
 use crate::config::{FLOWS_BYTES_MAX, read_text};
 use anyhow::{Context, Result, anyhow, ensure};
-use std::io::{self, IsTerminal, Read, Write};
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -54,4 +55,28 @@ pub(super) fn change(socket: &Path, request: &Request, lines: usize) -> Result<D
         };
     }
     done
+}
+
+/// All rows of the answers to a request; `rows` takes them out of one.
+pub(super) fn gather<Row>(
+    socket: &Path,
+    request: &Request,
+    rows: impl Fn(Answer) -> Option<Vec<Row>>,
+) -> Result<Vec<Row>> {
+    let mut all = Vec::new();
+    Client::connect(socket)?.ask(request, |answer| {
+        all.extend(rows(answer).into_iter().flatten());
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Shows rows, a line each or as JSON.
+pub(super) fn show<Row: Serialize>(rows: &[Row], json: bool, line: impl Fn(&Row) -> String) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(rows)?)?,
+        false => rows.iter().try_for_each(|row| writeln!(out, "{}", line(row)))?,
+    }
+    Ok(out.flush()?)
 }

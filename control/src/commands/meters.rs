@@ -1,11 +1,10 @@
 //! `adit meters`: the meters of a running switch, shown and changed, in the syntax of ovs-ofctl(8).
 
 use super::input::{self, Text};
-use crate::api::{Answer, Client, MeterCommand, MeterRow, Request};
+use crate::api::{Answer, MeterCommand, Request};
 use crate::cli::SOCKET_DEFAULT;
 use anyhow::{Result, ensure};
 use clap::ValueHint;
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -119,17 +118,9 @@ fn change(socket: &Path, command: MeterCommand, args: &ChangeArgs) -> Result<()>
 }
 
 fn dump(socket: &Path, args: &DumpArgs) -> Result<()> {
-    let mut rows: Vec<MeterRow> = Vec::new();
-    Client::connect(socket)?.ask(&Request::DumpMeters, |answer| {
-        if let Answer::Meters(more) = answer {
-            rows.extend(more);
-        }
-        Ok(())
+    let rows = input::gather(socket, &Request::DumpMeters, |answer| match answer {
+        Answer::Meters(rows) => Some(rows),
+        _ => None,
     })?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    match args.json {
-        true => writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?,
-        false => rows.iter().try_for_each(|row| writeln!(out, "{}", row.line(args.stats)))?,
-    }
-    Ok(out.flush()?)
+    input::show(&rows, args.json, |row| row.line(args.stats))
 }
