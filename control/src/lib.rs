@@ -15,6 +15,7 @@ pub mod lab;
 pub mod learning;
 pub mod netlink;
 pub mod ofproto;
+pub mod openflow;
 pub mod pmtu;
 pub mod replay;
 pub mod show;

@@ -1,0 +1,25 @@
+//! The OpenFlow channel: messages, their wire formats, and the state machine of a connection. Without input and output: bytes go in,
+//! messages and answers come out (`daemon` has the sockets).
+//!
+//! There is one model of what can be said ([`Message`]), in the words of OpenFlow 1.3 and of Open vSwitch's extensions; each version of the
+//! protocol is a thin face of it. What is asked of the switch itself is in the model of [`crate::ofproto`].
+
+mod code;
+mod message;
+
+pub use code::Code;
+pub use message::*;
+
+/// A version of the protocol that is spoken here, by its number on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Version {
+    /// OpenFlow 1.0.
+    V10 = 1,
+    /// OpenFlow 1.3.
+    V13 = 4,
+    /// OpenFlow 1.4.
+    V14 = 5,
+    /// OpenFlow 1.5.
+    V15 = 6,
+}
