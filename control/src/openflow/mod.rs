@@ -6,6 +6,7 @@
 
 mod code;
 mod message;
+pub mod wire;
 
 pub use code::Code;
 pub use message::*;
