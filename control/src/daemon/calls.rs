@@ -9,19 +9,15 @@ use crate::ofproto::{Applied, Error, Ofproto, Request};
 use crate::replay::{Plan, PlannedPort};
 use crate::status::Status;
 use datapath::flow::{OfPort, Seed};
-use datapath::tunnel::{Reach, Underlay};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
-
-/// How long a change waits for the ways to remote ends that it names first.
-const WAYS_WAIT: Duration = Duration::from_secs(1);
 
 /// What came of a change, and how to wait for the workers.
 pub(super) type Changed = Result<(Done, Sweeper), (usize, Error)>;
+/// Where it is told.
+pub(super) type Reply = oneshot::Sender<Changed>;
 
 /// A question to the daemon, and where its answer goes.
 pub(super) enum Call {
@@ -32,7 +28,7 @@ pub(super) enum Call {
     /// What the controller is told from now on; None when too many listen.
     Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
-    Change(Vec<Request>, oneshot::Sender<Changed>),
+    Change(Vec<Request>, Reply),
 }
 
 /// The switch at one moment. Counters are not of that moment: they are read when they are asked for.
@@ -55,14 +51,13 @@ impl View {
 
 impl Daemon {
     /// Answers. That nobody waits for the answer any more is no fault.
-    pub(super) async fn take(&mut self, call: Call) -> anyhow::Result<()> {
+    pub(super) fn take(&mut self, call: Call) {
         match call {
             Call::Status(reply) => drop(reply.send(self.status())),
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
-            Call::Change(requests, reply) => drop(reply.send(self.change(requests).await?)),
+            Call::Change(requests, reply) => self.ask_change(requests, reply),
         }
-        Ok(())
     }
 
     fn view(&self) -> View {
@@ -76,45 +71,13 @@ impl Daemon {
         }
     }
 
-    async fn change(&mut self, requests: Vec<Request>) -> anyhow::Result<Changed> {
-        let applied = match self.switch.bundle(self.workers.now_ms(), requests) {
-            Ok(applied) => applied,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        self.find_ways().await?;
+    /// Does all of this now, or nothing.
+    pub(super) fn change(&mut self, requests: Vec<Request>) -> Changed {
+        let applied = self.switch.bundle(self.workers.now_ms(), requests)?;
         let generation = self.publish_if_changed(&applied);
         let Applied { added, modified, others_removed, removed } = applied;
         let removed = others_removed + removed.len();
-        Ok(Ok((Done { added, modified, removed, generation }, self.workers.sweeper())))
-    }
-
-    /// Remote ends that flows name for the first time: the ways there are found before the flows are handed to the workers, which go on
-    /// with what they have until then. So a flow that moves traffic to another remote end loses none of it. One that cannot be
-    /// reached is not waited for for long.
-    async fn find_ways(&mut self) -> anyhow::Result<()> {
-        if self.remotes_known == self.switch.remotes_changed() {
-            return Ok(());
-        }
-        self.remotes_known = self.switch.remotes_changed();
-        let remotes = self.remotes();
-        let new = |remote: &&Remote| !self.published.iter().any(|(known, _)| *known == remote.addr);
-        let new: Vec<IpAddr> = remotes.iter().filter(new).map(|remote| remote.addr).collect();
-        self.watcher.set_remotes(remotes);
-        if new.is_empty() {
-            return Ok(());
-        }
-        let end = Instant::now() + WAYS_WAIT;
-        let mut asked = false;
-        let found =
-            |underlay: &Underlay| new.iter().all(|remote| underlay.reach(*remote) != Reach::NoNeighbour);
-        while !(asked && found(self.watcher.current())) {
-            match timeout_at(end, self.watcher.next()).await {
-                Ok(Ok(_)) => asked = true,
-                // The next one who asks is told; the flows are as they shall be.
-                Ok(Err(_)) | Err(_) => break,
-            }
-        }
-        self.follow().await
+        Ok((Done { added, modified, removed, generation }, self.workers.sweeper()))
     }
 
     /// Removes the flows whose time is over.
@@ -132,7 +95,6 @@ impl Daemon {
             return 0;
         }
         if self.remotes_known != self.switch.remotes_changed() {
-            // Fewer than before.
             self.remotes_known = self.switch.remotes_changed();
             self.watcher.set_remotes(self.remotes());
         }
@@ -142,11 +104,12 @@ impl Daemon {
         pipeline.generation()
     }
 
-    /// Every remote end that frames can be sent to: those of the tunnel ports, and those that flows set. The address of ours that
-    /// a port is bound to goes first.
+    /// Every remote end that frames can be sent to: those of the tunnel ports, and those that flows set or wait to set. The address of
+    /// ours that a port is bound to goes first.
     pub(super) fn remotes(&self) -> Vec<Remote> {
         let of_ports = self.bridge.remotes().into_iter();
-        let of_flows = self.switch.remotes().map(|remote: IpAddr| (remote, None));
+        let of_flows =
+            self.switch.remotes().chain(self.awaited.remotes()).map(|remote: IpAddr| (remote, None));
         of_ports.chain(of_flows).map(|(addr, local)| Remote { addr, local }).collect()
     }
 }

@@ -4,6 +4,7 @@
 //! Control runs on the main thread and touches no packet. When it dies the workers die with it, the kernel takes the XDP
 //! programs off the devices, and what they claimed goes to the kernel again.
 
+mod awaited;
 mod calls;
 mod filter;
 mod follow;
@@ -34,6 +35,7 @@ use crate::ofproto::Ofproto;
 use crate::pmtu::{Learned, Listener};
 use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
+use awaited::Awaited;
 use calls::Call;
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::Pipeline;
@@ -105,6 +107,8 @@ struct Daemon {
     listener: socket::Listener,
     seed: Seed,
     switch: Ofproto,
+    /// Changes that wait for the ways that they need.
+    awaited: Awaited,
     /// Of which its remote ends are followed ([`Ofproto::remotes_changed`]).
     remotes_known: u64,
     /// When it was last looked for flows whose time is over, by the workers' clock.
@@ -167,6 +171,7 @@ impl Daemon {
             remotes_known: switch.remotes_changed(),
             looked_ms: 0,
             switch,
+            awaited: Awaited::default(),
             learner: Learner::new(config.bridge.learning),
             monitors: Monitors::default(),
             news,
@@ -200,11 +205,15 @@ impl Daemon {
         loop {
             let expiry = self.next_expiry();
             let learned_until = self.learned_until();
+            let awaited_until = self.awaited.until();
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
                 underlay = self.watcher.next() => match underlay {
-                    Ok(_) => self.follow().await?,
+                    Ok(_) => {
+                        self.follow().await?;
+                        self.do_awaited();
+                    }
                     Err(error) => {
                         eprintln!("adit: the kernel's routes cannot be read, trying again: {}", in_one_line(&error));
                         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -212,7 +221,8 @@ impl Daemon {
                 },
                 report = pmtu::heard(&mut self.routers) => self.hear(&report).await?,
                 () = sleep_until(learned_until) => self.follow().await?,
-                Some(call) = called.recv() => self.take(call).await?,
+                Some(call) = called.recv() => self.take(call),
+                () = Awaited::waited(awaited_until) => self.do_awaited(),
                 () = sleep_until(expiry) => self.expire().await,
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {

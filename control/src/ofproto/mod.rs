@@ -27,7 +27,7 @@ pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
 pub use limits::{ENTRIES_MAX, TableConfig};
 pub use meter_mod::{MeterMod, MeterStats};
-pub use names::{groups_behind, reserved};
+pub use names::{groups_behind, remotes_named, reserved};
 pub use stats::TableStats;
 
 use datapath::pipeline::{Base, GroupId, MeterId, Pipeline, TableId};

@@ -1,6 +1,7 @@
 //! What rules and groups lead to: groups, meters, and remote tunnel endpoints. Counted, so that a change costs what it names and not what
 //! there is.
 
+use super::{Command, FlowMod, GroupMod, Request};
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Group, GroupId, Instructions, MeterId, RuleAction};
 use rpds::RedBlackTreeMapSync;
@@ -140,6 +141,25 @@ pub fn groups_behind(group: &Group) -> BTreeSet<GroupId> {
         group.buckets.iter().filter_map(|bucket| bucket.watch_group).collect();
     group.buckets.iter().for_each(|bucket| groups_of(&bucket.actions, &mut groups));
     groups
+}
+
+/// The remote ends that requests name: those that what they add or change will send to.
+pub fn remotes_named(requests: &[Request]) -> BTreeSet<IpAddr> {
+    let mut remotes = BTreeSet::new();
+    for request in requests {
+        remotes.append(&mut match request {
+            Request::Flow(FlowMod {
+                command: Command::Add | Command::Modify | Command::ModifyStrict,
+                instructions: Instructions { apply, write, .. },
+                ..
+            }) => remotes_of([&apply[..], &write[..]].into_iter()),
+            Request::Group(
+                GroupMod::Add(_, group) | GroupMod::Modify(_, group) | GroupMod::AddOrModify(_, group),
+            ) => remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..])),
+            Request::Flow(_) | Request::Group(_) | Request::Meter(_) => BTreeSet::new(),
+        });
+    }
+    remotes
 }
 
 /// The remote ends that actions set, each once.
