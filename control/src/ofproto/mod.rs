@@ -8,6 +8,7 @@
 //! done whole or leaves everything as it was ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
 
 mod check;
+pub(crate) mod context;
 mod entry;
 mod error;
 mod expiry;

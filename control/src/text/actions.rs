@@ -5,7 +5,6 @@
 //! `strip_vlan` leaves a frame without a tag alone.
 
 use super::conditions::read_table;
-use super::context::{Context, Needs, TAG_PRESENT};
 use super::controller;
 use super::fields;
 use super::ports::PortNames;
@@ -13,6 +12,7 @@ use super::scan::{Fault, Span, Word, Words};
 use super::suggest::did_you_mean;
 use super::value::{read_number, read_port};
 use super::words;
+use crate::ofproto::context::{Context, Needs, TAG_PRESENT};
 use datapath::flow::Field;
 use datapath::pipeline::{GroupId, METER_ID_MAX, MeterId, Part, RuleAction};
 use std::collections::BTreeSet;

@@ -3,7 +3,6 @@
 //! Open vSwitch lets a later condition on a field replace an earlier one and drops, with a line in the log, conditions
 //! whose header may be absent. Here both are refused: a flow does what it says or is not accepted.
 
-use super::context::Context;
 use super::fields::{self, NAMES, Name};
 use super::ports::PortNames;
 use super::properties::{Given, Purpose, Reader};
@@ -11,6 +10,7 @@ use super::scan::{Fault, Span, Word, Words};
 use super::suggest::did_you_mean;
 use super::value::{Bits, read_condition, read_number};
 use super::words::{self, Protocol};
+use crate::ofproto::context::Context;
 use datapath::flow::Field;
 use datapath::pipeline::{Match, TABLES, TableId};
 

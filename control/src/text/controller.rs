@@ -3,10 +3,10 @@
 
 use super::actions::Reading;
 use super::annotations::{read_bytes, write_bytes};
-use super::context::Needs;
 use super::scan::{Fault, Span, Word, Words};
 use super::suggest::did_you_mean;
 use super::value::read_number;
+use crate::ofproto::context::Needs;
 use datapath::action::punt::Reason;
 use datapath::pipeline::RuleAction;
 use std::sync::Arc;

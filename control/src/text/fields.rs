@@ -1,8 +1,8 @@
 //! The words for fields: every name that ovs-fields(7) gives them, how their values are written, what must be known about
 //! a frame before the field exists, and whether `set_field` may write it.
 
-use super::context::Needs;
 use super::flags::{self, Flags};
+use crate::ofproto::context::Needs;
 use datapath::flow::Field;
 
 /// How a value is written.

@@ -3,7 +3,6 @@
 
 use super::annotations::write_note;
 use super::conditions::PRIORITY_DEFAULT;
-use super::context::{ARP, Context, Needs, TAG_PRESENT};
 use super::controller::{write_controller, write_dec_ttl};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags;
@@ -11,6 +10,7 @@ use super::parts::write_part;
 use super::ports::{LOCAL, PortNames};
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
+use crate::ofproto::context::{ARP, Context, Needs, TAG_PRESENT};
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Clause, Instructions, Match, Part, Rule, RuleAction, TableId};
 use std::fmt::Write;

@@ -3,7 +3,6 @@
 //! A group is checked with all others: what it leads to must be there, and no way may lead back to where it began.
 
 use super::actions::{Known, Place, Reading, There, check_group, read_group_id};
-use super::context::Context;
 use super::diagnostic::Diagnostic;
 use super::format::write_actions;
 use super::ports::PortNames;
@@ -11,6 +10,7 @@ use super::scan::{Fault, Span, Word, Words};
 use super::suggest::did_you_mean;
 use super::value::{read_number, read_port};
 use super::{FAULTS_MAX, bounded, words};
+use crate::ofproto::context::Context;
 use datapath::pipeline::{Bucket, Group, GroupId, GroupKind, RuleAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

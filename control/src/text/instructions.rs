@@ -3,10 +3,10 @@
 
 use super::actions::{Known, Place, Reading, check_meter, read_meter_id};
 use super::conditions::read_table;
-use super::context::Context;
 use super::scan::{Fault, Span, Word, Words};
 use super::value::read_number;
 use super::words::INSTRUCTIONS;
+use crate::ofproto::context::Context;
 use datapath::pipeline::{Instructions, Match, TableId};
 
 /// Reads what a flow of this table with this match does.

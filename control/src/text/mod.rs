@@ -9,7 +9,6 @@
 mod actions;
 mod annotations;
 mod conditions;
-mod context;
 mod controller;
 mod diagnostic;
 mod features;

@@ -1,12 +1,12 @@
 //! Parts of fields, as move, load and output speak of them: `FIELD[]`, `FIELD[bit]` or `FIELD[first..last]`, where the
 //! field has its own name or that of its number in OpenFlow's or Nicira's classes (`NXM_NX_REG0`; ovs-fields(7)).
 
-use super::context::Context;
 use super::fields::{NAMES, Name, Set, find_bits};
 use super::scan::{Fault, Span};
 use super::suggest::did_you_mean;
 use super::value::read_number;
 use super::words;
+use crate::ofproto::context::Context;
 use datapath::flow::Field;
 use datapath::pipeline::Part;
 

@@ -1,13 +1,13 @@
 //! The actions that write fields: set_field, load, move, those of OpenFlow 1.0 for one field each, and tags.
 
 use super::actions::Reading;
-use super::context::{TAG_PRESENT, Tag};
 use super::fields::{self, Form, NAMES, Name, Set};
 use super::parts::{NamedPart, is_there, read_part};
 use super::scan::{Fault, Span, Word};
 use super::suggest::did_you_mean;
 use super::value::{Bits, read_ipv4, read_mac, read_number, read_setting, settable};
 use super::words;
+use crate::ofproto::context::{TAG_PRESENT, Tag};
 use datapath::flow::Field;
 use datapath::pipeline::{Part, RuleAction};
 

@@ -2,9 +2,9 @@
 //! does not have are written in its style: `push_pbb:0x88e7`, `pop_pbb`, `copy_ttl_out`, `copy_ttl_in`.
 
 use super::actions::Reading;
-use super::context::Needs;
 use super::scan::{Fault, Span, Word};
 use super::value::read_number;
+use crate::ofproto::context::Needs;
 use datapath::pipeline::RuleAction;
 use datapath::wire::{ethertype, mpls, vlan};
 

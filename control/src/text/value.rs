@@ -2,10 +2,10 @@
 //!
 //! Stricter than ovs-ofctl(8) in one respect: a value that does not fit into its field is refused, never cut.
 
-use super::context::TAG_PRESENT;
 use super::fields::{Form, Name};
 use super::ports::{LOCAL, OFPORT_MAX, PortNames};
 use super::suggest::did_you_mean;
+use crate::ofproto::context::TAG_PRESENT;
 use datapath::flow::{Field, OfPort};
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -3,16 +3,16 @@
 //! A field of a header exists only in frames that carry the header. OpenFlow calls the conditions that make sure of it
 //! *prerequisites* (OpenFlow 1.3 section 7.2.3.6); a flow that lacks them is refused, with the word that is missing.
 
-use datapath::flow::Field;
+use datapath::flow::{Field, FlowKey, FlowMask};
 use datapath::pipeline::{Match, RuleAction};
 use datapath::wire::{ethertype, mpls};
 
 /// Ethernet type of IPv4.
-pub(super) const IPV4: u16 = 0x0800;
+pub(crate) const IPV4: u16 = 0x0800;
 /// Ethernet type of IPv6.
-pub(super) const IPV6: u16 = 0x86dd;
+pub(crate) const IPV6: u16 = 0x86dd;
 /// Ethernet type of ARP.
-pub(super) const ARP: u16 = 0x0806;
+pub(crate) const ARP: u16 = 0x0806;
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -22,13 +22,13 @@ const SCTP: u8 = 132;
 const NEIGHBOUR_SOLICITATION: u16 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u16 = 136;
 /// Bit of `nw_frag`: not the first fragment, so there is no header after that of IP.
-pub(super) const FRAGMENT_LATER: u128 = 2;
+pub(crate) const FRAGMENT_LATER: u128 = 2;
 /// Bit of `vlan_tci`: there is a tag.
-pub(super) const TAG_PRESENT: u128 = 0x1000;
+pub(crate) const TAG_PRESENT: u128 = 0x1000;
 
 /// What must be known about a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needs {
+pub(crate) enum Needs {
     Nothing,
     Tag,
     Ip4,
@@ -54,7 +54,7 @@ pub(super) enum Needs {
 
 impl Needs {
     /// What to write so that the need is met.
-    pub(super) fn advice(self) -> &'static str {
+    pub(crate) fn advice(self) -> &'static str {
         match self {
             Needs::Nothing => "nothing",
             Needs::Tag => "a VLAN tag: match dl_vlan=... or vlan_tci=0x1000/0x1000, or push_vlan first",
@@ -84,7 +84,7 @@ impl Needs {
 
 /// Whether the frames of a flow carry a VLAN tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
+pub(crate) enum Tag {
     Present,
     Absent,
     Unknown,
@@ -92,31 +92,36 @@ pub(super) enum Tag {
 
 /// What a match says about every frame that fits it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// Ethernet type, if it is one only.
-    pub(super) eth_type: Option<u16>,
+    pub(crate) eth_type: Option<u16>,
     /// IP protocol, if it is one only.
-    pub(super) protocol: Option<u8>,
+    pub(crate) protocol: Option<u8>,
     icmp_type: Option<u16>,
     /// The ICMP code, if any value of it is asked for.
     icmp_code: Option<u16>,
     later_fragment: bool,
-    pub(super) tag: Tag,
+    pub(crate) tag: Tag,
     /// Nothing is asked: what a frame does not have is passed over when it comes.
     lenient: bool,
 }
 
 impl Context {
     /// What a match says.
-    pub(super) fn of(matching: &Match) -> Context {
-        let tci = (matching.key().get(Field::VlanTci), matching.mask().get(Field::VlanTci));
-        let fragment = matching.key().get(Field::NwFrag) & matching.mask().get(Field::NwFrag);
+    pub(crate) fn of(matching: &Match) -> Context {
+        Context::of_key(&matching.key(), &matching.mask())
+    }
+
+    /// What a match says that is still being put together.
+    pub(crate) fn of_key(key: &FlowKey, mask: &FlowMask) -> Context {
+        let tci = (key.get(Field::VlanTci), mask.get(Field::VlanTci));
+        let fragment = key.get(Field::NwFrag) & mask.get(Field::NwFrag);
+        let exactly = |field: Field| (mask.get(field) == field.max()).then(|| key.get(field));
         Context {
-            eth_type: exactly(matching, Field::EthType).map(|v| v as u16),
-            protocol: exactly(matching, Field::NwProto).map(|v| v as u8),
-            icmp_type: exactly(matching, Field::TpSrc).map(|v| v as u16),
-            icmp_code: (matching.mask().get(Field::TpDst) != 0)
-                .then(|| matching.key().get(Field::TpDst) as u16),
+            eth_type: exactly(Field::EthType).map(|v| v as u16),
+            protocol: exactly(Field::NwProto).map(|v| v as u8),
+            icmp_type: exactly(Field::TpSrc).map(|v| v as u16),
+            icmp_code: (mask.get(Field::TpDst) != 0).then(|| key.get(Field::TpDst) as u16),
             later_fragment: fragment & FRAGMENT_LATER != 0,
             lenient: false,
             tag: match tci {
@@ -129,12 +134,12 @@ impl Context {
 
     /// Of a group, which does not know what frames it gets: as in Open vSwitch, an action on a header that a frame does not
     /// have does nothing.
-    pub(super) fn of_group() -> Context {
+    pub(crate) fn of_group() -> Context {
         Context { lenient: true, ..Context::of(&Match::any()) }
     }
 
     /// What is known when an action was done.
-    pub(super) fn after(&mut self, action: &RuleAction) {
+    pub(crate) fn after(&mut self, action: &RuleAction) {
         let exact = |field: Field, value: u128, mask: u128| (mask == field.max()).then_some(value);
         match *action {
             RuleAction::PushMpls { ether_type } | RuleAction::PopMpls { ether_type } => {
@@ -174,7 +179,7 @@ impl Context {
     }
 
     /// Whether a field with such a need exists in every frame of the flow.
-    pub(super) fn meets(&self, needs: Needs) -> bool {
+    pub(crate) fn meets(&self, needs: Needs) -> bool {
         self.lenient || self.meets_strictly(needs)
     }
 
@@ -204,7 +209,7 @@ impl Context {
     }
 
     /// Whether frames are refused only because they are later fragments, which have no such header.
-    pub(super) fn hidden_by_fragments(&self, needs: Needs) -> bool {
+    pub(crate) fn hidden_by_fragments(&self, needs: Needs) -> bool {
         self.later_fragment && Context { later_fragment: false, ..*self }.meets(needs)
     }
 
@@ -217,9 +222,4 @@ impl Context {
             && self.icmp_type == Some(icmp_type)
             && matches!(self.icmp_code, None | Some(0))
     }
-}
-
-/// The value of a field, when the match asks for one value only.
-fn exactly(matching: &Match, field: Field) -> Option<u128> {
-    (matching.mask().get(field) == field.max()).then(|| matching.key().get(field))
 }
