@@ -1,0 +1,172 @@
+//! Bundles: messages that wait until all of them are done at once, or none (OpenFlow 1.4.1 section 6.8, and the extension of the ONF
+//! for older versions). All of them are atomic and ordered here, whether that was asked for or not.
+//!
+//! What refuses what is as `ofproto/bundles.c` of Open vSwitch has it: a mistake ends the bundle.
+
+use super::{Change, Channel, ConnectionId, Switch, refusal};
+use crate::ofproto;
+use crate::openflow::{BundleAdd, BundleControl, Code, Envelope, Message};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Bundles that a connection can have open.
+pub const BUNDLES_MAX: usize = 16;
+/// What waits in the bundles of all connections, in bytes as they came. What they say takes a few times as much.
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+/// A message takes at least so much of it: short ones have a cost of their own.
+const MESSAGE_BYTES_MIN: usize = 256;
+
+/// `OFPBF_ATOMIC` and `OFPBF_ORDERED`.
+const FLAGS: u16 = 3;
+
+/// The bundles of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Bundles {
+    open: BTreeMap<u32, Bundle>,
+}
+
+#[derive(Debug)]
+struct Bundle {
+    flags: u16,
+    closed: bool,
+    bytes: usize,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    xid: u32,
+    raw: Bytes,
+    change: Change,
+}
+
+impl Bundles {
+    /// The bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.open.values().map(|bundle| bundle.bytes).sum()
+    }
+
+    fn open(&mut self, id: u32, flags: u16) -> Result<&mut Bundle, Code> {
+        if flags & !FLAGS != 0 {
+            return Err(Code::BundleBadFlags);
+        }
+        if self.open.len() >= BUNDLES_MAX {
+            return Err(Code::BundleOutOfBundles);
+        }
+        Ok(self.open.entry(id).or_insert(Bundle { flags, closed: false, bytes: 0, waiting: Vec::new() }))
+    }
+
+    /// Takes a bundle out if something is wrong with it.
+    fn check(&mut self, id: u32, wrong: impl Fn(&Bundle) -> Option<Code>) -> Result<(), Code> {
+        let bundle = self.open.get(&id).ok_or(Code::BundleBadId)?;
+        match wrong(bundle) {
+            Some(code) => {
+                self.open.remove(&id);
+                Err(code)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Channel {
+    /// A step of a bundle. What is said about it, the reply last.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(super) fn bundle_control(
+        &mut self,
+        id: ConnectionId,
+        control: BundleControl,
+        switch: &mut dyn Switch,
+        said: &mut Vec<Envelope>,
+    ) -> Result<BundleControl, Code> {
+        let BundleControl { bundle, kind, flags } = control;
+        let bundles = &mut self.connections.get_mut(&id).ok_or(Code::BundleBadId)?.bundles;
+        let other_flags = |open: &Bundle| (open.flags != flags).then_some(Code::BundleBadFlags);
+        match kind {
+            // Open.
+            0 => {
+                if bundles.open.remove(&bundle).is_some() {
+                    return Err(Code::BundleBadId);
+                }
+                bundles.open(bundle, flags)?;
+            }
+            // Close.
+            2 => {
+                let closed = |open: &Bundle| open.closed.then_some(Code::BundleClosed);
+                bundles.check(bundle, |open| closed(open).or_else(|| other_flags(open)))?;
+                bundles.open.entry(bundle).and_modify(|open| open.closed = true);
+            }
+            // Commit: whatever comes of it, the bundle is over.
+            4 => {
+                bundles.check(bundle, other_flags)?;
+                let waiting = bundles.open.remove(&bundle).map_or(Vec::new(), |open| open.waiting);
+                let (told, changes): (Vec<_>, Vec<_>) =
+                    waiting.into_iter().map(|waiting| ((waiting.xid, waiting.raw), waiting.change)).unzip();
+                if let Err((at, code)) = switch.bundle(changes) {
+                    // The message that failed is told under its own number, the commit under its own.
+                    said.extend(told.get(at).map(|(xid, raw)| refusal(*xid, code, raw)));
+                    return Err(Code::BundleMsgFailed);
+                }
+            }
+            // Discard.
+            6 => drop(bundles.open.remove(&bundle).ok_or(Code::BundleBadId)?),
+            _ => return Err(Code::BundleBadType),
+        }
+        Ok(BundleControl { bundle, kind: kind + 1, flags })
+    }
+
+    /// Puts a message into a bundle. One that is not open yet is opened by it (OpenFlow 1.4.1 section 7.3.9.7).
+    ///
+    /// # Errors
+    /// Why it is not put there.
+    pub(super) fn bundle_add(&mut self, id: ConnectionId, xid: u32, add: BundleAdd) -> Result<(), Code> {
+        let bytes = self.bundled_bytes();
+        let connection = self.connections.get_mut(&id).ok_or(Code::BundleBadId)?;
+        let names_tables = connection.tables_named();
+        let bundles = &mut connection.bundles;
+        let BundleAdd { bundle, flags, inner, raw } = add;
+        if inner.xid != xid {
+            return Err(Code::BundleMsgBadXid);
+        }
+        let change = change_of(inner.message, names_tables)?;
+        if bundles.open.contains_key(&bundle) {
+            bundles.check(bundle, |open| match () {
+                () if open.closed => Some(Code::BundleClosed),
+                () if open.flags != flags => Some(Code::BundleBadFlags),
+                () => None,
+            })?;
+        } else {
+            bundles.open(bundle, flags)?;
+        }
+        let takes = raw.len().max(MESSAGE_BYTES_MIN);
+        if bytes + takes > BUNDLE_BYTES_MAX {
+            return Err(Code::BundleOutOfBundles);
+        }
+        // A copy: a part of a buffer would keep the whole of it.
+        let waiting = Waiting { xid, raw: Bytes::copy_from_slice(&raw), change };
+        bundles.open.entry(bundle).and_modify(|open| {
+            open.bytes += takes;
+            open.waiting.push(waiting);
+        });
+        Ok(())
+    }
+}
+
+/// What of a message can wait.
+fn change_of(message: Message, names_tables: bool) -> Result<Change, Code> {
+    Ok(match message {
+        Message::FlowMod(_, Some(_)) => return Err(Code::BufferUnknown),
+        Message::FlowMod(flow, None) => {
+            Change::Request(ofproto::Request::Flow(super::hear::table_named(flow, names_tables)?))
+        }
+        Message::GroupMod(group) => Change::Request(ofproto::Request::Group(group)),
+        Message::MeterMod(meter) => Change::Request(ofproto::Request::Meter(meter)),
+        Message::BucketMod(buckets) => Change::Buckets(buckets),
+        Message::PortMod(port) => Change::Port(port),
+        Message::PacketOut(packet) if packet.buffer_id.is_some() => return Err(Code::BufferUnknown),
+        Message::PacketOut(packet) => Change::Packet(Box::new(packet)),
+        _ => return Err(Code::BundleMsgUnsup),
+    })
+}

@@ -1,0 +1,141 @@
+//! What the switch tells without being asked: frames, flow entries that have gone, ports, news of flows.
+
+use super::monitors::Telling;
+use super::{Channel, ConnectionId};
+use crate::ofproto::Entry;
+use crate::openflow::{
+    Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
+};
+use datapath::action::punt;
+use datapath::pipeline::{Instructions, TableId};
+use std::sync::Arc;
+
+/// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
+const UPDATES: usize = 16;
+
+/// What happened to a flow entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEvent {
+    /// It is new, or took another's place.
+    Added,
+    /// It does something else now.
+    Modified,
+    /// It is gone, for this reason (`OFPRR_*`).
+    Deleted(u8),
+}
+
+/// A flow entry to which something happened.
+#[derive(Clone, Debug)]
+pub struct FlowChange {
+    /// Its table.
+    pub table: TableId,
+    /// The entry as it is, or was.
+    pub entry: Arc<Entry>,
+    /// What happened.
+    pub event: FlowEvent,
+}
+
+impl Channel {
+    /// Who is told of a frame that is for the controllers of this number, and in which format. How many of its bytes says what told it.
+    pub fn listeners(
+        &self,
+        controller: u16,
+        reason: punt::Reason,
+    ) -> impl Iterator<Item = (ConnectionId, PacketInFormat)> {
+        let wants = move |(id, connection): (&ConnectionId, &super::Connection)| {
+            let told = connection.controller_id == controller
+                && connection.wants(connection.asks.packet_in, reason as u8);
+            told.then_some((*id, connection.format))
+        };
+        self.connections.iter().filter_map(wants)
+    }
+
+    /// A flow entry has gone that was to be told of.
+    pub fn flow_removed(&mut self, removed: &FlowRemoved) {
+        for (id, connection) in &self.connections {
+            if connection.wants(connection.asks.flow_removed, removed.reason) {
+                let message = Message::FlowRemoved(removed.clone());
+                self.told.push((*id, Envelope { xid: 0, message }));
+            }
+        }
+    }
+
+    /// Something happened to a port.
+    pub fn port_status(&mut self, change: PortChange, port: &PortDesc) {
+        let reason = match change {
+            PortChange::Add => 0,
+            PortChange::Delete => 1,
+            PortChange::Modify => 2,
+        };
+        for (id, connection) in &self.connections {
+            if connection.wants(connection.asks.port_status, reason) {
+                let message = Message::PortStatus(change, port.clone());
+                self.told.push((*id, Envelope { xid: 0, message }));
+            }
+        }
+    }
+
+    /// Flow entries have changed; by the request of a connection, if it is known whose.
+    pub fn flows_changed(&mut self, by: Option<(ConnectionId, u32)>, changes: &[FlowChange], now: u64) {
+        for (id, connection) in &self.connections {
+            if connection.monitors.is_empty() {
+                continue;
+            }
+            let own = by.filter(|(by, _)| by == id).map(|(_, xid)| xid);
+            let mut updates: Vec<FlowUpdate> = Vec::new();
+            let mut say = |updates: &mut Vec<FlowUpdate>| {
+                let message = Message::MultipartReply(Reply::FlowMonitor(std::mem::take(updates)), false);
+                self.told.push((*id, Envelope { xid: 0, message }));
+            };
+            for change in changes {
+                let update = match (connection.monitors.telling(change, own.is_some()), own) {
+                    (None, _) => continue,
+                    (Some(Telling::Abbreviated), Some(xid)) => FlowUpdate::Abbreviated(xid),
+                    (Some(Telling::Abbreviated), None) => continue,
+                    (Some(Telling::Full { instructions }), _) => full(change, instructions, now),
+                };
+                // One request is told in short once.
+                if updates.last() == Some(&update) && matches!(update, FlowUpdate::Abbreviated(_)) {
+                    continue;
+                }
+                updates.push(update);
+                if updates.len() >= UPDATES {
+                    say(&mut updates);
+                }
+            }
+            if !updates.is_empty() {
+                say(&mut updates);
+            }
+        }
+    }
+}
+
+/// `NXFME_ADDED`, `NXFME_DELETED`, `NXFME_MODIFIED`.
+fn full(change: &FlowChange, instructions: bool, now: u64) -> FlowUpdate {
+    let (event, reason) = match change.event {
+        FlowEvent::Added => (0, 0),
+        FlowEvent::Deleted(reason) => (1, reason.into()),
+        FlowEvent::Modified => (2, 0),
+    };
+    FlowUpdate::Full { event, reason, flow: Box::new(news(change.table, &change.entry, instructions, now)) }
+}
+
+/// A flow entry as news tell it: without its counters.
+pub(crate) fn news(table: TableId, entry: &Entry, instructions: bool, now: u64) -> FlowStats {
+    let rule = &entry.installed.rule;
+    FlowStats {
+        table,
+        duration_ms: now.saturating_sub(entry.created),
+        idle_ms: 0,
+        priority: rule.priority,
+        idle_timeout: entry.idle_timeout,
+        hard_timeout: entry.hard_timeout,
+        importance: entry.importance,
+        flags: entry.flags,
+        cookie: rule.cookie,
+        packets: 0,
+        bytes: 0,
+        matching: rule.matching.clone(),
+        instructions: if instructions { rule.instructions.clone() } else { Instructions::default() },
+    }
+}
