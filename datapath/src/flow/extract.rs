@@ -9,7 +9,7 @@
 
 use super::field::Field;
 use super::key::{FlowKey, OfPort, Short};
-use super::shim;
+use super::{plain, shim};
 use crate::stats::DropReason;
 use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
 use std::net::IpAddr;
@@ -67,24 +67,36 @@ pub fn extract(
     tunnelled: Option<&Tunnelled>,
     key: &mut FlowKey,
 ) -> Result<Option<Unfilled>, DropReason> {
-    let ethernet = ethernet::View::parse(frame).map_err(|_| DropReason::FrameTooShort)?;
     let mut short = Short::default();
     short.give(Field::InPort, in_port.0);
-    short.give(Field::EthDst, mac(ethernet.destination()));
-    short.give(Field::EthSrc, mac(ethernet.source()));
     if let Some(tunnelled) = tunnelled {
         from_tunnel(tunnelled, &mut short);
     }
-    let (ether_type, network) = behind_tags(&ethernet, &mut short);
-    short.give(Field::EthType, ether_type);
-    let start = frame.len() - network.len();
-    let unfilled = if ether_type == ethertype::IPV4 { from_ipv4(network, start, &mut short) } else { None };
-    key.begin(&short);
+    let unfilled = match plain::add(frame, &mut short) {
+        Some(unfilled) => {
+            key.begin(&short);
+            unfilled
+        }
+        None => any(frame, short, key)?,
+    };
     if let Some(Tunnelled { remote, local, .. }) = tunnelled
         && (remote.is_ipv6() || local.is_ipv6())
     {
         from_tunnel_v6(*remote, *local, key);
     }
+    Ok(unfilled)
+}
+
+/// The general way: any frame that has a key at all.
+pub(super) fn any(frame: &[u8], mut short: Short, key: &mut FlowKey) -> Result<Option<Unfilled>, DropReason> {
+    let ethernet = ethernet::View::parse(frame).map_err(|_| DropReason::FrameTooShort)?;
+    short.give(Field::EthDst, mac(ethernet.destination()));
+    short.give(Field::EthSrc, mac(ethernet.source()));
+    let (ether_type, network) = behind_tags(&ethernet, &mut short);
+    short.give(Field::EthType, ether_type);
+    let start = frame.len() - network.len();
+    let unfilled = if ether_type == ethertype::IPV4 { from_ipv4(network, start, &mut short) } else { None };
+    key.begin(&short);
     Ok(match ether_type {
         ethertype::IPV4 => {
             shim::from_ip_in_ip(network, key);

@@ -5,6 +5,7 @@ pub mod field;
 pub mod hash;
 pub mod key;
 pub mod megaflow;
+mod plain;
 pub mod shim;
 pub mod signature;
 
