@@ -1,7 +1,9 @@
 //! Errors of the protocol by name.
 
+use crate::ofproto::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed, MeterModFailed};
+
 /// Why a message is refused, under the name that the specifications give it (`ofp_*_code`; `Nx*` and `Onf*`: of an extension).
-/// What number that is, and whether there is one at all, is each version's own affair.
+/// What number that is, and whether there is one at all, is each version's own affair ([`Code::numbers`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the specification's")]
 pub enum Code {
@@ -19,6 +21,8 @@ pub enum Code {
     BadPort,
     BadPacket,
     MultipartBufferOverflow,
+    MultipartRequestTimeout,
+    PipelineFieldsOnly,
     BadActionType,
     BadActionLen,
     BadActionExperimenter,
@@ -35,6 +39,7 @@ pub enum Code {
     BadSetMask,
     UnsupportedOrder,
     MatchInconsistent,
+    BadMeterAction,
     UnknownInst,
     UnsupInst,
     BadInstTableId,
@@ -56,6 +61,7 @@ pub enum Code {
     FlowModBadTableId,
     Overlap,
     BadTimeout,
+    BadEmergTimeout,
     BadCommand,
     BadFlags,
     GroupExists,
@@ -69,6 +75,8 @@ pub enum Code {
     GroupBadType,
     GroupBadCommand,
     BadBucket,
+    UnknownBucket,
+    BucketExists,
     BadPortNumber,
     BadHwAddr,
     BadConfig,
@@ -86,12 +94,24 @@ pub enum Code {
     MeterExists,
     UnknownMeter,
     MeterBadCommand,
+    MeterBadFlags,
+    OutOfMeters,
     OutOfBands,
     BadRate,
     BadBurst,
     BadBand,
     BadBandValue,
     TableFeaturesBadTable,
+    TableFeaturesBadMetadata,
+    TableFeaturesEperm,
+    BadPropertyType,
+    BadPropertyLen,
+    BadPropertyValue,
+    DupProperty,
+    BadPropertyExperimenter,
+    BadPropertyExperimenterType,
+    AsyncInvalid,
+    AsyncUnsupported,
     BundleUnknown,
     BundleBadId,
     BundleExist,
@@ -103,14 +123,82 @@ pub enum Code {
     BundleMsgBadXid,
     BundleMsgUnsup,
     BundleMsgConflict,
+    BundleMsgTooMany,
     BundleMsgFailed,
     BundleTimeout,
+    BundleInProgress,
+    BundleBadVersion,
+    MonitorExists,
+    MonitorInvalid,
+    MonitorUnknown,
+    MonitorBadCommand,
+    MonitorBadFlags,
+    MonitorBadTable,
+    MonitorBadOut,
     NxMustBeZero,
+    NxNxmInvalid,
+    NxBadReason,
+    NxBadEvent,
+    NxUnencodable,
+    NxActionMustBeZero,
     NxBadConjunction,
+    NxBadFlowModTableId,
     NxInvalidTlvField,
+    NxDupTable,
     NxTlvBadCommand,
-    NxTlvBadClass,
+    NxTlvBadOptLen,
     NxTlvBadIndex,
-    NxTlvDupEntry,
     NxTlvTableFull,
+    NxTlvAlreadyMapped,
+    NxTlvDupEntry,
+    NxTlvInUse,
+    NxResumeNotSupported,
+    NxNotConfigured,
+}
+
+impl From<Error> for Code {
+    fn from(error: Error) -> Code {
+        match error {
+            Error::BadInstruction(BadInstruction::BadTableId(_)) => Code::BadInstTableId,
+            Error::BadInstruction(BadInstruction::UnsupMetadataMask) => Code::UnsupMetadataMask,
+            Error::BadAction(BadAction::BadOutPort) => Code::BadOutPort,
+            Error::BadAction(BadAction::BadOutGroup(_)) => Code::BadOutGroup,
+            Error::BadAction(BadAction::BadArgument) => Code::BadArgument,
+            Error::BadAction(BadAction::TooMany) => Code::ActionTooMany,
+            Error::BadAction(BadAction::UnsupportedOrder) => Code::UnsupportedOrder,
+            Error::FlowModFailed(FlowModFailed::TableFull(_)) => Code::TableFull,
+            Error::FlowModFailed(FlowModFailed::BadTableId) => Code::FlowModBadTableId,
+            Error::FlowModFailed(FlowModFailed::Overlap) => Code::Overlap,
+            Error::GroupModFailed(failed) => failed.into(),
+            Error::MeterModFailed(failed) => failed.into(),
+        }
+    }
+}
+
+impl From<GroupModFailed> for Code {
+    fn from(failed: GroupModFailed) -> Code {
+        match failed {
+            GroupModFailed::GroupExists(_) => Code::GroupExists,
+            GroupModFailed::InvalidGroup => Code::InvalidGroup,
+            GroupModFailed::OutOfGroups => Code::OutOfGroups,
+            GroupModFailed::OutOfBuckets => Code::OutOfBuckets,
+            GroupModFailed::Loop(_) => Code::Loop,
+            GroupModFailed::UnknownGroup(_) => Code::UnknownGroup,
+            GroupModFailed::ChainedGroup { .. } => Code::ChainedGroup,
+            GroupModFailed::BadWatch => Code::BadWatch,
+        }
+    }
+}
+
+impl From<MeterModFailed> for Code {
+    fn from(failed: MeterModFailed) -> Code {
+        match failed {
+            MeterModFailed::MeterExists(_) => Code::MeterExists,
+            MeterModFailed::InvalidMeter(_) => Code::InvalidMeter,
+            MeterModFailed::UnknownMeter(_) => Code::UnknownMeter,
+            MeterModFailed::OutOfBands => Code::OutOfBands,
+            MeterModFailed::BadRate => Code::BadRate,
+            MeterModFailed::BadBandValue => Code::BadBandValue,
+        }
+    }
 }

@@ -6,11 +6,15 @@
 
 pub mod channel;
 mod code;
+mod frames;
 mod message;
+mod numbers;
 pub mod wire;
 
 pub use code::Code;
+pub use frames::{Frames, TooShort};
 pub use message::*;
+pub use numbers::{NICIRA, Numbers, ONF};
 
 /// A version of the protocol that is spoken here, by its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
