@@ -219,12 +219,30 @@ fn a_delete_may_mean_all_tables_and_an_add_may_not() {
     let mut switch = with(&["table=0,actions=1", "table=1,actions=1", "table=253,ip,actions=1"]);
     let everywhere = |command| FlowMod { command, table: None, ..add("ip,actions=drop") };
     assert_eq!(switch.flow_mod(0, everywhere(Command::Delete)).expect("deleted").removed.len(), 1);
-    for command in [Command::Add, Command::Modify, Command::ModifyStrict] {
-        assert_eq!(refused(&mut switch, everywhere(command)), FlowModFailed::BadTableId.into());
-    }
+    assert_eq!(refused(&mut switch, everywhere(Command::Add)), FlowModFailed::BadTableId.into());
     let strict = FlowMod { command: Command::DeleteStrict, table: None, ..add("actions=drop") };
     assert_eq!(switch.flow_mod(0, strict).expect("deleted").removed.len(), 2);
     assert!(switch.is_empty());
+}
+
+#[test]
+fn a_modify_of_openflow_1_0_marks_what_it_changes_and_adds_where_there_is_nothing() {
+    let mut switch = with(&["table=0,cookie=1,ip,actions=1", "table=3,cookie=2,ip,actions=1"]);
+    let modify = |flow| FlowMod { table: None, new_cookie: Some(9), ..request(Command::Modify, flow) };
+    assert_eq!(switch.flow_mod(0, modify("ip,actions=2")).expect("modified").modified, 2);
+    assert!(switch.sorted(Filter::default()).iter().all(|(_, entry)| entry.installed.rule.cookie == 9));
+    let elsewhere = modify("arp,actions=2");
+    let cautious = FlowMod { cookie_mask: u64::MAX, ..elsewhere.clone() };
+    assert!(!switch.flow_mod(0, cautious).expect("nothing to do").changes());
+    assert_eq!(switch.flow_mod(0, elsewhere).expect("added").added, 1);
+    let cookies: Vec<_> = switch
+        .sorted(Filter::default())
+        .iter()
+        .map(|(table, e)| (table.0, e.installed.rule.cookie))
+        .collect();
+    assert_eq!(cookies, [(0, 9), (0, 9), (3, 9)]);
+    let goes_nowhere = FlowMod { table: None, ..request(Command::Modify, "ip,actions=goto_table:2") };
+    assert_eq!(refused(&mut switch, goes_nowhere), BadInstruction::BadTableId(TableId(2)).into());
 }
 
 #[test]

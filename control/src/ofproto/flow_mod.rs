@@ -32,7 +32,7 @@ pub enum Command {
 pub struct FlowMod {
     /// What to do.
     pub command: Command,
-    /// In which table; None: in all, which only the deleting commands can.
+    /// In which table; None: in all, which add cannot (since OpenFlow 1.1 only the deleting commands can).
     pub table: Option<TableId>,
     /// With which match.
     pub matching: Match,
@@ -42,6 +42,9 @@ pub struct FlowMod {
     pub cookie: u64,
     /// Which bits of the cookie matter; not for add.
     pub cookie_mask: u64,
+    /// For the modifying commands, as OpenFlow 1.0 means them (section 4.6; Open vSwitch's `ofproto/ofproto.c`): entries get this mark,
+    /// and where there is none, and no bit of the cookie matters, one is added with it. None: as later versions mean them.
+    pub new_cookie: Option<u64>,
     /// Delete only entries that send to this port.
     pub out_port: Option<OfPort>,
     /// Delete only entries that lead to this group.
@@ -95,7 +98,7 @@ impl Ofproto {
         }
         match request.command {
             Command::Add => self.add(now, request),
-            Command::Modify | Command::ModifyStrict => self.modify(request),
+            Command::Modify | Command::ModifyStrict => self.modify(now, request),
             Command::Delete | Command::DeleteStrict => Ok(self.delete(now, &request)),
         }
     }
@@ -141,14 +144,24 @@ impl Ofproto {
         Ok(applied)
     }
 
-    fn modify(&mut self, request: FlowMod) -> Result<Applied, Error> {
-        let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
-        self.check(table, &request.instructions)?;
+    fn modify(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
         let meant = self.meant(&request, Command::ModifyStrict);
+        if let (true, Some(cookie), 0) = (meant.is_empty(), request.new_cookie, request.cookie_mask) {
+            let table = Some(request.table.unwrap_or_default());
+            return self.add(now, FlowMod { command: Command::Add, table, cookie, ..request });
+        }
+        // What an instruction can do depends on the table: it is looked at for each, and if no entry is meant for the one that is named.
+        for (table, _) in &meant {
+            self.check(*table, &request.instructions)?;
+        }
+        if meant.is_empty() {
+            self.check(request.table.unwrap_or_default(), &request.instructions)?;
+        }
         let mut applied = Applied::default();
         for (table, had) in meant {
             let rule = &had.installed.rule;
-            let rule = Rule { instructions: request.instructions.clone(), ..rule.clone() };
+            let cookie = request.new_cookie.unwrap_or(rule.cookie);
+            let rule = Rule { cookie, instructions: request.instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
             let installed = self.install(table, rule, request.flags.reset_counts);
             self.remember(table, Entry { installed, ..(*had).clone() });

@@ -14,8 +14,23 @@ use datapath::pipeline::{
 pub struct Envelope {
     /// The number by which an answer finds its question.
     pub xid: u32,
+    /// Whether it is said in the words of Nicira's extension where the version has words of its own too: flows with NXM in 1.0, roles in
+    /// 1.3 and later. An answer is given in the words of its question.
+    pub nicira: bool,
     /// What is said.
     pub message: Message,
+}
+
+impl Envelope {
+    /// Something that is said in the version's own words.
+    pub fn new(xid: u32, message: Message) -> Envelope {
+        Envelope { xid, nicira: false, message }
+    }
+
+    /// An answer to this.
+    pub fn answer(&self, message: Message) -> Envelope {
+        Envelope { message, ..*self }
+    }
 }
 
 /// Everything that can be said. Names and meanings are those of OpenFlow 1.3; what came later or from Open vSwitch says so.
@@ -47,7 +62,8 @@ pub enum Message {
     PortStatus(PortChange, PortDesc),
     /// Send this frame.
     PacketOut(PacketOut),
-    /// Change flow entries. With the number of a buffered frame, of which there are none.
+    /// Change flow entries. With the number of a buffered frame, of which there are none. In 1.0 the table is what the extension
+    /// [`Message::FlowModTableId`] puts into the command, whether it is on or not: 0 if nothing is there.
     FlowMod(FlowMod, Option<u32>),
     /// Change groups.
     GroupMod(GroupMod),
@@ -82,14 +98,15 @@ pub enum Message {
     /// The answer.
     GetAsyncReply(Async),
     /// Send me these.
-    SetAsync(Async),
+    SetAsync(AsyncChange),
     /// Open, close, commit or discard a bundle; and the answers.
     BundleControl(BundleControl),
     /// Put a message into a bundle.
     BundleAdd(BundleAdd),
     /// Nicira: whether flow-mods carry a table (1.0).
     FlowModTableId(bool),
-    /// Nicira: in which format flows are told (1.0); 0 standard, 2 NXM. Nothing depends on it: flow-mods of both are taken.
+    /// Nicira: in which format flows are told (1.0); 0 standard, 2 NXM: so are those of which nobody asked ([`Envelope::nicira`]). Flow-mods of
+    /// both are taken.
     SetFlowFormat(u32),
     /// Nicira: in which format frames are told.
     SetPacketInFormat(PacketInFormat),
@@ -142,6 +159,8 @@ pub struct SwitchConfig {
     pub fragments: u16,
     /// Bytes of a frame that are told where nothing else is asked.
     pub miss_send_len: u16,
+    /// Whether the controller is told of frames whose time to live is over; None where the version does not say it here (1.3 and later).
+    pub invalid_ttl: Option<bool>,
 }
 
 /// The formats in which frames are told (`NXPIF_*`).
@@ -352,6 +371,34 @@ pub struct Async {
     pub table_status: [u32; 2],
     /// By `OFPRFR_*` (1.4).
     pub request_forward: [u32; 2],
+}
+
+/// What about [`Async`] shall be different: None leaves it as it is, which versions before 1.4 cannot say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are those of Async")]
+pub struct AsyncChange {
+    pub packet_in: [Option<u32>; 2],
+    pub port_status: [Option<u32>; 2],
+    pub flow_removed: [Option<u32>; 2],
+    pub role_status: [Option<u32>; 2],
+    pub table_status: [Option<u32>; 2],
+    pub request_forward: [Option<u32>; 2],
+}
+
+impl AsyncChange {
+    /// What it was, changed.
+    pub fn over(&self, was: Async) -> Async {
+        let either =
+            |new: [Option<u32>; 2], was: [u32; 2]| [new[0].unwrap_or(was[0]), new[1].unwrap_or(was[1])];
+        Async {
+            packet_in: either(self.packet_in, was.packet_in),
+            port_status: either(self.port_status, was.port_status),
+            flow_removed: either(self.flow_removed, was.flow_removed),
+            role_status: either(self.role_status, was.role_status),
+            table_status: either(self.table_status, was.table_status),
+            request_forward: either(self.request_forward, was.request_forward),
+        }
+    }
 }
 
 /// A step of a bundle.

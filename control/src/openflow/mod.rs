@@ -12,7 +12,7 @@ mod numbers;
 pub mod wire;
 
 pub use code::Code;
-pub use frames::{Frames, TooShort};
+pub use frames::{Frames, HEADER, TooShort};
 pub use message::*;
 pub use numbers::{NICIRA, Numbers, ONF};
 
@@ -28,4 +28,14 @@ pub enum Version {
     V14 = 5,
     /// OpenFlow 1.5.
     V15 = 6,
+}
+
+impl Version {
+    /// All that are spoken here.
+    pub const ALL: [Version; 4] = [Version::V10, Version::V13, Version::V14, Version::V15];
+
+    /// The version of this number, if it is spoken here.
+    pub fn from_number(number: u8) -> Option<Version> {
+        Version::ALL.into_iter().find(|version| *version as u8 == number)
+    }
 }

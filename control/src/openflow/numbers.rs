@@ -30,7 +30,7 @@ pub struct Numbers {
 
 impl Numbers {
     /// The type, the code and what comes before the data, as they stand on the wire.
-    pub(super) fn on_wire(self, version: Version) -> (u16, u16, Vec<u8>) {
+    pub fn on_wire(self, version: Version) -> (u16, u16, Vec<u8>) {
         match self.experimenter {
             None => (self.kind, self.code, Vec::new()),
             Some(who) if version == Version::V10 => {

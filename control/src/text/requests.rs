@@ -126,6 +126,7 @@ pub(super) fn read_request(text: Span<'_>, command: Command, known: Known<'_>) -
         priority: given.priority,
         cookie: given.cookie,
         cookie_mask: given.cookie_mask,
+        new_cookie: None,
         out_port: given.out_port,
         out_group: given.out_group,
         idle_timeout,
