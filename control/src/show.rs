@@ -195,7 +195,13 @@ fn too_long(out: &mut String, status: &Status) {
 }
 
 fn controller(out: &mut String, status: &Status) {
-    let ControllerStatus { told, not_told, unheard, lost, monitors } = status.controller;
+    let ControllerStatus { told, not_told, unheard, lost, monitors, sent, unsent } = status.controller;
+    if sent + unsent > 0 {
+        let _ = writeln!(
+            out,
+            "\n{HEAD}sent by controllers{HEAD:#}: {sent} frames, {unsent} were too many at once"
+        );
+    }
     if told + not_told > 0 || monitors > 0 {
         let _ = writeln!(
             out,

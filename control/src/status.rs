@@ -52,6 +52,10 @@ pub struct ControllerStatus {
     pub lost: u64,
     /// How many listen now.
     pub monitors: usize,
+    /// Frames of controllers that were sent.
+    pub sent: u64,
+    /// Frames of controllers that were not: too many were under way.
+    pub unsent: u64,
 }
 
 /// Where NORMAL knows stations to be, and what was learned.

@@ -9,14 +9,14 @@ use common::*;
 use datapath::action::Action;
 use datapath::action::report::{Place, Station};
 use datapath::flow::key::PACKET_WORDS;
-use datapath::flow::{FlowKey, OfPort};
+use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{
-    GroupId, Meter, MeterId, Pipeline, PortSetup, Queue, QueueId, QueueSpec, Switching, TableId, Translation,
-    translate,
+    GroupId, Match, Meter, MeterId, Pipeline, PortSetup, Queue, QueueId, QueueSpec, Switching, TableId,
+    Translation, translate, translate_actions,
 };
 use datapath::stats::DropReason;
 use datapath::tunnel::{self, TunnelSpec, Underlay};
-use datapath::worker::Punted;
+use datapath::worker::{PacketOut, Punted};
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -259,6 +259,50 @@ proptest! {
         }
         for frame in &frames {
             check(&mut warm, &mut pipeline, &mut reference, frame)?;
+        }
+    }
+
+    /// A controller's frame, with actions of its own, is as any other that comes in there.
+    #[test]
+    fn what_a_controller_sends_is_done_by_the_letter(
+        rules in rules(10),
+        groups in groups(),
+        meters in meters(),
+        setups in setups(),
+        packets in vec((frames(), packet_out(), 0..4u64), 1..12),
+    ) {
+        let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
+        pipeline.snapshot();
+        let umem = umem();
+        let mut switch = Switch::new(&umem, pipeline.clone(), GUESTS);
+        for ((port, frame), actions, register) in packets {
+            let says = Match::any()
+                .exact(Field::InPort, port.into())
+                .with(Field::Reg1, register.into(), 0xff)
+                .exact(Field::TunId, register.into());
+            let mut key = key_of(port, &frame);
+            key.set(Field::Reg1, register.into());
+            key.set(Field::TunId, register.into());
+            let packet =
+                PacketOut { says: says.clone(), actions: actions.clone(), data: frame.clone(), generation: 0 };
+            switch.injector.send(packet).expect("room for one");
+            let free = switch.worker.free_frames();
+            switch.turn();
+            prop_assert_eq!(switch.worker.free_frames(), free, "no frame is lost");
+            let out: Vec<_> = (0..=GUESTS)
+                .flat_map(|port| switch.out(port).into_iter().map(move |frame| (port, frame)))
+                .collect();
+            let (punts, said) = punted(&switch);
+            let mut translation = Translation::default();
+            translate_actions(&pipeline, &actions, &key, &says, &mut translation);
+            if translation.actions() == [Action::Drop(DropReason::TooManyActions)] {
+                continue;
+            }
+            let Ran { sent, met, told: to_say, .. } =
+                reference.sent_out(&actions, &key, &frame, switch.now_ns);
+            prop_assert_eq!([told(&out), punts].concat(), by_port(sent), "switch and interpreter");
+            prop_assert_eq!(said, to_say, "what the controller is told");
+            learn(&mut switch, &mut pipeline, &mut reference, met)?;
         }
     }
 

@@ -14,7 +14,9 @@ use datapath::pipeline::{
 };
 use datapath::port::{Null, Port, Slot};
 use datapath::stats::{DropReason, SharedStats, Snapshot, TooLongCounters};
-use datapath::worker::{Parts, Publisher, Reports, Role, Worker, channel, reports};
+use datapath::worker::{
+    Injector, PacketOut, Parts, Publisher, Reports, Role, Worker, channel, injections, reports,
+};
 use etherparse::{IpHeaders, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -75,6 +77,18 @@ fn with_worker(
     flows: usize,
     check: impl FnOnce(&mut Worker<'_>, &Publisher, &Reports),
 ) -> Snapshot {
+    with_injector(port, frames, pipeline, flows, |worker, publisher, reports, _| {
+        check(worker, publisher, reports);
+    })
+}
+
+fn with_injector(
+    port: u16,
+    frames: Vec<Vec<u8>>,
+    pipeline: Pipeline,
+    flows: usize,
+    check: impl FnOnce(&mut Worker<'_>, &Publisher, &Reports, &mut Injector),
+) -> Snapshot {
     let umem = umem();
     let mut frames = Some(frames);
     let ports = (0..3u16).map(|n| {
@@ -87,6 +101,7 @@ fn with_worker(
     });
     let (publisher, inbox) = channel();
     let (reporter, reports) = reports();
+    let (mut injector, injections) = injections();
     let shared = Arc::new(SharedStats::new(3));
     let mut worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
@@ -97,8 +112,9 @@ fn with_worker(
         flows,
         seed: Seed::new(1),
     })
-    .reporting(reporter);
-    check(&mut worker, &publisher, &reports);
+    .reporting(reporter)
+    .injected_by(injections);
+    check(&mut worker, &publisher, &reports, &mut injector);
     worker.publish();
     shared.read()
 }
@@ -421,4 +437,37 @@ fn telling_the_controller_allocates_nothing() {
     });
     assert_eq!(seen.ports[2].tx_packets, 200 * 64, "frames go on");
     assert_eq!(seen.drops.get(DropReason::PuntFull), 200 * 64 - 20 * 256);
+}
+
+/// What a controller sends, with ever other lists of actions, and told back to it; among frames of guests.
+#[test]
+fn frames_of_controllers_allocate_nothing() {
+    let told = |n: u64| RuleAction::Controller {
+        max_len: n as u16,
+        reason: Reason::Action,
+        controller: 1,
+        userdata: [n as u8].into(),
+    };
+    let frames = (0..100).map(frame).collect();
+    let seen = with_injector(1, frames, pipeline(1, to_tunnel(), 2), 64, |worker, _, reports, injector| {
+        turns(worker, 1, 4);
+        for n in 0..200 {
+            for m in 0..32 {
+                let actions = vec![
+                    set(Field::NwTtl, m + 1),
+                    output(2),
+                    told(n * 32 + m as u64),
+                    RuleAction::Resubmit { port: None, table: Some(TableId(0)) },
+                ];
+                let says = Match::any().exact(Field::InPort, 1);
+                let packet = PacketOut { says, actions, data: frame(7), generation: 0 };
+                injector.send(packet).expect("room");
+            }
+            assert_eq!(allocations(|| turns(worker, 5 + n, 1)), 0);
+            assert_eq!(injector.under_way(), 0);
+            while reports.punted().is_some() {}
+        }
+    });
+    assert_eq!(seen.ports[2].tx_packets, 200 * 32);
+    assert_eq!(seen.ports[0].tx_packets, 204 * 64 + 200 * 32);
 }

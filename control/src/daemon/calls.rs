@@ -1,6 +1,7 @@
 //! What tasks that serve clients ask of the daemon, which alone changes the switch.
 
 use super::Daemon;
+use super::inject::Injection;
 use super::monitors::Listening;
 use super::sweep::Sweeper;
 use crate::api::Done;
@@ -29,6 +30,12 @@ pub(super) enum Call {
     Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
     Change(Vec<Request>, Reply),
+    /// Send this frame.
+    #[expect(dead_code, reason = "OpenFlow's channels are who asks")]
+    Inject(Injection, oneshot::Sender<Result<(), Error>>),
+    /// Whether all frames that were to be sent have left.
+    #[expect(dead_code, reason = "OpenFlow's channels are who asks")]
+    HasInjected(oneshot::Sender<bool>),
 }
 
 /// The switch at one moment. Counters are not of that moment: they are read when they are asked for.
@@ -57,6 +64,8 @@ impl Daemon {
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
             Call::Change(requests, reply) => self.ask_change(requests, reply),
+            Call::Inject(injection, reply) => drop(reply.send(self.inject(injection))),
+            Call::HasInjected(reply) => drop(reply.send(self.has_injected())),
         }
     }
 

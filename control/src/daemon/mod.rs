@@ -8,6 +8,7 @@ mod awaited;
 mod calls;
 mod filter;
 mod follow;
+mod inject;
 mod learn;
 mod local;
 mod monitors;
@@ -42,6 +43,7 @@ use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::tunnel::{Reach, Underlay};
 use datapath::worker::Role;
+use inject::Injected;
 use local::Local;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
@@ -126,6 +128,8 @@ struct Daemon {
     silence: Silence,
     learner: Learner,
     monitors: Monitors,
+    /// What became of frames that controllers sent.
+    injected: Injected,
     /// Becomes readable when a worker has told something.
     news: UnixDatagram,
     /// The host's own port, which goes with the switch.
@@ -174,6 +178,7 @@ impl Daemon {
             awaited: Awaited::default(),
             learner: Learner::new(config.bridge.learning),
             monitors: Monitors::default(),
+            injected: Injected::default(),
             news,
             _local: local,
             config,

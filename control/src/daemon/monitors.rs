@@ -73,6 +73,8 @@ impl Daemon {
             unheard: *unheard,
             lost: *lost,
             monitors: queues.iter().filter(|queue| !queue.is_closed()).count(),
+            sent: self.injected.sent,
+            unsent: self.injected.lost,
         }
     }
 }

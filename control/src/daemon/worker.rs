@@ -12,7 +12,7 @@ use datapath::mem::FramePool;
 use datapath::pipeline::Pipeline;
 use datapath::port::{Packet, Port, PortId, Slot, Xsk};
 use datapath::stats::SharedStats;
-use datapath::worker::{Inbox, Parts, Reporter, Role, Worker};
+use datapath::worker::{Inbox, Injections, Parts, Reporter, Role, Worker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use socket2::SockRef;
@@ -56,6 +56,8 @@ pub(super) struct Spec {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) inbox: Inbox,
     pub(super) reporter: Reporter,
+    /// What control sends.
+    pub(super) injections: Injections,
     /// Rung after a turn that told something.
     pub(super) bell: Arc<Bell>,
     pub(super) shared: Arc<SharedStats>,
@@ -170,7 +172,8 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         flows: FLOWS,
         seed: spec.seed,
     })
-    .reporting(spec.reporter);
+    .reporting(spec.reporter)
+    .injected_by(spec.injections);
     let duplicates: Vec<OwnedFd> =
         worker.fds().iter().filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
     let mut waiting: Vec<PollFd<'_>> =
@@ -179,7 +182,10 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
 
     let mut idle = 0;
     while !spec.stop.load(Ordering::Relaxed) {
-        if worker.turn(spec.start.elapsed().as_nanos() as u64) > 0 || worker.is_sweeping() {
+        if worker.turn(spec.start.elapsed().as_nanos() as u64) > 0
+            || worker.is_sweeping()
+            || worker.is_injecting()
+        {
             idle = 0;
             if worker.has_reported() {
                 spec.bell.ring();

@@ -10,7 +10,9 @@ use datapath::action::report::Sighting;
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::stats::{DropReason, PortCounters, SharedStats, Snapshot, WorkerCounters};
-use datapath::worker::{Publisher, PuntRate, Punted, Reports, channel, reports};
+use datapath::worker::{
+    Injector, PacketOut, Publisher, PuntRate, Punted, Reports, channel, injections, reports,
+};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -38,6 +40,7 @@ pub(super) struct Workers {
 struct Running {
     publisher: Publisher,
     reports: Reports,
+    injector: Injector,
     shared: Arc<SharedStats>,
     wake: Arc<EventFd>,
     stop: Arc<AtomicBool>,
@@ -90,6 +93,7 @@ impl Workers {
         for (index, core) in self.cores.iter().enumerate() {
             let (publisher, inbox) = channel();
             let (reporter, reports) = reports();
+            let (injector, injections) = injections();
             let shared = Arc::new(SharedStats::new(ports.list.len()));
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
             let wake = Arc::new(wake.context("out of file descriptors")?);
@@ -102,6 +106,7 @@ impl Workers {
                 pipeline: pipeline.clone(),
                 inbox,
                 reporter: reporter.limited(self.controller),
+                injections,
                 bell: self.bell.clone(),
                 shared: shared.clone(),
                 seed: self.seed,
@@ -114,7 +119,7 @@ impl Workers {
                 .name(format!("worker-{index}"))
                 .spawn(move || worker::run(spec, &ready))
                 .context("cannot start a thread")?;
-            self.running.push(Running { publisher, reports, shared, wake, stop, thread });
+            self.running.push(Running { publisher, reports, injector, shared, wake, stop, thread });
         }
         for _ in &self.running {
             let bound = started.recv_timeout(PATIENCE).map_err(|_| anyhow!("a worker did not start"))??;
@@ -136,6 +141,19 @@ impl Workers {
     /// What they tell the controller and nobody has taken up yet.
     pub(super) fn punted(&self) -> impl Iterator<Item = Punted> {
         self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.punted()))
+    }
+
+    /// Has a frame of control's sent: always by the same worker, so that their order stays. False when too many are under way.
+    pub(super) fn inject(&mut self, packet: PacketOut) -> bool {
+        let Some(worker) = self.running.first_mut() else { return false };
+        let sent = worker.injector.send(packet).is_ok();
+        let _ = worker.wake.write(1);
+        sent
+    }
+
+    /// How many of those are under way.
+    pub(super) fn injecting(&mut self) -> usize {
+        self.running.iter_mut().map(|worker| worker.injector.under_way()).sum()
     }
 
     /// How often they had no room to tell what they have seen; since they were started last.

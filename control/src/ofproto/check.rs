@@ -4,6 +4,7 @@
 //! prerequisites.
 
 use super::error::{BadAction, BadInstruction, Error};
+use super::names::reserved;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{GroupId, Instructions, RuleAction, TABLES, TableId};
 
@@ -51,7 +52,10 @@ pub(super) fn actions(
     }
     for action in list {
         match action {
-            RuleAction::Output(OfPort(0)) => return Err(BadAction::BadOutPort.into()),
+            // Section 4.5: OFPP_TABLE is for what a controller sends alone, OFPP_ANY for none.
+            RuleAction::Output(OfPort(0) | reserved::TABLE | reserved::ANY) => {
+                return Err(BadAction::BadOutPort.into());
+            }
             RuleAction::Group(group) if !knows(*group) => {
                 return Err(BadAction::BadOutGroup(*group).into());
             }

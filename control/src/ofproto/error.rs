@@ -1,12 +1,15 @@
 //! Why a request is refused: the errors of OpenFlow 1.3 section 7.4.4 under their names there, so that a wire format has only numbers
 //! to add.
 
+use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, MeterId, TableId};
 use std::fmt;
 
 /// Why a request is refused. Nothing of it has been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// `OFPET_BAD_REQUEST`.
+    BadRequest(BadRequest),
     /// `OFPET_BAD_INSTRUCTION`.
     BadInstruction(BadInstruction),
     /// `OFPET_BAD_ACTION`.
@@ -17,6 +20,17 @@ pub enum Error {
     GroupModFailed(GroupModFailed),
     /// `OFPET_METER_MOD_FAILED`.
     MeterModFailed(MeterModFailed),
+}
+
+/// `OFPBRC_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadRequest {
+    /// A port that no frame comes in by.
+    BadPort(OfPort),
+    /// It is no frame: shorter than an Ethernet header.
+    BadPacket,
+    /// What is said of a frame beside its bytes is something that its bytes say (OpenFlow 1.5 section 7.3.6).
+    PipelineFieldsOnly,
 }
 
 /// `OFPBIC_*`.
@@ -103,6 +117,12 @@ impl From<MeterModFailed> for Error {
     }
 }
 
+impl From<BadRequest> for Error {
+    fn from(error: BadRequest) -> Error {
+        Error::BadRequest(error)
+    }
+}
+
 impl From<BadInstruction> for Error {
     fn from(error: BadInstruction) -> Error {
         Error::BadInstruction(error)
@@ -130,6 +150,13 @@ impl From<GroupModFailed> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::BadRequest(BadRequest::BadPort(port)) => write!(f, "no frame comes in by port {port}"),
+            Error::BadRequest(BadRequest::BadPacket) => {
+                f.write_str("the frame is shorter than an Ethernet header")
+            }
+            Error::BadRequest(BadRequest::PipelineFieldsOnly) => {
+                f.write_str("what is said of the frame is something that its bytes say")
+            }
             Error::BadInstruction(BadInstruction::BadTableId(to)) => {
                 write!(f, "goto_table:{} does not lead to a later table", to.0)
             }

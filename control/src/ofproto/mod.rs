@@ -18,11 +18,14 @@ mod group_mod;
 mod limits;
 mod meter_mod;
 mod names;
+mod packet_out;
 mod stats;
 
 pub use check::ACTIONS_MAX;
 pub use entry::{Entry, FlowFlags, Reason, Removed};
-pub use error::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed, MeterModFailed};
+pub use error::{
+    BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
+};
 pub use filter::{Aggregate, Filter};
 pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};

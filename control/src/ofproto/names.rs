@@ -13,6 +13,8 @@ pub mod reserved {
     use datapath::flow::OfPort;
     /// `OFPP_IN_PORT`.
     pub const IN_PORT: OfPort = OfPort(0xffff_fff8);
+    /// `OFPP_TABLE`.
+    pub const TABLE: OfPort = OfPort(0xffff_fff9);
     /// `OFPP_NORMAL`.
     pub const NORMAL: OfPort = OfPort(0xffff_fffa);
     /// `OFPP_FLOOD`.
@@ -21,6 +23,12 @@ pub mod reserved {
     pub const ALL: OfPort = OfPort(0xffff_fffc);
     /// `OFPP_CONTROLLER`.
     pub const CONTROLLER: OfPort = OfPort(0xffff_fffd);
+    /// `OFPP_LOCAL`.
+    pub const LOCAL: OfPort = OfPort(0xffff_fffe);
+    /// `OFPP_ANY`, which was `OFPP_NONE` in 1.0.
+    pub const ANY: OfPort = OfPort(0xffff_ffff);
+    /// `OFPP_MAX`: ports have smaller numbers.
+    pub const MAX: OfPort = OfPort(0xffff_ff00);
 }
 
 /// How many rules lead to a group or a meter, and how many rules and groups set a remote end.

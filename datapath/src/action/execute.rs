@@ -28,8 +28,8 @@ pub struct Executor<'a, 'u> {
     pub report: &'a mut Reporter,
     /// What is remembered and counted about frames that are too long.
     pub too_long: &'a mut TooLong,
-    /// The port that the run came in by.
-    pub in_port: PortId,
+    /// The port that the run came in by; None: control has sent it.
+    pub in_port: Option<PortId>,
     /// The secret of this worker.
     pub seed: &'a Seed,
     /// The turn's time, in nanoseconds.
@@ -265,6 +265,8 @@ impl<'u> Executor<'_, 'u> {
     #[inline]
     pub fn count(&mut self, reason: DropReason) {
         self.drops.count(reason);
-        self.slots[usize::from(self.in_port.0)].counters.drops += 1;
+        if let Some(port) = self.in_port {
+            self.slots[usize::from(port.0)].counters.drops += 1;
+        }
     }
 }

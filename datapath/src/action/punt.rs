@@ -95,6 +95,8 @@ pub const DATA_MAX: usize = 4096;
 const BUFFERS: usize = 256;
 /// Most descriptions that are kept. At 440 bytes each with their index, 0.9 MB a worker.
 const PUNTS: usize = 2048;
+/// Most of one frame that control has sent.
+pub const PASSING: usize = 16;
 
 /// How many frames a worker tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +163,8 @@ pub(super) struct Punts {
     ways: Ways,
     rate: Option<Rate>,
     punts: Vec<Punt>,
+    /// Those of a frame that control has sent, which have the numbers behind; not kept, for they are another's to free.
+    passing: Vec<Punt>,
     index: HashTable<u32>,
     hasher: BuildHasherDefault<DefaultHasher>,
 }
@@ -176,6 +180,7 @@ pub(super) fn punts() -> (Punts, Arriving) {
         ways: ways.clone(),
         rate: None,
         punts: Vec::with_capacity(PUNTS),
+        passing: Vec::with_capacity(PASSING),
         index: HashTable::with_capacity(PUNTS),
         hasher: BuildHasherDefault::default(),
     };
@@ -211,12 +216,25 @@ impl Punts {
         number
     }
 
+    /// The number of a description until [`Punts::forget_passing`]. There are [`PASSING`].
+    pub(super) fn pass(&mut self, punt: &Punt) -> u32 {
+        let number = PUNTS + self.passing.len();
+        self.passing.push(punt.clone());
+        number as u32
+    }
+
+    pub(super) fn forget_passing(&mut self) {
+        self.passing.clear();
+    }
+
     /// Tells a frame as it is now.
     ///
     /// # Errors
     /// Why it is not told.
     pub(super) fn tell(&mut self, punt: u32, frame: &mut Frame<'_>, now_ns: u64) -> Result<(), DropReason> {
-        let Some(punt) = self.punts.get(punt as usize) else { return Ok(()) };
+        let at = punt as usize;
+        let kept = self.punts.get(at).or_else(|| self.passing.get(at.checked_sub(PUNTS)?));
+        let Some(punt) = kept else { return Ok(()) };
         if self.rate.as_ref().is_some_and(|rate| !rate.take(1, now_ns)) {
             return Err(DropReason::PuntOverRate);
         }

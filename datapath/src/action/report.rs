@@ -190,6 +190,17 @@ impl Reporter {
         self.punts.keep(punt)
     }
 
+    /// The number of a description until [`Reporter::forget_passing`]: of a frame that control has sent, one of
+    /// [`PASSING`](super::punt::PASSING).
+    pub fn pass_punt(&mut self, punt: &Punt) -> u32 {
+        self.punts.pass(punt)
+    }
+
+    /// Forgets what was passed.
+    pub fn forget_passing(&mut self) {
+        self.punts.forget_passing();
+    }
+
     /// Tells the controller of a frame.
     ///
     /// # Errors

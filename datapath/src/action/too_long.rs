@@ -109,11 +109,11 @@ impl<'u> Executor<'_, 'u> {
     /// Sends a message back that says what fits, if the sender may be told. The frame itself has been counted.
     fn tell(&mut self, mut frame: Frame<'u>, key: &FlowKey, mtu: u16, means: &impl Means) {
         let back = means.back(key).filter(|_| answer::may_be_told(key));
-        let Some(back) = back else {
+        let (Some(back), Some(in_port)) = (back, self.in_port) else {
             self.too_long.counters.untold += 1;
             return self.pool.give(frame);
         };
-        if !self.too_long.rates[usize::from(self.in_port.0)].take(1, self.now_ns) {
+        if !self.too_long.rates[usize::from(in_port.0)].take(1, self.now_ns) {
             self.too_long.counters.limited += 1;
             return self.pool.give(frame);
         }

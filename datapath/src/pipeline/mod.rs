@@ -42,7 +42,7 @@ pub use queues::QUEUES_MAX;
 pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use stations::Located;
 pub use table::{Installed, Table};
-pub use translate::{observe, translate};
+pub use translate::{observe, translate, translate_actions};
 pub use translation::{ACTIONS_MAX, LEARNINGS_MAX, PUNTS_MAX, Translation};
 pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
 

@@ -84,6 +84,14 @@ impl Match {
         self.cells.iter().map(|cell| (cell.word, cell.mask)).collect()
     }
 
+    /// Makes a key fit: the bits that matter are what they must be.
+    pub fn impose(&self, key: &mut FlowKey) {
+        for cell in &self.cells {
+            let word = &mut key.words_mut()[usize::from(cell.word)];
+            *word = *word & !cell.mask | cell.value;
+        }
+    }
+
     /// Whether a frame with this key fits.
     #[inline]
     pub fn fits(&self, key: &FlowKey) -> bool {

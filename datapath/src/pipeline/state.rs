@@ -50,6 +50,11 @@ impl State {
         }
     }
 
+    /// These bits are not what the frame shows, and reading them depends on nothing.
+    pub(super) fn know(&mut self, bits: &FlowMask) {
+        self.known.unite(bits);
+    }
+
     /// What the frame shall say: what rules match on.
     pub(super) fn key(&self) -> &FlowKey {
         &self.wish

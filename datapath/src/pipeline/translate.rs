@@ -8,7 +8,7 @@
 
 use super::action_set::ActionSet;
 use super::observer::Observer;
-use super::rule::{Instructions, RuleAction, TableId};
+use super::rule::{Instructions, Match, RuleAction, TableId};
 use super::stack::Stack;
 use super::state::State;
 use super::table::{Installed, Table};
@@ -37,6 +37,33 @@ pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
 
 /// [`translate`], while somebody watches.
 pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation, observer: &mut O) {
+    walk(pipeline, key, Reason::Action, out, observer, |walk| walk.pipeline_from(TableId(0)));
+}
+
+/// Decides what these actions do with a frame that has this key, of which `says` is not what it shows but what was said of it: not
+/// what the tables say, unless one of the actions asks them.
+pub fn translate_actions(
+    pipeline: &Pipeline,
+    actions: &[RuleAction],
+    key: &FlowKey,
+    says: &Match,
+    out: &mut Translation,
+) {
+    walk(pipeline, key, Reason::PacketOut, out, &mut (), |walk| {
+        walk.state.know(&says.mask());
+        walk.actions(actions, TableId(0));
+        walk.own_action_set();
+    });
+}
+
+fn walk<'a, O: Observer>(
+    pipeline: &'a Pipeline,
+    key: &'a FlowKey,
+    reason: Reason,
+    out: &'a mut Translation,
+    observer: &'a mut O,
+    work: impl FnOnce(&mut Walk<'a, O>),
+) {
     out.clear();
     let state = State::of(key);
     // The port is in every answer: whose frame it is, is never left open.
@@ -50,15 +77,15 @@ pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Transl
         queue: None,
         stack: Stack::EMPTY,
         exited: false,
-        told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason: Reason::Action },
+        told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason },
         depth: 0,
         lookups: 0,
         end: None,
         out,
     };
-    walk.pipeline_from(TableId(0));
+    work(&mut walk);
     let end = walk.end.unwrap_or(DropReason::RuleDrop);
-    out.finish(end);
+    walk.out.finish(end);
 }
 
 pub(super) struct Walk<'a, O> {

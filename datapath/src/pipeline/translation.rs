@@ -2,7 +2,7 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
-use crate::action::punt::Punt;
+use crate::action::punt::{PASSING, Punt};
 use crate::action::report::{Learning, Reporter};
 use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
@@ -13,7 +13,7 @@ pub const ACTIONS_MAX: usize = 512;
 /// Most learnings among them.
 pub const LEARNINGS_MAX: usize = 64;
 /// Most of them that tell the controller.
-pub const PUNTS_MAX: usize = 16;
+pub const PUNTS_MAX: usize = PASSING;
 
 // A frame is counted once for each lookup, group and bucket of its way.
 const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
@@ -152,6 +152,22 @@ impl Translation {
                 _ => {}
             }
         }
+    }
+
+    /// [`Translation::renumber`] for a frame that control has sent: what it tells is not kept.
+    pub(crate) fn renumber_passing(&mut self, report: &mut Reporter) {
+        for action in &mut self.actions {
+            match action {
+                Action::Learn(number) => *number = report.keep(self.learnings[*number as usize]),
+                Action::Punt(number) => *number = report.pass_punt(&self.punts[*number as usize]),
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets go of what belongs to the rules.
+    pub(crate) fn release(&mut self) {
+        self.punts.clear();
     }
 
     pub(super) fn len(&self) -> usize {

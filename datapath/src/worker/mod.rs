@@ -3,6 +3,7 @@
 //! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive, [`sweep`] how counts go to the rules. It takes no lock and
 //! reads no clock, and after it was made it allocates nothing (`tests/no_alloc.rs`).
 
+mod inject;
 mod programs;
 pub mod publish;
 mod stage;
@@ -11,6 +12,7 @@ mod turn;
 
 pub use crate::action::punt::{PuntRate, Punted};
 pub use crate::action::report::{Reporter, Reports, reports};
+pub use inject::{Injections, Injector, PACKETS_MAX, PacketOut, injections};
 pub use publish::{Inbox, Publisher, channel};
 
 use crate::action::TooLong;
@@ -85,6 +87,7 @@ pub struct Worker<'u> {
     drops: Drops,
     too_long: TooLong,
     report: Reporter,
+    injections: Injections,
     shared: Arc<SharedStats>,
 }
 
@@ -116,6 +119,7 @@ impl<'u> Worker<'u> {
             drops: Drops::default(),
             too_long,
             report: reports().0,
+            injections: injections().1,
             shared: parts.shared,
         }
     }
@@ -123,6 +127,11 @@ impl<'u> Worker<'u> {
     /// With somebody who listens to what it finds out.
     pub fn reporting(self, report: Reporter) -> Worker<'u> {
         Worker { report, ..self }
+    }
+
+    /// With somebody who sends frames of his own.
+    pub fn injected_by(self, injections: Injections) -> Worker<'u> {
+        Worker { injections, ..self }
     }
 
     /// Whether the last turn told something to whoever listens.

@@ -242,14 +242,16 @@ impl<'u> Worker<'u> {
     fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
         let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
             self;
-        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns: *now_ns };
+        let (in_port, now_ns) = (Some(in_port), *now_ns);
+        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
         let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
         executor.execute(frames, keys, programs.actions(program), &**pipeline);
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
         let Worker { slots, pool, drops, report, too_long, seed, now_ns, .. } = self;
-        Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns: *now_ns }
+        let (in_port, now_ns) = (Some(in_port), *now_ns);
+        Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns }
     }
 }
 

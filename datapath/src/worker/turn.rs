@@ -13,6 +13,7 @@ impl Worker<'_> {
         for port in self.port_ids() {
             self.reap(port); //            completions -> pool; from here on every port knows the turn's time
         }
+        handled += self.inject(); //       what control sends
         for port in self.port_ids() {
             self.refill(port); //          pool -> fill ring
             handled += self.serve(port, BATCH);

@@ -9,7 +9,7 @@ use datapath::port::{Memory, Port, PortId, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
 use datapath::wire::MacAddr;
-use datapath::worker::{Parts, Publisher, Reports, Role, Worker, channel, reports};
+use datapath::worker::{Injector, Parts, Publisher, Reports, Role, Worker, channel, injections, reports};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,6 +83,8 @@ pub(crate) struct Switch<'u> {
     pub(crate) publisher: Publisher,
     /// What the worker tells.
     pub(crate) reports: Reports,
+    /// What control sends.
+    pub(crate) injector: Injector,
     pub(crate) now_ns: u64,
 }
 
@@ -103,6 +105,7 @@ impl<'u> Switch<'u> {
         let shared = Arc::new(SharedStats::new(ports.len()));
         let (publisher, inbox) = channel();
         let (reporter, reports) = reports();
+        let (injector, injections) = injections();
         let worker = Worker::new(Parts {
             pool: FramePool::new(umem.take_frames()),
             ports,
@@ -112,8 +115,9 @@ impl<'u> Switch<'u> {
             flows,
             seed: Seed::new(1),
         })
-        .reporting(reporter);
-        Switch { worker, wires, shared, publisher, reports, now_ns: 0 }
+        .reporting(reporter)
+        .injected_by(injections);
+        Switch { worker, wires, shared, publisher, reports, injector, now_ns: 0 }
     }
 
     /// Sends a frame into a port and takes a turn.

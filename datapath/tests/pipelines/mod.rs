@@ -350,6 +350,12 @@ fn action(table: u8) -> BoxedStrategy<RuleAction> {
     prop_oneof![8 => flat, 1 => clone].boxed()
 }
 
+/// What a controller wants to be done with a frame of its own.
+pub(crate) fn packet_out() -> impl Strategy<Value = Vec<RuleAction>> {
+    let table = Just(RuleAction::Resubmit { port: None, table: Some(TableId(0)) });
+    vec(prop_oneof![6 => action(0), 1 => table], 0..6)
+}
+
 /// What an action set takes.
 fn written() -> impl Strategy<Value = RuleAction> {
     let resubmit = Just(RuleAction::Resubmit { port: None, table: Some(TableId(LAST)) });

@@ -230,11 +230,29 @@ impl Reference {
 
     /// What comes of a frame with this key, at this time.
     pub(crate) fn run(&self, key: &FlowKey, bytes: &[u8], now_ns: u64) -> Ran {
+        self.begin(key, bytes, now_ns, Reason::Action, |run| run.tables(TableId(0), run.in_port()))
+    }
+
+    /// What comes of it when a controller sends it, with these actions.
+    pub(crate) fn sent_out(&self, actions: &[RuleAction], key: &FlowKey, bytes: &[u8], now_ns: u64) -> Ran {
+        self.begin(key, bytes, now_ns, Reason::PacketOut, |run| {
+            run.actions(actions, TableId(0));
+        })
+    }
+
+    fn begin(
+        &self,
+        key: &FlowKey,
+        bytes: &[u8],
+        now_ns: u64,
+        why: Reason,
+        work: impl FnOnce(&mut Run<'_>),
+    ) -> Ran {
         let frame = Frame::new(key.clone(), bytes);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
-        let from = (0, u64::MAX, Reason::Action);
+        let from = (0, u64::MAX, why);
         let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, from, ran };
-        run.tables(TableId(0), run.in_port());
+        work(&mut run);
         let set = std::mem::take(&mut run.set);
         run.exited = false;
         run.from = (run.from.0, u64::MAX, Reason::ActionSet);
