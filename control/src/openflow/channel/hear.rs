@@ -41,22 +41,25 @@ impl Channel {
         steps: &mut Vec<Step>,
     ) -> Result<(), Code> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-        let Envelope { xid, message } = envelope;
+        let Envelope { xid, message, .. } = envelope;
         if connection.role == RoleKind::Slave && changes(message) {
             return Err(Code::IsSlave);
         }
-        let say = |message| Step::Say(Envelope { xid: *xid, message });
+        let say = |message| Step::Say(envelope.answer(message));
         match message.clone() {
             Message::EchoRequest(bytes) => steps.push(say(Message::EchoReply(bytes))),
             // Answers to what we asked, and what the other side did not like: nothing follows from them.
             Message::Hello(_) | Message::Error(_) | Message::EchoReply(_) => {}
             Message::FeaturesRequest => steps.push(say(Message::FeaturesReply(switch.features()))),
             Message::GetConfigRequest => {
-                let config =
-                    SwitchConfig { fragments: switch.fragments(), miss_send_len: connection.miss_send_len };
+                let config = SwitchConfig {
+                    fragments: switch.fragments(),
+                    miss_send_len: connection.miss_send_len,
+                    invalid_ttl: connection.tells_invalid_ttl(),
+                };
                 steps.push(say(Message::GetConfigReply(config)));
             }
-            Message::SetConfig(SwitchConfig { fragments, miss_send_len }) => {
+            Message::SetConfig(SwitchConfig { fragments, miss_send_len, invalid_ttl }) => {
                 // A slave may say what it wants to be told, and no more (OpenFlow 1.3.5 section 6.3.4).
                 if connection.role != RoleKind::Slave {
                     if fragments & !FRAGMENTS_MASK != 0 {
@@ -65,6 +68,7 @@ impl Channel {
                     switch.set_fragments(fragments)?;
                 }
                 connection.miss_send_len = miss_send_len;
+                connection.tell_invalid_ttl(invalid_ttl);
             }
             Message::FlowMod(_, Some(_)) => return Err(Code::BufferUnknown),
             Message::FlowMod(flow, None) => {
@@ -97,7 +101,7 @@ impl Channel {
                 steps.push(say(Message::RoleReply(role)));
             }
             Message::GetAsyncRequest => steps.push(say(Message::GetAsyncReply(connection.asks))),
-            Message::SetAsync(asks) => connection.asks = asks,
+            Message::SetAsync(change) => connection.asks = change.over(connection.asks),
             Message::BundleControl(control) => {
                 let mut said = Vec::new();
                 let reply = self.bundle_control(id, control, switch, &mut said);
@@ -182,25 +186,11 @@ pub(super) fn table_named(flow: FlowMod, named: bool) -> Result<FlowMod, Code> {
 
 fn flow_mod(version: Version, flow: FlowMod, switch: &mut dyn Switch) -> Result<(), Code> {
     let modifies = matches!(flow.command, Command::Modify | Command::ModifyStrict);
-    if version != Version::V10 || !modifies {
-        if modifies && flow.table.is_none() {
-            // OpenFlow 1.3.5 section 7.3.4.1: only deletes mean all tables.
-            return Err(Code::FlowModBadTableId);
-        }
-        return switch.change(Change::Request(ofproto::Request::Flow(flow))).map(drop);
+    if version != Version::V10 && modifies && flow.table.is_none() {
+        // OpenFlow 1.3.5 section 7.3.4.1: only deletes mean all tables.
+        return Err(Code::FlowModBadTableId);
     }
-    // OpenFlow 1.0 section 4.6: where there is nothing to modify, an entry is added.
-    let add = FlowMod {
-        command: Command::Add,
-        table: Some(flow.table.unwrap_or_default()),
-        cookie_mask: 0,
-        ..flow.clone()
-    };
-    let modified = switch.change(Change::Request(ofproto::Request::Flow(flow.clone())))?;
-    if modified == 0 && flow.cookie_mask == 0 {
-        switch.change(Change::Request(ofproto::Request::Flow(add)))?;
-    }
-    Ok(())
+    switch.change(Change::Request(ofproto::Request::Flow(flow))).map(drop)
 }
 
 /// What a slave may not ask for (OpenFlow 1.3.5 section 6.3.4): what changes the switch, and what sends frames.

@@ -42,7 +42,7 @@ impl Channel {
             {
                 let role =
                     Role { role: RoleKind::Slave, generation: self.generation, reason: MASTER_REQUEST };
-                self.told.push((*id, Envelope { xid: 0, message: Message::RoleStatus(role) }));
+                self.told.push((*id, Envelope::new(0, Message::RoleStatus(role))));
             }
         }
     }
