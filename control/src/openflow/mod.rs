@@ -6,9 +6,12 @@
 
 pub mod channel;
 mod code;
+pub mod fields;
 mod frames;
+pub mod matching;
 mod message;
 mod numbers;
+pub mod ports;
 pub mod wire;
 
 pub use code::Code;

@@ -1,0 +1,73 @@
+//! A field's header, value and mask, as they stand in a match and in actions that set fields.
+
+use crate::openflow::Code;
+use crate::openflow::fields::{Form, WireField, read_header};
+use crate::openflow::ports;
+use crate::openflow::wire::Reader;
+use datapath::flow::Field;
+
+/// A value as it was on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value {
+    pub(crate) row: &'static WireField,
+    pub(crate) value: u128,
+    /// All bits of the field's bytes where there was no mask.
+    pub(crate) mask: u128,
+    /// Whether there was a mask.
+    pub(crate) masked: bool,
+}
+
+/// Reads a field with its value. That the field is not known is `unknown`, that it has another length `other_len`.
+pub(crate) fn read_value(reader: &mut Reader<'_>, unknown: Code, other_len: Code) -> Result<Value, Code> {
+    let claimed = read_header(reader)?;
+    let mut payload = Reader::new(reader.rest(), Code::BadMatchLen).part(claimed.len, Code::BadMatchLen)?;
+    reader.skip(claimed.len)?;
+    let Some(row) = claimed.row else {
+        return Err(if claimed.known { other_len } else { unknown });
+    };
+    let bytes = usize::from(row.bytes);
+    let value = number(payload.take(bytes)?);
+    let mask = if claimed.masked { number(payload.take(bytes)?) } else { row.ones() };
+    if value & !mask != 0 {
+        return Err(Code::BadWildcards);
+    }
+    Ok(Value { row, value, mask, masked: claimed.masked })
+}
+
+/// Up to 16 bytes as a number.
+fn number(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
+}
+
+impl Value {
+    /// Whether the value is one that the field can have, and its mask too (`lib/meta-flow.c` of Open vSwitch).
+    ///
+    /// # Errors
+    /// `OFPBMC_BAD_MASK`, `OFPBMC_BAD_VALUE`.
+    pub(crate) fn check(&self) -> Result<(), Code> {
+        if !self.row.maskable && self.mask != 0 && self.mask != self.row.ones() {
+            return Err(Code::BadMask);
+        }
+        let fits = match self.row.form {
+            Form::TagId => self.value <= 0x1fff,
+            Form::Tos => self.value & 3 == 0,
+            Form::Port => ports::from_wide(self.value as u32).is_ok(),
+            _ => self.value & !self.row.max() == 0 && self.value & !self.row.field.max() == 0,
+        };
+        if fits { Ok(()) } else { Err(Code::BadValue) }
+    }
+
+    /// The bits of the key that it stands for, as those of one field.
+    pub(crate) fn bits(&self) -> (Field, u128, u128) {
+        let Value { row, value, mask, .. } = *self;
+        let all = |value| (row.field, value, if mask == 0 { 0 } else { row.field.max() });
+        match row.form {
+            Form::ShortPort => all(ports::from_short(value as u16).0.into()),
+            Form::Port => all(ports::from_wide(value as u32).map_or(value, |port| port.0.into())),
+            Form::Tos => (Field::IpDscp, value >> 2, if mask == 0 { 0 } else { Field::IpDscp.max() }),
+            _ if !row.maskable => all(value),
+            Form::TagId => (row.field, value & mask, mask & row.field.max()),
+            _ => (row.field, value & mask, mask & row.max()),
+        }
+    }
+}
