@@ -1,6 +1,8 @@
 //! Errors of the protocol by name.
 
-use crate::ofproto::{BadAction, BadInstruction, Error, FlowModFailed, GroupModFailed, MeterModFailed};
+use crate::ofproto::{
+    BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
+};
 
 /// Why a message is refused, under the name that the specifications give it (`ofp_*_code`; `Nx*` and `Onf*`: of an extension).
 /// What number that is, and whether there is one at all, is each version's own affair ([`Code::numbers`]).
@@ -159,6 +161,9 @@ pub enum Code {
 impl From<Error> for Code {
     fn from(error: Error) -> Code {
         match error {
+            Error::BadRequest(BadRequest::BadPort(_)) => Code::BadPort,
+            Error::BadRequest(BadRequest::BadPacket) => Code::BadPacket,
+            Error::BadRequest(BadRequest::PipelineFieldsOnly) => Code::PipelineFieldsOnly,
             Error::BadInstruction(BadInstruction::BadTableId(_)) => Code::BadInstTableId,
             Error::BadInstruction(BadInstruction::UnsupMetadataMask) => Code::UnsupMetadataMask,
             Error::BadAction(BadAction::BadOutPort) => Code::BadOutPort,
