@@ -35,6 +35,7 @@ mod state;
 mod watch;
 
 use datapath::port::PortId;
+use datapath::wire::MacAddr;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -56,6 +57,10 @@ pub struct Presence {
     pub index: u32,
     /// Administratively up.
     pub up: bool,
+    /// Administratively up and able to carry packets.
+    pub running: bool,
+    /// Its Ethernet address.
+    pub mac: Option<MacAddr>,
     /// Its addresses that can be tunnel endpoints: all but link-local and loopback ones.
     pub endpoints: BTreeSet<IpAddr>,
 }

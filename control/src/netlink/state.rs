@@ -73,7 +73,8 @@ impl State {
         let links = self.links.values().filter(|link| self.followed.contains(&link.name));
         let mut present: BTreeMap<String, Presence> = links
             .map(|link| {
-                (link.name.clone(), Presence { index: link.index, up: link.up, ..Presence::default() })
+                let &Link { index, up, running, mac, .. } = link;
+                (link.name.clone(), Presence { index, up, running: up && running, mac, ..Presence::default() })
             })
             .collect();
         for (index, addr) in self.addrs.iter().filter(|(_, addr)| can_be_endpoint(*addr)) {

@@ -6,7 +6,7 @@
 use super::entry::{Entry, FlowFlags, Key, Reason, Removed};
 use super::error::{Error, FlowModFailed, MeterModFailed};
 use super::filter::Filter;
-use super::{Applied, Ofproto, check};
+use super::{Applied, Changed, Ofproto, check};
 use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, Installed, Instructions, Match, Rule, TABLES, TableId};
 use std::sync::Arc;
@@ -139,8 +139,9 @@ impl Ofproto {
             serial: self.serial,
             timer: None,
         };
-        self.remember(table, entry);
+        let entry = self.remember(table, entry);
         applied.added = 1;
+        applied.entries.push(Changed { table, entry, added: true });
         Ok(applied)
     }
 
@@ -164,8 +165,9 @@ impl Ofproto {
             let rule = Rule { cookie, instructions: request.instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
             let installed = self.install(table, rule, request.flags.reset_counts);
-            self.remember(table, Entry { installed, ..(*had).clone() });
+            let entry = self.remember(table, Entry { installed, ..(*had).clone() });
             applied.modified += 1;
+            applied.entries.push(Changed { table, entry, added: false });
         }
         Ok(applied)
     }

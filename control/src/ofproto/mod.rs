@@ -63,14 +63,29 @@ pub struct Applied {
     pub others_removed: usize,
     /// Entries that went.
     pub removed: Vec<Removed>,
+    /// The entries that were added or changed, as they are now.
+    pub entries: Vec<Changed>,
+}
+
+/// An entry that was added or changed.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Its table.
+    pub table: TableId,
+    /// The entry as it is now.
+    pub entry: Arc<Entry>,
+    /// Whether it was added; else it does something else now.
+    pub added: bool,
 }
 
 impl Applied {
-    fn extend(&mut self, more: Applied) {
+    /// This, and then that.
+    pub fn extend(&mut self, more: Applied) {
         self.added += more.added;
         self.modified += more.modified;
         self.others_removed += more.others_removed;
         self.removed.extend(more.removed);
+        self.entries.extend(more.entries);
     }
 
     /// Whether the pipeline is another than before.
@@ -219,7 +234,7 @@ impl Ofproto {
     }
 
     /// Notes an entry whose rule is in the pipeline.
-    fn remember(&mut self, table: TableId, mut entry: Entry) {
+    fn remember(&mut self, table: TableId, mut entry: Entry) -> Arc<Entry> {
         self.names.add_rule(&entry.installed.rule.instructions);
         let used = self.used(&entry);
         entry.timer = entry.deadline(used);
@@ -231,7 +246,8 @@ impl Ofproto {
         if flows.config.eviction {
             flows.by_importance.insert_mut(Flows::rank(&entry), entry.clone());
         }
-        flows.entries.insert_mut(entry.key(), entry);
+        flows.entries.insert_mut(entry.key(), entry.clone());
+        entry
     }
 
     /// Forgets what is noted of an entry.
