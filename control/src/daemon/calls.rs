@@ -84,7 +84,7 @@ impl Daemon {
     pub(super) fn change(&mut self, requests: Vec<Request>) -> Changed {
         let applied = self.switch.bundle(self.workers.now_ms(), requests)?;
         let generation = self.publish_if_changed(&applied);
-        let Applied { added, modified, others_removed, removed } = applied;
+        let Applied { added, modified, others_removed, removed, .. } = applied;
         let removed = others_removed + removed.len();
         Ok((Done { added, modified, removed, generation }, self.workers.sweeper()))
     }

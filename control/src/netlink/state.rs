@@ -74,7 +74,10 @@ impl State {
         let mut present: BTreeMap<String, Presence> = links
             .map(|link| {
                 let &Link { index, up, running, mac, .. } = link;
-                (link.name.clone(), Presence { index, up, running: up && running, mac, ..Presence::default() })
+                (
+                    link.name.clone(),
+                    Presence { index, up, running: up && running, mac, ..Presence::default() },
+                )
             })
             .collect();
         for (index, addr) in self.addrs.iter().filter(|(_, addr)| can_be_endpoint(*addr)) {

@@ -142,7 +142,7 @@ impl Channel {
         }
         let takes = raw.len().max(MESSAGE_BYTES_MIN);
         if bytes + takes > BUNDLE_BYTES_MAX {
-            return Err(Code::BundleOutOfBundles);
+            return Err(Code::BundleMsgTooMany);
         }
         // A copy: a part of a buffer would keep the whole of it.
         let waiting = Waiting { xid, raw: Bytes::copy_from_slice(&raw), change };

@@ -27,6 +27,8 @@ pub(super) struct Connection {
     pub(super) format: PacketInFormat,
     pub(super) controller_id: u16,
     pub(super) miss_send_len: u16,
+    /// In which format flows are told of which it has not asked.
+    pub(super) flow_format: u32,
     /// Whether flow-mods of version 1.0 name a table.
     pub(super) names_tables: bool,
     pub(super) bundles: Bundles,
@@ -48,6 +50,7 @@ impl Connection {
                 Kind::Controller => MISS_SEND_LEN,
                 Kind::Service => 0,
             },
+            flow_format: 0,
             names_tables: false,
             bundles: Bundles::default(),
             parts: Parts::default(),

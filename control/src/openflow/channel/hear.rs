@@ -1,7 +1,7 @@
 //! One message of a connection, and what is done about it.
 
 use super::connection::Connection;
-use super::{Change, Channel, ConnectionId, Heard, Step, Switch, refusal};
+use super::{Asked, Change, Channel, ConnectionId, Heard, Step, Switch, refusal};
 use crate::ofproto::{self, Command, FlowMod};
 use crate::openflow::{
     BundleControl, Code, Envelope, Message, PacketInFormat, Question, RoleKind, SwitchConfig, Version,
@@ -10,6 +10,8 @@ use datapath::pipeline::TableId;
 
 /// `OFPC_FRAG_MASK`, and Open vSwitch's `OFPC_FRAG_NX_MATCH` in it.
 const FRAGMENTS_MASK: u16 = 3;
+/// The bit of `OFPR_INVALID_TTL`.
+const INVALID_TTL: u32 = 1 << 2;
 
 impl Connection {
     /// Whether a flow-mod's table means what it says: version 1.0 has none, but by an extension.
@@ -41,21 +43,23 @@ impl Channel {
         steps: &mut Vec<Step>,
     ) -> Result<(), Code> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-        let Envelope { xid, message, .. } = envelope;
+        let Envelope { xid, nicira, message } = envelope;
+        let asked = Asked { xid: *xid, nicira: *nicira };
         if connection.role == RoleKind::Slave && changes(message) {
             return Err(Code::IsSlave);
         }
-        let say = |message| Step::Say(envelope.answer(message));
+        let say = |message| Step::Say(asked.answer(message));
         match message.clone() {
             Message::EchoRequest(bytes) => steps.push(say(Message::EchoReply(bytes))),
             // Answers to what we asked, and what the other side did not like: nothing follows from them.
             Message::Hello(_) | Message::Error(_) | Message::EchoReply(_) => {}
             Message::FeaturesRequest => steps.push(say(Message::FeaturesReply(switch.features()))),
             Message::GetConfigRequest => {
+                let before_13 = connection.version < Version::V13;
                 let config = SwitchConfig {
                     fragments: switch.fragments(),
                     miss_send_len: connection.miss_send_len,
-                    invalid_ttl: connection.tells_invalid_ttl(),
+                    invalid_ttl: before_13.then_some(connection.asks.packet_in[0] & INVALID_TTL != 0),
                 };
                 steps.push(say(Message::GetConfigReply(config)));
             }
@@ -68,7 +72,11 @@ impl Channel {
                     switch.set_fragments(fragments)?;
                 }
                 connection.miss_send_len = miss_send_len;
-                connection.tell_invalid_ttl(invalid_ttl);
+                match invalid_ttl {
+                    Some(true) => connection.asks.packet_in[0] |= INVALID_TTL,
+                    Some(false) => connection.asks.packet_in[0] &= !INVALID_TTL,
+                    None => {}
+                }
             }
             Message::FlowMod(_, Some(_)) => return Err(Code::BufferUnknown),
             Message::FlowMod(flow, None) => {
@@ -81,15 +89,15 @@ impl Channel {
             Message::MeterMod(meter) => {
                 switch.change(Change::Request(ofproto::Request::Meter(meter)))?;
             }
-            Message::BucketMod(buckets) => drop(switch.change(Change::Buckets(buckets))?),
-            Message::PortMod(port) => drop(switch.change(Change::Port(port))?),
+            Message::BucketMod(buckets) => switch.change(Change::Buckets(buckets))?,
+            Message::PortMod(port) => switch.change(Change::Port(port))?,
             Message::TableMod(table) => switch.table_mod(table)?,
             Message::PacketOut(packet) if packet.buffer_id.is_some() => return Err(Code::BufferUnknown),
-            Message::PacketOut(packet) => drop(switch.change(Change::Packet(Box::new(packet)))?),
-            Message::BarrierRequest => steps.push(Step::Barrier(*xid)),
+            Message::PacketOut(packet) => switch.change(Change::Packet(Box::new(packet)))?,
+            Message::BarrierRequest => steps.push(Step::Barrier(asked)),
             Message::MultipartRequest(part, more) => {
                 if let Some(question) = connection.parts.add(*xid, part, more)? {
-                    self.question(id, *xid, question, switch, steps)?;
+                    self.question(id, asked, question, switch, steps)?;
                 }
             }
             Message::QueueConfigRequest(port) => {
@@ -112,7 +120,7 @@ impl Channel {
             Message::BundleAdd(add) => self.bundle_add(id, *xid, add)?,
             Message::FlowModTableId(names) => connection.names_tables = names,
             // 0 is the standard's, 2 NXM; what comes is understood in both.
-            Message::SetFlowFormat(0 | 2) => {}
+            Message::SetFlowFormat(format @ (0 | 2)) => connection.flow_format = format,
             Message::SetFlowFormat(_) => return Err(Code::Eperm),
             Message::SetPacketInFormat(format) => connection.format = format,
             Message::SetControllerId(number) => connection.controller_id = number,
@@ -141,7 +149,7 @@ impl Channel {
     fn question(
         &mut self,
         id: ConnectionId,
-        xid: u32,
+        asked: Asked,
         question: Question,
         switch: &mut dyn Switch,
         steps: &mut Vec<Step>,
@@ -153,14 +161,14 @@ impl Channel {
                     return Err(Code::IsSlave);
                 }
                 switch.set_table_features(features)?;
-                steps.push(Step::Answer(xid, Question::TableFeatures(Vec::new())));
+                steps.push(Step::Answer(asked, Question::TableFeatures(Vec::new())));
             }
             Question::FlowMonitor(wanted) => {
                 let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-                connection.monitors.add(&wanted)?;
-                steps.push(Step::Begin(xid, wanted));
+                connection.monitors.add(&wanted, asked.nicira)?;
+                steps.push(Step::Answer(asked, Question::FlowMonitor(wanted)));
             }
-            question => steps.push(Step::Answer(xid, question)),
+            question => steps.push(Step::Answer(asked, question)),
         }
         Ok(())
     }
@@ -186,11 +194,11 @@ pub(super) fn table_named(flow: FlowMod, named: bool) -> Result<FlowMod, Code> {
 
 fn flow_mod(version: Version, flow: FlowMod, switch: &mut dyn Switch) -> Result<(), Code> {
     let modifies = matches!(flow.command, Command::Modify | Command::ModifyStrict);
-    if version != Version::V10 && modifies && flow.table.is_none() {
+    if modifies && flow.table.is_none() && version != Version::V10 {
         // OpenFlow 1.3.5 section 7.3.4.1: only deletes mean all tables.
         return Err(Code::FlowModBadTableId);
     }
-    switch.change(Change::Request(ofproto::Request::Flow(flow))).map(drop)
+    switch.change(Change::Request(ofproto::Request::Flow(flow)))
 }
 
 /// What a slave may not ask for (OpenFlow 1.3.5 section 6.3.4): what changes the switch, and what sends frames.

@@ -29,7 +29,7 @@ pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub use tell::{FlowChange, FlowEvent};
 
-use super::{Code, Envelope, Question, Version};
+use super::{Code, Envelope, Message, Question, Version};
 use bytes::Bytes;
 use connection::Connection;
 use std::collections::BTreeMap;
@@ -63,11 +63,25 @@ pub enum Step {
     /// Say this.
     Say(Envelope),
     /// When every worker goes by all that was asked before, say so.
-    Barrier(u32),
+    Barrier(Asked),
     /// Answer this from the switch as it is now.
-    Answer(u32, Question),
-    /// News of flows begin with those that are there now.
-    Begin(u32, Vec<super::FlowMonitor>),
+    Answer(Asked, Question),
+}
+
+/// What an answer needs to know of its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its number.
+    pub xid: u32,
+    /// Whose words it was in ([`Envelope::nicira`]).
+    pub nicira: bool,
+}
+
+impl Asked {
+    /// The answer.
+    pub fn answer(self, message: Message) -> Envelope {
+        Envelope { xid: self.xid, nicira: self.nicira, message }
+    }
 }
 
 /// What connections have agreed on, and what they are to each other.

@@ -18,6 +18,8 @@ pub(super) const OWN: u16 = 32;
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
     wanted: BTreeMap<u32, FlowMonitor>,
+    /// In whose words the last of them was asked for.
+    nicira: bool,
 }
 
 /// What is told of a change.
@@ -34,23 +36,29 @@ impl Monitors {
         self.wanted.is_empty()
     }
 
+    /// In whose words news are told.
+    pub(super) fn nicira(&self) -> bool {
+        self.nicira
+    }
+
     /// These too, or none of them.
-    pub(super) fn add(&mut self, wanted: &[FlowMonitor]) -> Result<(), Code> {
+    pub(super) fn add(&mut self, wanted: &[FlowMonitor], nicira: bool) -> Result<(), Code> {
         for (at, monitor) in wanted.iter().enumerate() {
             let before = wanted.iter().take(at).any(|other| other.id == monitor.id);
             if before || self.wanted.contains_key(&monitor.id) {
-                return Err(Code::BadMultipart);
+                return Err(Code::MonitorExists);
             }
         }
         if self.wanted.len() + wanted.len() > MONITORS_MAX {
             return Err(Code::MultipartBufferOverflow);
         }
+        self.nicira = nicira;
         self.wanted.extend(wanted.iter().map(|monitor| (monitor.id, monitor.clone())));
         Ok(())
     }
 
     pub(super) fn cancel(&mut self, id: u32) -> Result<(), Code> {
-        self.wanted.remove(&id).map(drop).ok_or(Code::BadArgument)
+        self.wanted.remove(&id).map(drop).ok_or(Code::MonitorUnknown)
     }
 
     /// What is told of a change; None: nothing. One's own are told in short, unless they are asked for.

@@ -1,4 +1,4 @@
-//! The message that tells an error.
+//! The message that tells why a request is refused.
 
 use crate::openflow::{Code, Envelope, Message, Refusal};
 use bytes::Bytes;

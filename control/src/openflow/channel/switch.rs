@@ -33,11 +33,11 @@ pub trait Switch {
     /// When it cannot.
     fn set_fragments(&mut self, fragments: u16) -> Result<(), Code>;
 
-    /// Does this, or nothing. Returns how many entries it concerned.
+    /// Does this, or nothing.
     ///
     /// # Errors
     /// Why nothing is done.
-    fn change(&mut self, change: Change) -> Result<usize, Code>;
+    fn change(&mut self, change: Change) -> Result<(), Code>;
 
     /// Does all of it in order, or nothing.
     ///

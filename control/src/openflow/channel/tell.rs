@@ -55,7 +55,7 @@ impl Channel {
         for (id, connection) in &self.connections {
             if connection.wants(connection.asks.flow_removed, removed.reason) {
                 let message = Message::FlowRemoved(removed.clone());
-                self.told.push((*id, Envelope::new(0, message)));
+                self.told.push((*id, Envelope { xid: 0, nicira: connection.flow_format != 0, message }));
             }
         }
     }
@@ -85,7 +85,7 @@ impl Channel {
             let mut updates: Vec<FlowUpdate> = Vec::new();
             let mut say = |updates: &mut Vec<FlowUpdate>| {
                 let message = Message::MultipartReply(Reply::FlowMonitor(std::mem::take(updates)), false);
-                self.told.push((*id, Envelope::new(0, message)));
+                self.told.push((*id, Envelope { xid: 0, nicira: connection.monitors.nicira(), message }));
             };
             for change in changes {
                 let update = match (connection.monitors.telling(change, own.is_some()), own) {
