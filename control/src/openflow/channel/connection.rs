@@ -58,22 +58,6 @@ impl Connection {
         }
     }
 
-    /// Whether it is told of frames whose time to live is over, where its version says so with the switch's configuration.
-    pub(super) fn tells_invalid_ttl(&self) -> Option<bool> {
-        (self.version == Version::V10).then_some(self.asks.packet_in[0] & INVALID_TTL != 0)
-    }
-
-    /// Sets it.
-    pub(super) fn tell_invalid_ttl(&mut self, tell: Option<bool>) {
-        for mask in &mut self.asks.packet_in {
-            match tell {
-                Some(true) => *mask |= INVALID_TTL,
-                Some(false) => *mask &= !INVALID_TTL,
-                None => {}
-            }
-        }
-    }
-
     /// Whether it is told of what these masks speak of, for this reason.
     pub(super) fn wants(&self, masks: [u32; 2], reason: u8) -> bool {
         let mask = masks[usize::from(self.role == RoleKind::Slave)];
@@ -82,12 +66,10 @@ impl Connection {
     }
 }
 
-/// The reason for frames whose time to live is over, as a bit.
-const INVALID_TTL: u32 = 1 << 2;
-
 /// What is told until something else is asked: as `lib/ofp-monitor.c` and `lib/ofp-connection.c` of Open vSwitch have it. Slaves hear of ports alone
 /// (OpenFlow 1.3.5 section 6.3.4); frames whose time to live is over are for those who ask for them.
 fn defaults(version: Version) -> Async {
+    const INVALID_TTL: u32 = 1 << 2;
     const PACKET_IN: u32 = 0x3f & !INVALID_TTL;
     const PORT_STATUS: u32 = 0x7;
     const ROLE_STATUS: u32 = 0x7;
