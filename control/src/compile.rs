@@ -35,13 +35,16 @@ pub struct Bridge {
 
 impl Bridge {
     /// Every remote endpoint that the bridge can send to, and the address of ours that it is sent from, if that is fixed: those
-    /// of the tunnel ports, and those that rules set for ports that leave the remote end open.
+    /// of the tunnel ports, those that are listed to be flooded to, those that stations are behind, and those that rules set for ports
+    /// that leave the remote end open.
     pub fn remotes(&self) -> Vec<(IpAddr, Option<IpAddr>)> {
         let fixed = self.tunnels.iter().filter_map(|tunnel| match tunnel.remote {
             Remote::Fixed(remote) => Some((remote, tunnel.local)),
             Remote::Flow => None,
         });
-        let mut remotes: Vec<_> = fixed.chain(self.set_by_rules().map(|remote| (remote, None))).collect();
+        let stations = self.stations.iter().filter_map(|(_, place)| place.remote);
+        let open = self.switching.far.remotes().chain(stations).chain(self.set_by_rules());
+        let mut remotes: Vec<_> = fixed.chain(open.map(|remote| (remote, None))).collect();
         remotes.sort();
         remotes.dedup_by_key(|(remote, _)| *remote);
         remotes

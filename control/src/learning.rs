@@ -1,8 +1,9 @@
 //! Learning where stations are: what a worker has seen goes into the pipeline, and what was not seen for long goes out of it.
 //!
-//! A station that has moved is believed at once. When the table is full, the port with most stations gives one up, the one
-//! that was unused for longest; so whoever makes addresses up crowds out his own (the idea is that of Open vSwitch,
-//! `lib/mac-learning.c`). A station is used when frames come from it: the flows of those that are known count for it
+//! A station that has moved is believed at once. When the table is full, the tenant with most stations gives one up, at the port
+//! where it has most, the one that was unused for longest; so whoever makes addresses up crowds out his own (the idea is that of Open
+//! vSwitch, `lib/mac-learning.c`, which knows ports alone). No tenant has more learned for it in a second than the configuration
+//! says, and all together no more than ten times that: frames of those who come later are flooded, and say it again. A station is used when frames come from it: the flows of those that are known count for it
 //! ([`Located::credit`](datapath::pipeline::Located)), and its age is what was counted since it was looked at last.
 //!
 //! Pure: time comes in as milliseconds of the caller's clock.
@@ -12,26 +13,40 @@ use datapath::action::report::{Place, Sighting, Station};
 use datapath::flow::OfPort;
 use datapath::pipeline::Pipeline;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 /// What is remembered of a station beside its place.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    port: OfPort,
+    place: Place,
     /// When it was used last, as far as is known.
     used: u64,
     /// Its frames by then.
     packets: u64,
 }
 
-/// The stations that were learned, each port's by when they were used last.
+/// The stations of a tenant at a port, by when they were used last.
+type Crowd = BTreeSet<(u64, Station)>;
+
+/// The stations that were learned.
 #[derive(Debug)]
 pub struct Learner {
     limits: Learning,
     stations: HashMap<Station, Seen>,
-    ports: BTreeMap<OfPort, BTreeSet<(u64, Station)>>,
+    crowds: BTreeMap<(u64, OfPort), Crowd>,
+    /// How many each tenant has, and the tenants by that.
+    sizes: BTreeMap<u64, usize>,
+    by_size: BTreeSet<(usize, u64)>,
+    /// The other ends of tunnels that stations are behind, and how many are behind each.
+    remotes: BTreeMap<IpAddr, usize>,
+    remotes_changed: u64,
+    pace: Pace,
     /// Learned since the start; moved; given up because there was no room.
     counts: Counts,
 }
+
+/// Most other ends of tunnels that are followed because somebody was seen behind them.
+pub const REMOTES_MAX: usize = 1024;
 
 /// What a learner did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,17 +59,39 @@ pub struct Counts {
     pub expired: u64,
     /// Stations that were given up for others.
     pub evicted: u64,
+    /// Sightings that were not believed: above the rate, or behind one tunnel end too many.
+    pub limited: u64,
 }
 
 impl Learner {
     /// Knows nobody.
     pub fn new(limits: Learning) -> Learner {
-        Learner { limits, stations: HashMap::new(), ports: BTreeMap::new(), counts: Counts::default() }
+        Learner {
+            limits,
+            stations: HashMap::new(),
+            crowds: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            by_size: BTreeSet::new(),
+            remotes: BTreeMap::new(),
+            remotes_changed: 0,
+            pace: Pace::of(limits.per_second),
+            counts: Counts::default(),
+        }
     }
 
     /// What it did.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The other ends of tunnels that stations were learned behind, in order.
+    pub fn remotes(&self) -> impl Iterator<Item = IpAddr> {
+        self.remotes.keys().copied()
+    }
+
+    /// A number that grows when [`Learner::remotes`] changes.
+    pub fn remotes_changed(&self) -> u64 {
+        self.remotes_changed
     }
 
     /// A station was seen. True when the pipeline is another now.
@@ -69,6 +106,11 @@ impl Learner {
         if pipeline.target(place.port).is_none() {
             return false;
         }
+        let unheard = |remote| !self.remotes.contains_key(&remote) && self.remotes.len() >= REMOTES_MAX;
+        if place.remote.is_some_and(unheard) || !self.pace.admits(station.tenant, now) {
+            self.counts.limited += 1;
+            return false;
+        }
         match self.forget(&station) {
             Some(_) => self.counts.moved += 1,
             None => {
@@ -80,7 +122,7 @@ impl Learner {
         }
         pipeline.learn(station, place, false);
         let packets = packets(&station, pipeline);
-        self.remember(station, Seen { port: place.port, used: now, packets });
+        self.remember(station, Seen { place, used: now, packets });
         true
     }
 
@@ -92,16 +134,18 @@ impl Learner {
     /// Whether one may not have been used for long: time to see, with all frames counted.
     pub fn is_due(&self, now: u64) -> bool {
         let limit = u64::from(self.limits.aging_s) * 1000;
-        self.ports.values().any(|all| all.first().is_some_and(|(used, _)| now.saturating_sub(*used) >= limit))
+        self.crowds
+            .values()
+            .any(|all| all.first().is_some_and(|(used, _)| now.saturating_sub(*used) >= limit))
     }
 
     /// Forgets those that were not used for long, or whose port is gone. True when the pipeline is another now.
     pub fn age(&mut self, now: u64, pipeline: &mut Pipeline) -> bool {
         let limit = u64::from(self.limits.aging_s) * 1000;
         let mut changed = false;
-        for port in self.ports.keys().copied().collect::<Vec<_>>() {
-            let gone = pipeline.target(port).is_none();
-            while let Some((used, station)) = self.ports.get(&port).and_then(|all| all.first().copied()) {
+        for crowd in self.crowds.keys().copied().collect::<Vec<_>>() {
+            let gone = pipeline.target(crowd.1).is_none();
+            while let Some((used, station)) = self.crowds.get(&crowd).and_then(|all| all.first().copied()) {
                 if !gone && now.saturating_sub(used) < limit {
                     break;
                 }
@@ -125,7 +169,7 @@ impl Learner {
 
     /// Forgets all, or all of a port; what the operator told stays. True when the pipeline is another now.
     pub fn flush(&mut self, port: Option<OfPort>, pipeline: &mut Pipeline) -> bool {
-        let gone = self.stations.iter().filter(|(_, seen)| port.is_none_or(|port| seen.port == port));
+        let gone = self.stations.iter().filter(|(_, seen)| port.is_none_or(|port| seen.place.port == port));
         let gone: Vec<Station> = gone.map(|(station, _)| *station).collect();
         for station in &gone {
             self.forget(station);
@@ -160,7 +204,9 @@ impl Learner {
     }
 
     fn make_room(&mut self, pipeline: &mut Pipeline) {
-        let fullest = self.ports.values().max_by_key(|all| all.len());
+        let Some((_, tenant)) = self.by_size.last().copied() else { return };
+        let of_tenant = self.crowds.range((tenant, OfPort(0))..=(tenant, OfPort(u32::MAX)));
+        let fullest = of_tenant.map(|(_, all)| all).max_by_key(|all| all.len());
         let Some((_, station)) = fullest.and_then(|all| all.first().copied()) else { return };
         self.forget(&station);
         pipeline.unlearn(&station);
@@ -169,18 +215,105 @@ impl Learner {
 
     fn remember(&mut self, station: Station, seen: Seen) {
         self.stations.insert(station, seen);
-        self.ports.entry(seen.port).or_default().insert((seen.used, station));
+        self.crowds.entry((station.tenant, seen.place.port)).or_default().insert((seen.used, station));
+        self.resize(station.tenant, |size| size + 1);
+        if let Some(remote) = seen.place.remote {
+            let behind = self.remotes.entry(remote).or_default();
+            *behind += 1;
+            self.remotes_changed += u64::from(*behind == 1);
+        }
     }
 
     fn forget(&mut self, station: &Station) -> Option<Seen> {
         let seen = self.stations.remove(station)?;
-        if let Some(all) = self.ports.get_mut(&seen.port) {
+        let crowd = (station.tenant, seen.place.port);
+        if let Some(all) = self.crowds.get_mut(&crowd) {
             all.remove(&(seen.used, *station));
             if all.is_empty() {
-                self.ports.remove(&seen.port);
+                self.crowds.remove(&crowd);
+            }
+        }
+        self.resize(station.tenant, |size| size - 1);
+        if let Some(remote) = seen.place.remote
+            && let Some(behind) = self.remotes.get_mut(&remote)
+        {
+            *behind -= 1;
+            if *behind == 0 {
+                self.remotes.remove(&remote);
+                self.remotes_changed += 1;
             }
         }
         Some(seen)
+    }
+
+    fn resize(&mut self, tenant: u64, change: impl FnOnce(usize) -> usize) {
+        let size = self.sizes.remove(&tenant).unwrap_or(0);
+        self.by_size.remove(&(size, tenant));
+        let size = change(size);
+        if size > 0 {
+            self.sizes.insert(tenant, size);
+            self.by_size.insert((size, tenant));
+        }
+    }
+}
+
+/// How fast is learned: each tenant so much a second, and all of them ten times as much; four seconds' worth at once after a pause.
+#[derive(Debug)]
+struct Pace {
+    per_second: u64,
+    tenants: HashMap<u64, Allowance>,
+    all: Allowance,
+    /// When tenants were last forgotten that may learn at once again.
+    tidied: u64,
+}
+
+/// How many tenants learn at a time that are told apart. Those beyond share what is left to all.
+const PACED_MAX: usize = 4096;
+const TIDY_MS: u64 = 1000;
+const BURST_SECONDS: u64 = 4;
+const TENANTS_WORTH: u64 = 10;
+
+impl Pace {
+    fn of(per_second: u32) -> Pace {
+        let per_second = u64::from(per_second);
+        Pace { per_second, tenants: HashMap::new(), all: Allowance::default(), tidied: 0 }
+    }
+
+    fn admits(&mut self, tenant: u64, now: u64) -> bool {
+        let Pace { per_second, tenants, all, tidied } = self;
+        if now.saturating_sub(*tidied) >= TIDY_MS {
+            tenants.retain(|_, allowance| allowance.free_at > now);
+            *tidied = now;
+        }
+        let told_apart = tenants.len() < PACED_MAX || tenants.contains_key(&tenant);
+        if told_apart && !tenants.entry(tenant).or_default().take(*per_second, now) {
+            return false;
+        }
+        all.take(*per_second * TENANTS_WORTH, now)
+    }
+}
+
+/// What of a rate is used up: as `datapath::action::Rate` keeps it, in milliseconds and parts of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Allowance {
+    /// When all of it is free again.
+    free_at: u64,
+    /// What was left over when sightings were turned into milliseconds.
+    rest: u64,
+}
+
+impl Allowance {
+    fn take(&mut self, per_second: u64, now: u64) -> bool {
+        if self.free_at < now {
+            *self = Allowance { free_at: now, rest: 0 };
+        }
+        if self.free_at - now >= BURST_SECONDS * 1000 {
+            return false;
+        }
+        self.rest += 1000;
+        self.free_at += self.rest / per_second.max(1);
+        self.rest %= per_second.max(1);
+        true
     }
 }
 
@@ -212,7 +345,7 @@ mod tests {
     }
 
     fn learner() -> Learner {
-        Learner::new(Learning { aging_s: 300, entries: 10 })
+        Learner::new(Learning { aging_s: 300, entries: 10, per_second: 100 })
     }
 
     fn macs(pipeline: &Pipeline) -> Vec<u64> {
@@ -232,7 +365,8 @@ mod tests {
         assert!(!learner.age(301_999, &mut pipeline));
         assert!(learner.age(302_000, &mut pipeline));
         assert!(macs(&pipeline).is_empty());
-        assert_eq!(learner.counts(), Counts { learned: 1, moved: 1, expired: 1, evicted: 0 });
+        let counts = Counts { learned: 1, moved: 1, expired: 1, ..Counts::default() };
+        assert_eq!(learner.counts(), counts);
     }
 
     #[test]
@@ -245,6 +379,59 @@ mod tests {
         }
         assert_eq!(macs(&pipeline), [1, 2, 22, 23, 24, 25, 26, 27, 28, 29]);
         assert_eq!(learner.counts().evicted, 12);
+    }
+
+    fn seen_in(tenant: u64, mac: u64, port: u32) -> Sighting {
+        let Sighting { place, .. } = seen(mac, port);
+        Sighting { station: Station { tenant, vlan: 0, mac }, place }
+    }
+
+    #[test]
+    fn a_tenant_that_makes_addresses_up_crowds_out_its_own_behind_one_tunnel_too() {
+        let (mut learner, mut pipeline) = (learner(), pipeline());
+        learner.see(seen_in(7, 1, 1), 0, &mut pipeline);
+        learner.see(seen_in(7, 2, 1), 0, &mut pipeline);
+        learner.see(seen_in(8, 3, 2), 0, &mut pipeline);
+        for mac in 10..60 {
+            learner.see(seen_in(9, mac, 1), mac, &mut pipeline);
+        }
+        assert_eq!(macs(&pipeline), [1, 2, 3, 53, 54, 55, 56, 57, 58, 59]);
+    }
+
+    #[test]
+    fn a_tenant_learns_at_its_rate_and_others_do_not_wait_for_it() {
+        let limits = Learning { aging_s: 300, entries: 100_000, per_second: 100 };
+        let (mut learner, mut pipeline) = (Learner::new(limits), pipeline());
+        let mut learned = |tenant: u64, macs: std::ops::Range<u64>, now| {
+            macs.filter(|mac| learner.see(seen_in(tenant, *mac, 1), now, &mut pipeline)).count()
+        };
+        assert_eq!(learned(7, 0..1000, 5000), 400, "four seconds' worth");
+        assert_eq!(learned(8, 0..10, 5000), 10);
+        assert_eq!(learned(7, 2000..3000, 6000), 100);
+        let others: usize = (100..150).map(|tenant| learned(tenant, 0..1000, 6000)).sum();
+        assert!((3500..=4000).contains(&others), "all together ten times as much: {others}");
+        assert!(learner.counts().limited > 0);
+    }
+
+    #[test]
+    fn the_other_ends_of_tunnels_are_known_while_somebody_is_behind_them() {
+        let (mut learner, mut pipeline) = (learner(), pipeline());
+        let behind = |mac, last: u32| {
+            let remote = Some(IpAddr::from(last.to_be_bytes()));
+            Sighting { place: Place { port: OfPort(1), remote }, ..seen(mac, 1) }
+        };
+        learner.see(behind(1, 0xc000_0202), 0, &mut pipeline);
+        learner.see(behind(2, 0xc000_0203), 0, &mut pipeline);
+        learner.see(behind(1, 0xc000_0203), 0, &mut pipeline);
+        assert_eq!(learner.remotes().collect::<Vec<_>>(), ["192.0.2.3".parse::<IpAddr>().unwrap()]);
+        assert_eq!(learner.remotes_changed(), 3);
+        let limits = Learning { aging_s: 300, entries: 100_000, per_second: 100_000 };
+        let mut learner = Learner::new(limits);
+        let all =
+            (0..2 * REMOTES_MAX as u64).filter(|n| learner.see(behind(*n, *n as u32), 0, &mut pipeline));
+        assert_eq!(all.count(), REMOTES_MAX);
+        assert!(learner.flush(None, &mut pipeline));
+        assert_eq!(learner.remotes().count(), 0);
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct StationsStatus {
     pub expired: u64,
     /// How many were given up for others.
     pub evicted: u64,
+    /// Sightings that were not believed: above the rate, or behind one tunnel end too many.
+    pub limited: u64,
     /// How often a worker had no room to tell what it had seen; it told it with a later frame.
     pub unsaid: u64,
     /// The stations, by tenant, VLAN and address: the first 65,536.

@@ -230,6 +230,7 @@ proptest! {
             reference: Reference {
                 ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
                 tunnels: vec![TUNNEL],
+                reached: vec![THERE.parse().expect("IPv4")],
                 ..Reference::default()
             },
             told: Told::default(),

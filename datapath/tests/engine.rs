@@ -11,7 +11,7 @@ use datapath::action::report::{Place, Station};
 use datapath::flow::key::PACKET_WORDS;
 use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{
-    GroupId, Match, Meter, MeterId, Pipeline, PortSetup, Queue, QueueId, QueueSpec, Switching, TableId,
+    FarEnd, GroupId, Match, Meter, MeterId, Pipeline, Queue, QueueId, QueueSpec, Switching, TableId,
     Translation, translate, translate_actions,
 };
 use datapath::stats::DropReason;
@@ -40,20 +40,26 @@ fn key_of(port: u16, frame: &[u8]) -> FlowKey {
 }
 
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
-fn both(
-    rules: Rules,
-    groups: Groups,
-    meters: Meters,
-    setups: BTreeMap<OfPort, PortSetup>,
-) -> (Pipeline, Reference) {
+fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setups) -> (Pipeline, Reference) {
     let mut underlay = Underlay::default();
     underlay.insert(ip(THERE), reach());
-    let tunnel = TunnelSpec { tos: tunnel::Outer::Inherit, ttl: tunnel::Outer::Inherit, ..tunnel(THERE) };
+    underlay.insert(ip(ELSEWHERE), reach());
+    let remote = if far.is_some() { tunnel::Remote::Flow } else { tunnel::Remote::Fixed(ip(THERE)) };
+    let (tos, ttl) = (tunnel::Outer::Inherit, tunnel::Outer::Inherit);
+    let tunnel = TunnelSpec { remote, tos, ttl, ..tunnel(THERE) };
     let mut pipeline = pipeline_over(1, vec![], GUESTS, vec![tunnel], underlay, &[HERE]);
-    pipeline.set_switching(Switching { ports: setups.clone(), ..Switching::default() });
+    let mut switching = Switching { ports: setups.clone(), ..Switching::default() };
+    for (tenant, remote, key) in far.iter().flatten() {
+        let end = FarEnd { remote: (*remote).into(), key: (key != tenant).then_some(*key) };
+        switching.far.add(OfPort(TUNNEL), Some(*tenant), end);
+    }
+    pipeline.set_switching(switching);
     let mut reference = Reference {
         ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
         tunnels: vec![TUNNEL],
+        open: far.is_some().then_some(TUNNEL).into_iter().collect(),
+        far: far.iter().flatten().map(|(tenant, remote, key)| (TUNNEL, *tenant, *remote, *key)).collect(),
+        reached: [THERE, ELSEWHERE].map(|there| there.parse().expect("IPv4")).to_vec(),
         setups: setups.into_iter().map(|(port, setup)| (port.0, setup)).collect(),
         ..Reference::default()
     };
@@ -131,7 +137,8 @@ fn told(out: &[(u16, Vec<u8>)]) -> Vec<Sent> {
         0 => {
             let key = u32::from_be_bytes([0, bytes[46], bytes[47], bytes[48]]);
             assert_eq!(checksum(&bytes[14..34]), 0xffff, "the outer header adds up");
-            let outer = Outer { key, tos: bytes[15], ttl: bytes[22] };
+            let to = [bytes[30], bytes[31], bytes[32], bytes[33]].into();
+            let outer = Outer { to, key, tos: bytes[15], ttl: bytes[22] };
             seen(TUNNEL, Some(outer), &bytes[50..])
         }
         _ => seen((*port).into(), None, bytes),

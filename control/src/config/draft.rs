@@ -3,15 +3,15 @@
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
 use super::{
-    CONFIG_BYTES_MAX, Config, LOCAL_SUFFIX, Mode, Port, UPLINKS_MAX, read_text, replay, sections, switching,
-    tunnels,
+    CONFIG_BYTES_MAX, Config, LOCAL_SUFFIX, Mode, Port, Tunnel, UPLINKS_MAX, read_text, replay, sections,
+    switching, tunnels,
 };
 use crate::text::Diagnostic;
 use crate::text::LOCAL;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
 use datapath::pipeline::PortSetup;
-use datapath::tunnel::Counter;
+use datapath::tunnel::{Counter, Remote};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -155,6 +155,17 @@ impl Draft {
             if !self.names.contains_key(&mac.port) {
                 let near = did_you_mean(&mac.port, self.names.keys().map(String::as_str));
                 faults.at(&span, format!("there is no port and no tunnel {:?}{near}", mac.port));
+            }
+            let open = |tunnel: &&Tunnel| tunnel.name == mac.port && tunnel.spec.remote == Remote::Flow;
+            match (self.config.tunnels.iter().any(|tunnel| open(&tunnel)), mac.remote) {
+                (true, None) => faults.at(
+                    &span,
+                    "the tunnel leaves its remote end to the flow: say which, as in remote_ip = \"192.0.2.2\"",
+                ),
+                (false, Some(_)) => {
+                    faults.at(&span, "remote_ip is for tunnels with remote_ip = \"flow\": leave it out")
+                }
+                (true, Some(_)) | (false, None) => {}
             }
             if !seen.insert(mac.station) {
                 faults.at(&place, "this address is told twice, of the same tenant and VLAN");

@@ -7,6 +7,7 @@
 //! asked when the switch starts.
 
 mod draft;
+mod flood;
 mod laws;
 mod queues;
 mod replay;
@@ -17,6 +18,7 @@ mod switching;
 mod tunnels;
 
 pub use draft::Draft;
+pub use flood::FAR_ENDS_MAX;
 pub use replay::{Answer, Neighbour, Way};
 pub(crate) use rules::in_order;
 pub use rules::{Rules, read_rules};
@@ -25,7 +27,7 @@ pub use switching::StaticMac;
 use crate::text::Diagnostic;
 use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
-use datapath::pipeline::{Domain, PortSetup, QueueId, QueueSpec, Switching};
+use datapath::pipeline::{Domain, FarEnd, FarEnds, PortSetup, QueueId, QueueSpec, Switching};
 use datapath::tunnel::{Key, TunnelSpec};
 use datapath::worker::PuntRate;
 use std::collections::BTreeMap;
@@ -96,12 +98,14 @@ pub struct Learning {
     pub aging_s: u32,
     /// How many there may be.
     pub entries: usize,
+    /// How many a tenant has learned for it in a second.
+    pub per_second: u32,
 }
 
 impl Default for Learning {
-    /// As Open vSwitch has it (`lib/mac-learning.h`).
+    /// As Open vSwitch has it (`lib/mac-learning.h`), which has no rate.
     fn default() -> Self {
-        Learning { aging_s: 300, entries: 8192 }
+        Learning { aging_s: 300, entries: 8192, per_second: 1000 }
     }
 }
 
@@ -186,6 +190,8 @@ pub struct Tunnel {
     pub setup: PortSetup,
     /// The tenant that it says it belongs to.
     pub tenant: Option<u64>,
+    /// Who is at its other ends, when it leaves them to the flow: for a tenant, or for all.
+    pub flood: Vec<(Option<u64>, FarEnd)>,
 }
 
 impl Config {
@@ -194,12 +200,14 @@ impl Config {
         self.tunnels.iter().map(|tunnel| tunnel.spec.clone()).collect()
     }
 
-    /// What NORMAL and FLOOD know of the ports. A tunnel that leaves its key to the flow carries every tenant's frames; another
+    /// What NORMAL and FLOOD know of the ports. A tunnel that leaves its key to the flow carries every tenant's frames, and where
+    /// there are tenants nobody else's; another
     /// those of the tenant that it names, or else, where ports have tenants, of the one that its key names.
     pub fn switching(&self) -> Switching {
         let is_tenant = |port: &Port| port.setup.domain != Domain::Tenant(0);
         let tenants = self.ports.iter().any(is_tenant) || self.tunnels.iter().any(|t| t.tenant.is_some());
         let domain = |tunnel: &Tunnel| match (tunnel.spec.key, tunnel.tenant) {
+            (Key::Flow, _) if tenants => Domain::TenantKey,
             (Key::Flow, _) => Domain::TunnelKey,
             (_, Some(tenant)) => Domain::Tenant(tenant),
             (Key::Absent, None) => Domain::Tenant(0),
@@ -213,14 +221,24 @@ impl Config {
             ports: ports.chain(self.tunnels.iter().map(tunnel)).collect(),
             forward_bpdu: self.bridge.forward_bpdu,
             others: PortSetup::default(),
+            far: self.far_ends(),
         }
+    }
+
+    /// Who is at the other ends of tunnels.
+    fn far_ends(&self) -> FarEnds {
+        let mut far = FarEnds::default();
+        for tunnel in &self.tunnels {
+            tunnel.flood.iter().for_each(|(tenant, end)| far.add(tunnel.spec.ofport, *tenant, *end));
+        }
+        far
     }
 
     /// The addresses that need not be learned, and where they are.
     pub fn stations(&self) -> Vec<(Station, Place)> {
         let names = self.port_names();
         let place =
-            |mac: &StaticMac| Some((mac.station, Place { port: *names.get(&mac.port)?, remote: None }));
+            |mac: &StaticMac| Some((mac.station, Place { port: *names.get(&mac.port)?, remote: mac.remote }));
         self.macs.iter().filter_map(place).collect()
     }
 

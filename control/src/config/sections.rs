@@ -149,12 +149,14 @@ pub(super) fn bridge_name(section: &mut Section<'_>, faults: &mut Faults<'_>) ->
     port_name(section, "\"br0\"", faults).map(|name| name.value)
 }
 
-/// What NORMAL remembers: within the limits of ovs-vswitchd.conf.db(5).
+/// What NORMAL remembers: the first two within the limits of ovs-vswitchd.conf.db(5).
 pub(super) fn learning(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Learning {
     let default = Learning::default();
     let aging = section.number("mac_aging_time", 15..=3600, faults);
     let entries = section.number("mac_table_size", 10..=1_000_000, faults);
+    let rate = section.number("mac_learning_rate", 10..=1_000_000, faults);
     Learning {
+        per_second: rate.map_or(default.per_second, |rate| rate.value as u32),
         aging_s: aging.map_or(default.aging_s, |aging| aging.value as u32),
         entries: entries.map_or(default.entries, |entries| entries.value as usize),
     }

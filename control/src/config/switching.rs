@@ -2,10 +2,12 @@
 //! `tenant`. And `[[mac]]`: addresses that need not be learned.
 
 use super::section::{At, Faults, Section, number};
+use super::sections;
 use crate::text::read_mac;
 use crate::text::suggest::did_you_mean;
 use datapath::action::report::Station;
 use datapath::pipeline::{Domain, PortSetup, PriorityTags, VlanMode};
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// The largest VLAN.
@@ -100,6 +102,8 @@ pub struct StaticMac {
     pub station: Station,
     /// The name of the port that it is behind.
     pub port: String,
+    /// For a tunnel that leaves its remote end to the flow: that end.
+    pub remote: Option<IpAddr>,
 }
 
 /// With the place of the port's name.
@@ -119,10 +123,12 @@ pub(super) fn mac(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<(
     });
     let port = section.string("port", faults);
     let port = section.needed("port", port, "\"g1\"", faults);
+    let remote = section.string("remote_ip", faults);
+    let remote = remote.and_then(|remote| sections::address("remote_ip", remote, faults));
     let vlan = section.number("vlan", 0..=VLAN_MAX, faults).map_or(0, |vlan| vlan.value as u16);
     let tenant = section.number("tenant", 0..=i64::MAX as u64, faults).map_or(0, |tenant| tenant.value);
     section.finish(&[], faults);
     let port = port?;
     let station = Station { tenant, vlan, mac: mac? };
-    Some((StaticMac { station, port: port.value.into() }, port.span))
+    Some((StaticMac { station, port: port.value.into(), remote }, port.span))
 }

@@ -2,6 +2,7 @@
 //! "Tunnel Options"). An option that the kind of tunnel does not have is refused.
 
 use super::Tunnel;
+use super::flood;
 use super::section::{At, Faults, Section, number};
 use super::sections::{Numbered, address, ofport, port_name};
 use super::switching::setup;
@@ -42,13 +43,18 @@ pub(super) fn tunnel(
     if let (Some(Key::Flow), Some(_)) = (&key, tenant) {
         faults.at(&section.span, "key = \"flow\" carries the frames of every tenant: leave tenant out");
     }
+    let flood = flood::flood(&mut section, faults);
+    if let (Some(flood), Some((remote, _)), Some(key)) = (&flood, &ends, &key) {
+        flood::fits(flood, *remote, key, faults);
+    }
     section.finish(OPTIONS_NOT_YET, faults);
     let item = || {
         let (remote, local) = ends?;
         let spec = TunnelSpec::new(ofport.as_ref()?.value, kind?, remote, key?);
         let spec = TunnelSpec { local, identification: identification.clone(), ..spec };
         let At { value: name, span } = name.clone()?;
-        Some(At { value: Tunnel { name, spec: options.applied(spec), setup, tenant }, span })
+        let flood = flood.map_or(Vec::new(), |flood| flood.value);
+        Some(At { value: Tunnel { name, spec: options.applied(spec), setup, tenant, flood }, span })
     };
     let item = item();
     Numbered { name, ofport, item }

@@ -113,12 +113,12 @@ impl Daemon {
         pipeline.generation()
     }
 
-    /// Every remote end that frames can be sent to: those of the tunnel ports, and those that flows set or wait to set. The address of
-    /// ours that a port is bound to goes first.
+    /// Every remote end that frames can be sent to: those of the tunnel ports, those that flows set or wait to set, and those that
+    /// stations were seen behind. The address of ours that a port is bound to goes first.
     pub(super) fn remotes(&self) -> Vec<Remote> {
         let of_ports = self.bridge.remotes().into_iter();
-        let of_flows =
-            self.switch.remotes().chain(self.awaited.remotes()).map(|remote: IpAddr| (remote, None));
-        of_ports.chain(of_flows).map(|(addr, local)| Remote { addr, local }).collect()
+        let of_flows = self.switch.remotes().chain(self.awaited.remotes());
+        let others = of_flows.chain(self.learner.remotes()).map(|remote: IpAddr| (remote, None));
+        of_ports.chain(others).map(|(addr, local)| Remote { addr, local }).collect()
     }
 }

@@ -57,6 +57,11 @@ impl Daemon {
 
     fn publish_stations(&mut self, changed: bool) {
         if changed {
+            if self.remotes_met != self.learner.remotes_changed() {
+                // The ways there come with the next underlay.
+                self.remotes_met = self.learner.remotes_changed();
+                self.watcher.set_remotes(self.remotes());
+            }
             self.switch.settled(self.workers.settled());
             let pipeline = self.switch.snapshot();
             self.workers.publish(&pipeline);
@@ -87,6 +92,7 @@ impl Daemon {
             moved: counts.moved,
             expired: counts.expired,
             evicted: counts.evicted,
+            limited: counts.limited,
             unsaid: self.workers.unsaid(),
             stations: table.into_iter().take(SHOWN_MAX).map(station).collect(),
         }

@@ -113,6 +113,8 @@ struct Daemon {
     awaited: Awaited,
     /// Of which its remote ends are followed ([`Ofproto::remotes_changed`]).
     remotes_known: u64,
+    /// The same of those that stations were seen behind.
+    remotes_met: u64,
     /// When it was last looked for flows whose time is over, by the workers' clock.
     looked_ms: u64,
     /// The names of the bridge's ports.
@@ -173,6 +175,7 @@ impl Daemon {
         Ok(Daemon {
             names: Arc::new(config.port_names()),
             remotes_known: switch.remotes_changed(),
+            remotes_met: 0,
             looked_ms: 0,
             switch,
             awaited: Awaited::default(),

@@ -5,6 +5,7 @@ use crate::causes::in_one_line;
 use crate::pmtu::{Known, Lesson, Listener, Report};
 use anyhow::Result;
 use datapath::tunnel::Underlay;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,16 @@ pub(super) async fn heard(listener: &mut Option<Listener>) -> Report {
 }
 
 impl Daemon {
-    /// The ways as the kernel knows them, no wider than what was learned.
+    /// The ways as the kernel knows them, no wider than what was learned. Ends that nobody has named, but somebody was seen behind,
+    /// are no peers.
     pub(super) fn underlay(&self) -> Underlay {
-        self.learned.applied(self.watcher.current())
+        let mut underlay = self.learned.applied(self.watcher.current());
+        if self.learner.remotes().next().is_some() {
+            let of_ports = self.bridge.remotes().into_iter().map(|(remote, _)| remote);
+            let named: BTreeSet<IpAddr> = of_ports.chain(self.switch.remotes()).collect();
+            self.learner.remotes().filter(|met| !named.contains(met)).for_each(|met| underlay.meet(met));
+        }
+        underlay
     }
 
     /// Takes in what was heard.

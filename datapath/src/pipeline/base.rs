@@ -2,7 +2,7 @@
 //!
 //! All snapshots share one [`Base`] until there is another.
 
-use super::{Pipeline, PortSetup};
+use super::{FarEnds, Pipeline, PortSetup};
 use crate::flow::{Field, FlowKey, OfPort};
 use crate::port::PortId;
 use crate::stats::DropReason;
@@ -42,6 +42,8 @@ pub struct Switching {
     pub forward_bpdu: bool,
     /// What all other ports are.
     pub others: PortSetup,
+    /// Who is behind tunnel ports that leave their remote end to the flow.
+    pub far: FarEnds,
 }
 
 impl Base {
@@ -56,7 +58,7 @@ impl Base {
             guests.into_iter().map(|(ofport, port)| (ofport, Target::Port(port))).collect();
         targets.extend(tunnels.iter().map(|(id, spec)| (spec.ofport, Target::Tunnel(id))));
 
-        tunnels.set_peers(underlay.iter().map(|(remote, _)| *remote));
+        tunnels.set_peers(underlay.peers());
         let mut encaps = Vec::new();
         let mut ways = HashMap::new();
         for (id, spec) in tunnels.iter() {
@@ -122,6 +124,11 @@ impl Pipeline {
     /// What a bridge port is to NORMAL.
     pub fn setup(&self, port: OfPort) -> &PortSetup {
         self.base.switching.ports.get(&port).unwrap_or(&self.base.switching.others)
+    }
+
+    /// Who is behind tunnel ports that leave their remote end to the flow.
+    pub fn far_ends(&self) -> &FarEnds {
+        &self.base.switching.far
     }
 
     pub(super) fn forwards_reserved(&self) -> bool {

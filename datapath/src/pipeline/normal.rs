@@ -3,14 +3,15 @@
 //! A station is a MAC address in a VLAN of a tenant. A frame goes to where its destination was seen, and to all other ports
 //! of its tenant and VLAN when that is not known; its source is learned when it is new or has moved. Which VLAN a frame is in
 //! and with which tags it leaves is for [`super::vlan`] to say; what is known is read in [`super::stations`]. As Open
-//! vSwitch does it (`xlate_normal` in `ofproto/ofproto-dpif-xlate.c`), but for two things: tenants, and the split horizon:
-//! what came by a tunnel is never sent into another, for whoever sent it has sent it there himself.
+//! vSwitch does it (`xlate_normal` in `ofproto/ofproto-dpif-xlate.c`), but for three things: tenants; the split horizon:
+//! what came by a tunnel is never sent into another, for whoever sent it has sent it there himself; and head-end replication:
+//! into a tunnel that leaves its remote end open goes one copy to each of the tenant's far ends ([`super::far`]).
 
 use super::observer::Observer;
 use super::stations::STATIONS;
 use super::translate::Walk;
 use super::vlan::{Domain, PRESENT, Tags};
-use super::{Located, Pipeline, Target};
+use super::{FarEnd, Located, Pipeline, Target};
 use crate::action::report::{Learning, Place, Station, sender};
 use crate::action::{Action, Edit};
 use crate::flow::{Field, FlowMask, OfPort};
@@ -44,6 +45,8 @@ struct Exit {
     port: OfPort,
     /// For a tunnel that leaves its remote end open.
     remote: Option<IpAddr>,
+    /// What the tenant is called there, for a tunnel that leaves its key open.
+    key: u64,
     tags: Tags,
 }
 
@@ -103,6 +106,10 @@ impl<O: Observer> Walk<'_, O> {
                 told => told,
             },
             Domain::TunnelKey => self.state.get(Field::TunId, self.out) as u64,
+            Domain::TenantKey => match self.state.get(Field::TunId, self.out) as u64 {
+                0 => return Err(DropReason::NoTenant),
+                told => told,
+            },
         };
         let [outer, inner] =
             [Field::VlanTci, Field::InnerVlanTci].map(|field| self.state.get(field, self.out));
@@ -158,26 +165,33 @@ impl<O: Observer> Walk<'_, O> {
             return Err(DropReason::NoOtherPort);
         }
         let tags = setup.leave(taken.inside, taken.came);
-        self.leave(taken, tags, [Exit { port: place.port, remote: place.remote, tags }].into_iter());
+        let key = match place.remote {
+            Some(remote) => self.pipeline.far_ends().key(place.port, taken.tenant, remote),
+            None => taken.tenant,
+        };
+        let exit = Exit { port: place.port, remote: place.remote, key, tags };
+        self.leave(taken, tags, [exit].into_iter());
         Ok(())
     }
 
     fn send_to_all(&mut self, taken: &Taken) -> Result<(), DropReason> {
         let pipeline = self.pipeline;
-        let exits = || pipeline.ports().filter_map(|port| taken.exit(port, pipeline));
+        let exits = || pipeline.ports().flat_map(|port| taken.exits(port, pipeline));
         let mut shapes = [None; SHAPES_MAX];
-        for exit in exits().filter(|exit| !exit.is_open(pipeline)) {
+        for exit in exits() {
             if let Some(place) = shapes.iter_mut().find(|shape| shape.is_none_or(|tags| tags == exit.tags)) {
                 *place = Some(exit.tags);
             }
         }
         for tags in shapes.into_iter().flatten() {
-            self.leave(taken, tags, exits().filter(|exit| exit.tags == tags && !exit.is_open(pipeline)));
+            self.leave(taken, tags, exits().filter(|exit| exit.tags == tags));
         }
         match shapes[0] {
             Some(_) => Ok(()),
             // A tunnel that leaves its remote end open has nobody to send to.
-            None if exits().next().is_some() => Err(DropReason::NoTunnelRemote),
+            None if pipeline.ports().any(|port| taken.tags_at(port, pipeline).is_some()) => {
+                Err(DropReason::NoTunnelRemote)
+            }
             None => Err(DropReason::NoOtherPort),
         }
     }
@@ -186,7 +200,7 @@ impl<O: Observer> Walk<'_, O> {
     fn leave(&mut self, taken: &Taken, tags: Tags, exits: impl Iterator<Item = Exit>) {
         let send = |walk: &mut Self| {
             for exit in exits {
-                walk.state.address_tunnel(taken.tenant, exit.remote);
+                walk.state.address_tunnel(exit.key, exit.remote);
                 walk.send(exit.port);
             }
         };
@@ -219,32 +233,42 @@ impl<O: Observer> Walk<'_, O> {
 }
 
 impl Taken {
-    /// How it may leave by a port, if it may.
-    fn exit(&self, port: OfPort, pipeline: &Pipeline) -> Option<Exit> {
+    /// The ways out by a port: one, or one to each far end.
+    fn exits<'p>(&self, port: OfPort, pipeline: &'p Pipeline) -> impl Iterator<Item = Exit> + use<'p> {
+        let (tags, tenant) = (self.tags_at(port, pipeline), self.tenant);
+        let open = pipeline.is_open(port);
+        let far = if open && tags.is_some() { pipeline.far_ends().of(port, tenant) } else { &[] };
+        let plain = tags.filter(|_| !open).map(|tags| Exit { port, remote: None, key: tenant, tags });
+        let far = far.iter().zip(std::iter::repeat(tags.unwrap_or_default()));
+        let exit = move |(end, tags): (&FarEnd, Tags)| Exit {
+            port,
+            remote: Some(end.remote),
+            key: end.key.unwrap_or(tenant),
+            tags,
+        };
+        plain.into_iter().chain(far.map(exit))
+    }
+
+    /// The tags that it leaves with by a port, if it may.
+    fn tags_at(&self, port: OfPort, pipeline: &Pipeline) -> Option<Tags> {
         let setup = pipeline.setup(port);
         let tenant_fits = match setup.domain {
             Domain::Tenant(tenant) => tenant == self.tenant,
             Domain::TunnelKey => true,
+            Domain::TenantKey => self.tenant != 0,
         };
         let may = port != self.port
             && tenant_fits
             && !setup.no_flood
             && setup.lets_out(&self.inside)
             && !self.is_kept_from(port, pipeline);
-        may.then(|| Exit { port, remote: None, tags: setup.leave(self.inside, self.came) })
+        may.then(|| setup.leave(self.inside, self.came))
     }
 
     /// Split horizon, and ports that are protected from each other.
     fn is_kept_from(&self, port: OfPort, pipeline: &Pipeline) -> bool {
         let tunnel = matches!(pipeline.target(port), Some(Target::Tunnel(_)));
         self.tunnelled && tunnel || self.protected && pipeline.setup(port).protected
-    }
-}
-
-impl Exit {
-    /// It leads into a tunnel whose other end nobody has named.
-    fn is_open(&self, pipeline: &Pipeline) -> bool {
-        pipeline.is_open(self.port) && self.remote.is_none()
     }
 }
 

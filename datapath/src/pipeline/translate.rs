@@ -356,8 +356,31 @@ impl<'a, O: Observer> Walk<'a, O> {
         let (pipeline, in_port) = (self.pipeline, self.in_port());
         let takes_part = |port: &OfPort| *port != in_port && (all || !pipeline.setup(*port).no_flood);
         for port in pipeline.ports().filter(takes_part) {
+            match pipeline.is_open(port) && self.remote_of_flow().is_none() {
+                true => self.replicate(port),
+                false => self.send(port),
+            }
+        }
+    }
+
+    /// One copy to each far end of a tunnel port that leaves it open, where the flow names none. Never from tunnel to tunnel.
+    fn replicate(&mut self, port: OfPort) {
+        let pipeline = self.pipeline;
+        if matches!(pipeline.target(self.in_port()), Some(Target::Tunnel(_))) {
+            return;
+        }
+        let tenant = self.state.get(Field::TunId, self.out) as u64;
+        let ends = pipeline.far_ends().of(port, tenant);
+        if ends.is_empty() {
+            return self.fail(DropReason::NoTunnelRemote);
+        }
+        self.state.commit(self.out);
+        let state = self.state.clone();
+        for end in ends {
+            self.state.address_tunnel(end.key.unwrap_or(tenant), Some(end.remote));
             self.send(port);
         }
+        self.state = state;
     }
 
     pub(super) fn send(&mut self, port: OfPort) {

@@ -46,8 +46,10 @@ pub enum PriorityTags {
 pub enum Domain {
     /// This tenant's. 0 is the tenant of ports that have none.
     Tenant(u64),
-    /// Those of the tenant whose number is the tunnel key: every tenant's.
+    /// Those of the tenant whose number is the tunnel key: every tenant's. The key 0 is that of ports without a tenant.
     TunnelKey,
+    /// The same where there are tenants: the key 0 is nobody's, and nobody's frames leave with it.
+    TenantKey,
 }
 
 /// What a bridge port is to NORMAL.

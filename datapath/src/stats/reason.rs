@@ -52,6 +52,7 @@ reasons! {
     OutputToInput = "output_to_input": "The only output is the port that it came in by; use in_port to send it back.";
     NoSuchPort = "no_such_port": "The rule sends it to a port that does not exist.";
     VlanRefused = "vlan_refused": "NORMAL does not take its VLAN tag from the port that it came in by.";
+    NoTenant = "no_tenant": "NORMAL finds the tunnel key 0, which is no tenant's.";
     ReservedAddress = "reserved_address": "It is addressed to network control, which NORMAL does not forward.";
     BehindInput = "behind_input": "NORMAL knows its destination to be behind the port that it came in by.";
     NoOtherPort = "no_other_port": "NORMAL finds no other port of its tenant and VLAN that it may leave by.";

@@ -4,7 +4,7 @@
 
 use crate::port::PortId;
 use crate::wire::MacAddr;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 /// The way to a remote endpoint.
@@ -37,12 +37,23 @@ pub enum Reach {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Underlay {
     reach: HashMap<IpAddr, Reach>,
+    met: HashSet<IpAddr>,
 }
 
 impl Underlay {
     /// States what is known about `remote`.
     pub fn insert(&mut self, remote: IpAddr, reach: Reach) {
         self.reach.insert(remote, reach);
+    }
+
+    /// Nobody has named `remote`: a frame has come from there, and that is all. It is sent to, and is no peer.
+    pub fn meet(&mut self, remote: IpAddr) {
+        self.met.insert(remote);
+    }
+
+    /// The remote endpoints that somebody has named.
+    pub fn peers(&self) -> impl Iterator<Item = IpAddr> {
+        self.reach.keys().filter(|remote| !self.met.contains(remote)).copied()
     }
 
     /// What is known about `remote`; nothing at all counts as no route.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub(crate) const HERE: &str = "192.0.2.1";
 pub(crate) const THERE: &str = "192.0.2.2";
+pub(crate) const ELSEWHERE: &str = "192.0.2.3";
 pub(crate) const UPLINK: PortId = PortId(0);
 pub(crate) const UPLINK_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 pub(crate) const NEXT_HOP_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);

@@ -13,6 +13,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 pub(crate) const GUESTS: u16 = 3;
 /// The last table only ends things: it may be asked from anywhere.
@@ -262,8 +263,29 @@ fn controller() -> impl Strategy<Value = RuleAction> {
     })
 }
 
-/// What ports are to NORMAL: guests, and the tunnel.
-pub(crate) fn setups() -> impl Strategy<Value = BTreeMap<OfPort, PortSetup>> {
+/// What ports are to NORMAL; and who is at the other ends of the tunnel if it leaves that open: tenant, address and key.
+#[derive(Clone, Debug)]
+pub(crate) struct Setups(
+    pub(crate) BTreeMap<OfPort, PortSetup>,
+    pub(crate) Option<Vec<(u64, Ipv4Addr, u64)>>,
+);
+
+/// Of guests, and the tunnel.
+pub(crate) fn setups() -> impl Strategy<Value = Setups> {
+    (ports(), option::weighted(0.5, far_ends())).prop_map(|(ports, far)| Setups(ports, far))
+}
+
+/// One of three addresses, the last of which there is no way to.
+fn far_ends() -> impl Strategy<Value = Vec<(u64, Ipv4Addr, u64)>> {
+    let end = (0..3u64, 2..5u8, select(vec![0u64, 1, 2, 0xff_ffff]));
+    vec(end, 0..=5).prop_map(|mut ends| {
+        ends.sort();
+        ends.dedup_by_key(|(tenant, last, _)| (*tenant, *last));
+        ends.into_iter().map(|(tenant, last, key)| (tenant, [192, 0, 2, last].into(), key)).collect()
+    })
+}
+
+fn ports() -> impl Strategy<Value = BTreeMap<OfPort, PortSetup>> {
     let some = |port: u32| option::weighted(0.6, setup(port)).prop_map(move |s| s.map(|s| (OfPort(port), s)));
     (some(1), some(2), some(3), some(10))
         .prop_map(|(a, b, c, d)| [a, b, c, d].into_iter().flatten().collect())
@@ -271,7 +293,7 @@ pub(crate) fn setups() -> impl Strategy<Value = BTreeMap<OfPort, PortSetup>> {
 
 fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
     let domain = match port {
-        10 => Just(Domain::TunnelKey).boxed(),
+        10 => select(vec![Domain::TunnelKey, Domain::TenantKey]).boxed(),
         _ => select(vec![Domain::Tenant(0), Domain::Tenant(0), Domain::Tenant(1)]).boxed(),
     };
     let mode = select(vec![

@@ -17,6 +17,7 @@ use frame::Frame;
 use meters::Meter;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// Tables and groups as lists.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,12 @@ pub(crate) struct Reference {
     pub(crate) ports: Vec<u32>,
     /// Those of them that are tunnels which take their key from the flow, and inherit type of service and time to live.
     pub(crate) tunnels: Vec<u32>,
+    /// Those of them that leave the remote end to the flow.
+    pub(crate) open: Vec<u32>,
+    /// For those: port, tenant, who is there, and by what key.
+    pub(crate) far: Vec<(u32, u64, Ipv4Addr, u64)>,
+    /// The remote ends that there is a way to.
+    pub(crate) reached: Vec<Ipv4Addr>,
     /// What the ports are to NORMAL; those that are not here are trunks of no tenant.
     pub(crate) setups: BTreeMap<u32, PortSetup>,
     /// The port behind which an address is, by tenant, VLAN and address.
@@ -124,6 +131,7 @@ impl Told {
 /// What outer headers say of the frame inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outer {
+    pub(crate) to: Ipv4Addr,
     pub(crate) key: u32,
     pub(crate) tos: u8,
     pub(crate) ttl: u8,
@@ -131,14 +139,14 @@ pub(crate) struct Outer {
 
 impl Outer {
     /// RFC 6040 section 4.1 for the two lower bits of the type of service; the rest is inherited, from IP only.
-    fn of(says: &FlowKey) -> Outer {
+    fn of(says: &FlowKey, to: Ipv4Addr) -> Outer {
         let key = says.get(Field::TunId) as u32;
         match says.get(Field::EthType) {
             0x0800 | 0x86dd => {
                 let (tos, ttl) = (says.get(Field::NwTos) as u8, says.get(Field::NwTtl) as u8);
-                Outer { key, tos, ttl: if ttl == 0 { 1 } else { ttl } }
+                Outer { to, key, tos, ttl: if ttl == 0 { 1 } else { ttl } }
             }
-            _ => Outer { key, tos: 0, ttl: 64 },
+            _ => Outer { to, key, tos: 0, ttl: 64 },
         }
     }
 }
@@ -370,10 +378,10 @@ impl Run<'_> {
             RuleAction::Output(port) => self.output(port.0),
             RuleAction::OutputReg(part) => self.output(self.read(*part) as u32),
             RuleAction::InPort => self.send(self.in_port()),
-            RuleAction::All => self.of.ports.iter().for_each(|port| self.output(*port)),
+            RuleAction::All => self.of.ports.iter().for_each(|port| self.flood_to(*port)),
             RuleAction::Flood => {
                 let flooded = |port: &&u32| !self.of.setup(**port).no_flood;
-                self.of.ports.iter().filter(flooded).for_each(|port| self.output(*port));
+                self.of.ports.iter().filter(flooded).for_each(|port| self.flood_to(*port));
             }
             RuleAction::Normal => self.normal(),
             RuleAction::Group(group) => self.group(*group),
@@ -450,6 +458,17 @@ impl Run<'_> {
         self.ran.sent.push(self.sent_by(CONTROLLER, None));
     }
 
+    fn flood_to(&mut self, port: u32) {
+        let says = |field| self.frame.says.get(field);
+        let named = says(Field::TunDst) != 0 || says(Field::TunIpv6Dst) != 0;
+        if port == self.in_port() || named || !self.of.open.contains(&port) {
+            return self.output(port);
+        }
+        if !self.of.tunnels.contains(&self.in_port()) {
+            self.send_to_far_ends(port, says(Field::TunId) as u64);
+        }
+    }
+
     fn output(&mut self, port: u32) {
         if port != self.in_port() {
             self.send(port);
@@ -467,7 +486,14 @@ impl Run<'_> {
         {
             return;
         }
-        let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says));
+        let to = match self.of.open.contains(&port) {
+            true => Ipv4Addr::from(self.frame.says.get(Field::TunDst) as u32),
+            false => self.of.reached[0],
+        };
+        if self.of.open.contains(&port) && !self.of.reached.contains(&to) {
+            return;
+        }
+        let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says, to));
         self.ran.sent.push(self.sent_by(port, tunnel));
     }
 

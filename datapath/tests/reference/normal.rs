@@ -77,6 +77,19 @@ fn outside(setup: &PortSetup, tags: &[u16], priority: u16) -> Vec<u16> {
 }
 
 impl Run<'_> {
+    /// To each of those at the other end who have the tenant.
+    pub(super) fn send_to_far_ends(&mut self, port: u32, tenant: u64) {
+        let of = self.of;
+        for (_, _, remote, key) in of.far.iter().filter(|(at, of, ..)| (*at, *of) == (port, tenant)) {
+            self.on_a_copy(|run| {
+                run.frame.says.set(Field::TunDst, u32::from(*remote).into());
+                run.frame.says.set(Field::TunIpv6Dst, 0);
+                run.frame.says.set(Field::TunId, (*key).into());
+                run.send(port);
+            });
+        }
+    }
+
     pub(super) fn normal(&mut self) {
         let (of, port) = (self.of, self.in_port());
         let field = |field| self.frame.says.get(field) as u64;
@@ -88,6 +101,7 @@ impl Run<'_> {
         let setup = of.setup(port);
         let tenant = match (setup.domain, field(Field::TunId)) {
             (Domain::Tenant(tenant), 0) => tenant,
+            (Domain::TenantKey, 0) => return,
             (_, told) => told,
         };
         // A key knows of two tags; those behind them are payload.
@@ -116,8 +130,11 @@ impl Run<'_> {
             None => {
                 let fits = |other: &u32| {
                     let setup = of.setup(*other);
-                    let theirs =
-                        matches!(setup.domain, Domain::TunnelKey) || setup.domain == Domain::Tenant(tenant);
+                    let theirs = match setup.domain {
+                        Domain::TunnelKey => true,
+                        Domain::TenantKey => tenant != 0,
+                        Domain::Tenant(theirs) => theirs == tenant,
+                    };
                     *other != port
                         && theirs
                         && !setup.no_flood
@@ -132,7 +149,10 @@ impl Run<'_> {
             self.on_a_copy(|run| {
                 run.frame.set_tags(&[outside(&of.setup(other), &inside, priority), payload.clone()].concat());
                 run.frame.says.set(Field::TunId, tenant.into());
-                run.send(other);
+                match of.open.contains(&other) {
+                    true => run.send_to_far_ends(other, tenant),
+                    false => run.send(other),
+                }
             });
         }
     }
