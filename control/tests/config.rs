@@ -406,12 +406,50 @@ vlan = 10
         ..PortSetup::default()
     };
     assert_eq!(*port(2), g2);
-    assert_eq!((port(10).domain, port(11).domain), (Domain::Tenant(7), Domain::TunnelKey));
+    assert_eq!((port(10).domain, port(11).domain), (Domain::Tenant(7), Domain::TenantKey));
     let station = Station { tenant: 7, vlan: 10, mac: 0x0200_0000_0009 };
     assert_eq!(config.stations(), [(station, Place { port: OfPort(10), remote: None })]);
     // Without tenants a tunnel with a key of its own is a port like another.
     let without = parse("adit.toml", Path::new(""), &text.replace("tenant = 7", "")).unwrap();
-    assert_eq!(without.switching().ports[&OfPort(10)].domain, Domain::Tenant(0));
+    let ports = without.switching().ports;
+    let domain = |number| ports[&OfPort(number)].domain;
+    assert_eq!((domain(10), domain(11)), (Domain::Tenant(0), Domain::TunnelKey));
+}
+
+#[test]
+fn who_is_behind_an_open_tunnel_is_listed() {
+    let text = |tunnel: &str| {
+        let uplink =
+            "[bridge]\nname = \"br0\"\n[[uplink]]\ndevice = \"eth1\"\n[[port]]\nname = \"g1\"\nofport = 1\n";
+        format!("{uplink}[[tunnel]]\nname = \"vx0\"\nofport = 10\ntype = \"vxlan\"\n{tunnel}")
+    };
+    let open = "remote_ip = \"flow\"\nkey = \"flow\"\n";
+    let flood = "flood = [\"192.0.2.2\", { remote_ip = \"2001:db8::2\", tenants = [7, 8] }]\n";
+    let mac = "[[mac]]\naddress = \"02:00:00:00:00:09\"\nport = \"vx0\"\nremote_ip = \"192.0.2.9\"\n";
+    let config = parse("adit.toml", Path::new(""), &text(&format!("{open}{flood}{mac}"))).unwrap();
+    let far = config.switching().far;
+    let remotes =
+        |tenant| far.of(OfPort(10), tenant).iter().map(|end| end.remote.to_string()).collect::<Vec<_>>();
+    assert_eq!([remotes(7), remotes(8), remotes(9)].concat(), ["2001:db8::2", "2001:db8::2", "192.0.2.2"]);
+    assert_eq!(config.stations()[0].1.remote, Some("192.0.2.9".parse().unwrap()));
+    let fixed = "remote_ip = \"192.0.2.2\"\nkey = 7\n";
+    for (tunnel, fault) in [
+        (format!("{fixed}flood = [\"192.0.2.3\"]"), "this one has one end"),
+        (format!("{open}flood = [7]"), "a far end is an address"),
+        (format!("{open}flood = [\"224.0.0.1\"]"), "multicast"),
+        (format!("{open}flood = [\"192.0.2.2\", \"192.0.2.2\"]"), "listed twice"),
+        (format!("{open}flood = [{{ remote_ip = \"192.0.2.2\" }}]"), "needs tenants"),
+        (format!("{open}flood = [{{ remote_ip = \"192.0.2.2\", tenants = [0] }}]"), "from 1"),
+        (format!("{open}{}", mac.replace("remote_ip = \"192.0.2.9\"", "")), "say which"),
+        (format!("{fixed}{mac}"), "leave it out"),
+        (
+            "remote_ip = \"flow\"\nkey = 7\nflood = [{ remote_ip = \"192.0.2.2\", tenants = [7] }]".into(),
+            "one key",
+        ),
+    ] {
+        let faults = parse("adit.toml", Path::new(""), &text(&tunnel)).unwrap_err();
+        assert!(faults[0].to_string().contains(fault), "{tunnel}: {faults:?}");
+    }
 }
 
 #[test]

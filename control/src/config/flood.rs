@@ -52,15 +52,15 @@ fn far_end(value: &Spanned<DeValue<'_>>, faults: &mut Faults<'_>) -> Option<(IpA
             let given = end.needed("tenants", given, "[5001]: without, write the address alone", faults);
             end.finish(&[], faults);
             let tenant = |value| number("a tenant", value, 1..=i64::MAX as u64, faults);
-            let tenants: Vec<u64> = given?.iter().filter_map(tenant).collect();
-            if tenants.is_empty() {
+            let given = given?;
+            let tenants: Vec<u64> = given.iter().filter_map(tenant).collect();
+            if given.is_empty() {
                 faults.at(
                     &value.span(),
                     "tenants is empty: leave the far end out, or write the address alone for all",
                 );
-                return None;
             }
-            Some((remote?, tenants))
+            Some((remote?, tenants)).filter(|(_, tenants)| !tenants.is_empty())
         }
         _ => {
             faults.at(
