@@ -146,8 +146,10 @@ pub struct Features {
     pub n_tables: u8,
     /// 0: this is the main connection.
     pub auxiliary_id: u8,
-    /// `OFPC_*` of OpenFlow 1.3; other versions' bits are their faces' affair.
+    /// `OFPC_*` of OpenFlow 1.4, and `OFPC_ARP_MATCH_IP` of 1.0: each version is told what it has bits for.
     pub capabilities: u32,
+    /// Kinds of actions that can be done, as bits by `OFPAT_*` of 1.0, which asks for them here.
+    pub actions: u32,
     /// Ports, where the version tells them here (1.0).
     pub ports: Vec<PortDesc>,
 }

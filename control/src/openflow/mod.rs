@@ -6,6 +6,7 @@
 
 pub mod channel;
 mod code;
+mod faces;
 pub mod fields;
 mod frames;
 pub mod matching;
@@ -15,6 +16,7 @@ pub mod ports;
 pub mod wire;
 
 pub use code::Code;
+pub use faces::{decode, encode};
 pub use frames::{Frames, HEADER, TooShort};
 pub use message::*;
 pub use numbers::{NICIRA, Numbers, ONF};

@@ -84,6 +84,11 @@ impl Writer {
         self.zeros(len.next_multiple_of(to) - len)
     }
 
+    /// Writes a byte over that at `at`, which must be there.
+    pub fn put_u8(&mut self, at: usize, value: u8) {
+        self.bytes[at] = value;
+    }
+
     /// Writes two bytes over those at `at`, which must be there.
     pub fn put_u16(&mut self, at: usize, value: u16) {
         self.bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
