@@ -4,11 +4,13 @@
 //! There is one model of what can be said ([`Message`]), in the words of OpenFlow 1.3 and of Open vSwitch's extensions; each version of the
 //! protocol is a thin face of it. What is asked of the switch itself is in the model of [`crate::ofproto`].
 
+pub mod actions;
 pub mod channel;
 mod code;
 mod faces;
 pub mod fields;
 mod frames;
+pub mod instructions;
 pub mod matching;
 mod message;
 mod numbers;

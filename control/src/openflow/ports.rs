@@ -11,11 +11,6 @@ const RESERVED_WIDE: u32 = 0xffff_ff00;
 /// The host's own port in 32 bits (`OFPP_LOCAL`).
 const LOCAL_WIDE: u32 = 0xffff_fffe;
 
-/// `OFPP_NONE`, since 1.1 `OFPP_ANY`: no port, or whichever.
-pub const ANY: OfPort = OfPort(0xffff_ffff);
-/// `OFPP_TABLE`: the flow tables, as where a packet-out can go.
-pub const TABLE: OfPort = OfPort(0xffff_fff9);
-
 /// A port by its number in 16 bits.
 pub fn from_short(number: u16) -> OfPort {
     match number {
@@ -50,11 +45,11 @@ pub fn to_wide(port: OfPort) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ofproto::reserved;
+    use crate::ofproto::reserved::{ANY, CONTROLLER};
 
     #[test]
     fn reserved_ports_are_the_last_in_either_width() {
-        assert_eq!(from_short(0xfffd), reserved::CONTROLLER);
+        assert_eq!(from_short(0xfffd), CONTROLLER);
         assert_eq!(from_short(0xffff), ANY);
         assert_eq!((from_short(0xfffe), from_wide(0xffff_fffe)), (LOCAL, Ok(LOCAL)));
         assert_eq!((from_short(0xfeff), from_wide(0xfeff)), (OfPort(0xfeff), Ok(OfPort(0xfeff))));

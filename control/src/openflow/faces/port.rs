@@ -47,7 +47,7 @@ pub(super) fn number_or_all(
     reader: &mut Reader<'_>,
     wrong: Code,
 ) -> Result<Option<datapath::flow::OfPort>, Code> {
-    Ok(Some(number(version, reader, wrong)?).filter(|port| *port != ports::ANY))
+    Ok(Some(number(version, reader, wrong)?).filter(|port| *port != crate::ofproto::reserved::ANY))
 }
 
 /// Writes a port's number in the version's width.

@@ -74,9 +74,6 @@ pub(crate) const BASIC: u16 = 0x8000;
 pub(crate) const PACKET_REGISTERS: u16 = 0x8001;
 /// The class in which an experimenter's number follows (`OFPXMC_EXPERIMENTER`).
 pub(crate) const EXPERIMENTER: u16 = 0xffff;
-/// The Open Networking Foundation as an experimenter.
-pub(crate) const ONF: u32 = 0x4f4e_4600;
-
 /// Which numbers are wanted: those of NXM, or those that a version of OpenFlow has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbering {

@@ -2,8 +2,9 @@
 //!
 //! A field of the key that can be matched or set stands here under each of its names; what the key has for itself alone does not.
 
-use super::{BASIC, Form, Number, ONF, PACKET_REGISTERS, WireField};
+use super::{BASIC, Form, Number, PACKET_REGISTERS, WireField};
 use crate::ofproto::context::Needs;
+use crate::openflow::ONF;
 use datapath::flow::Field;
 
 const MASK: bool = true;
