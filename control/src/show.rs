@@ -161,6 +161,7 @@ fn workers(out: &mut String, status: &Status) {
             worker.hits.to_string(),
             worker.masked_hits.to_string(),
             worker.misses.to_string(),
+            worker.unkept.to_string(),
             worker.flows.to_string(),
             worker.masks.to_string(),
         ]
@@ -174,6 +175,7 @@ fn workers(out: &mut String, status: &Status) {
         "hits",
         "masked hits",
         "misses",
+        "not kept",
         "flows",
         "masks",
     ];

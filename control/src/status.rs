@@ -254,6 +254,9 @@ pub struct WorkerStatus {
     pub masked_hits: u64,
     /// Frames that the rules were asked about.
     pub misses: u64,
+    /// Those of them whose answer found no room and was not remembered.
+    #[serde(default)]
+    pub unkept: u64,
     /// Megaflows that it has now.
     pub flows: u64,
     /// Different masks that they have now.

@@ -212,6 +212,7 @@ fn every_field_for_programs_is_told_of() {
         hits: 0,
         masked_hits: 0,
         misses: 0,
+        unkept: 0,
         flows: 0,
         masks: 0,
         too_long: TooLongStatus::default(),

@@ -226,11 +226,13 @@ proptest! {
         meters in meters(),
         setups in setups(),
         frames in vec(frames(), 1..40),
+        // Also where hardly any answer finds room.
+        room in prop_oneof![Just(usize::MAX), 0..4_usize],
     ) {
         let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
         pipeline.snapshot();
         let umem = umem();
-        let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS);
+        let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS).keeping(room);
         for frame in &frames {
             check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }

@@ -211,6 +211,24 @@ fn misses_allocate_nothing() {
     assert!(seen.worker.misses > 1000 * 60, "{seen:?}");
 }
 
+/// The same within a second: it is soon full, and may not forget yet.
+#[test]
+fn answers_that_find_no_room_allocate_nothing() {
+    let copy = RuleAction::Move { from: Part::all(Field::TpSrc), to: Part::all(Field::TpDst) };
+    let rules = pipeline(1, vec![rule(1, vec![copy, RuleAction::Normal, output(2)])], 2);
+    let frames = (0..50_000).map(frame).collect();
+    let seen = with_worker(1, frames, rules, 64, |worker, _, _| {
+        let mut turns = |from: u64, to| {
+            for n in from..to {
+                worker.turn(n * 1000);
+            }
+        };
+        turns(1, 5);
+        assert_eq!(allocations(|| turns(5, 2000)), 0);
+    });
+    assert!(seen.worker.unkept > 1000 * 64, "{seen:?}");
+}
+
 #[test]
 fn action_sets_allocate_nothing() {
     let write = vec![

@@ -133,6 +133,7 @@ mod tests {
             max_len: 14,
             userdata: [1, 0xaf].into(),
             says,
+            open: FlowKey::default(),
         };
         let data = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
         let packet = PacketIn::of(&Punted { punt: punt.clone(), total_len: 60, data }, &NoNames);

@@ -58,6 +58,7 @@ impl Daemon {
             hits: tally.worker.hits,
             masked_hits: tally.worker.masked_hits,
             misses: tally.worker.misses,
+            unkept: tally.worker.unkept,
             flows: tally.worker.flows,
             masks: tally.worker.masks,
             too_long: tally.worker.too_long.into(),

@@ -222,6 +222,7 @@ impl Tally {
             hits,
             masked_hits,
             misses,
+            unkept,
             adoptions,
             flows,
             masks,
@@ -232,6 +233,7 @@ impl Tally {
         self.worker.hits += hits;
         self.worker.masked_hits += masked_hits;
         self.worker.misses += misses;
+        self.worker.unkept += unkept;
         self.worker.adoptions += adoptions;
         (self.worker.flows, self.worker.masks) = (flows, masks);
         self.worker.too_long = self.worker.too_long.plus(&too_long);

@@ -94,7 +94,7 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::Learn(learning) => self.learn(learning, run, keys),
-                Action::Punt(punt) => self.punt(punt, run),
+                Action::Punt(punt) => self.punt(punt, run, keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
@@ -192,9 +192,10 @@ impl<'u> Executor<'_, 'u> {
 
     /// Off the fast path: a controller decides about flows, not about frames.
     #[cold]
-    fn punt(&mut self, punt: u32, run: &mut [Option<Frame<'u>>]) {
-        for frame in run.iter_mut().flatten() {
-            if let Err(reason) = self.report.punt(punt, frame, self.now_ns) {
+    fn punt(&mut self, punt: u32, run: &mut [Option<Frame<'u>>], keys: &[FlowKey]) {
+        for (place, key) in run.iter_mut().zip(keys) {
+            let Some(frame) = place else { continue };
+            if let Err(reason) = self.report.punt(punt, frame, key, self.now_ns) {
                 self.count(reason);
             }
         }

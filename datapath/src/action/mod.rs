@@ -6,6 +6,7 @@
 pub mod edit;
 pub mod execute;
 pub mod headers;
+mod kept;
 pub mod meter;
 pub mod punt;
 pub mod queue;

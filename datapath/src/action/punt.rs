@@ -7,14 +7,14 @@
 //!
 //! [OpenFlow 1.3 section 6.1.2]: https://opennetworking.org/wp-content/uploads/2014/10/openflow-switch-v1.3.5.pdf
 
+use super::kept::Kept;
 use super::rate::Rate;
-use crate::flow::FlowKey;
+use crate::flow::{FlowKey, FlowMask};
 use crate::mem::Frame;
 use crate::port::finish_checksum;
 use crate::stats::DropReason;
 use crossbeam::queue::ArrayQueue;
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Why a frame is told to the controller (OpenFlow 1.3 section 7.4.1; the last three have come with 1.4).
@@ -79,13 +79,27 @@ pub struct Punt {
     pub userdata: Arc<[u8]>,
     /// What is known of the frame and not in it: the port, the tunnel, metadata and registers. Other fields are zero.
     pub says: FlowKey,
+    /// Bits of that which each frame of a program says for itself; none, when a frame was told.
+    pub open: FlowMask,
+}
+
+impl Punt {
+    /// What is known of a frame with this key.
+    fn of(&self, key: &FlowKey) -> FlowKey {
+        let mut says = self.says.clone();
+        let each = self.open.words().iter().zip(key.words());
+        for (says, (open, key)) in says.words_mut().iter_mut().zip(each) {
+            *says = *says & !open | key & open;
+        }
+        says
+    }
 }
 
 impl Hash for Punt {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Punt { reason, table, cookie, controller, max_len, userdata, says } = self;
+        let Punt { reason, table, cookie, controller, max_len, userdata, says, open } = self;
         (reason, table, cookie, controller, max_len, userdata).hash(state);
-        says.words().hash(state);
+        (says.words(), open.words()).hash(state);
     }
 }
 
@@ -93,10 +107,8 @@ impl Hash for Punt {
 pub const DATA_MAX: usize = 4096;
 /// Frames that wait for control. At 4.1 kB each, 1.1 MB a worker.
 const BUFFERS: usize = 256;
-/// Most descriptions that are kept. At 440 bytes each with their index, 0.9 MB a worker.
-const PUNTS: usize = 2048;
-/// Most of one frame that control has sent.
-pub const PASSING: usize = 16;
+/// Most descriptions that are kept. With those that a batch may need besides, at 710 bytes each and their index, 1.5 MB a worker.
+const PUNTS: usize = 1024;
 
 /// How many frames a worker tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,28 +174,17 @@ impl Arriving {
 pub(super) struct Punts {
     ways: Ways,
     rate: Option<Rate>,
-    punts: Vec<Punt>,
-    /// Those of a frame that control has sent, which have the numbers behind; not kept, for they are another's to free.
-    passing: Vec<Punt>,
-    index: HashTable<u32>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    kept: Kept<Punt>,
 }
 
-/// Connects the two.
-pub(super) fn punts() -> (Punts, Arriving) {
+/// Connects the two. A batch may need so many descriptions that find no room.
+pub(super) fn punts(batch: usize) -> (Punts, Arriving) {
     let queue = || Arc::new(ArrayQueue::new(BUFFERS));
     let ways = Ways { free: queue(), full: queue() };
     for _ in 0..BUFFERS {
         let _ = ways.free.push(Box::new(Buffer { punt: None, total_len: 0, len: 0, bytes: [0; DATA_MAX] }));
     }
-    let punts = Punts {
-        ways: ways.clone(),
-        rate: None,
-        punts: Vec::with_capacity(PUNTS),
-        passing: Vec::with_capacity(PASSING),
-        index: HashTable::with_capacity(PUNTS),
-        hasher: BuildHasherDefault::default(),
-    };
+    let punts = Punts { ways: ways.clone(), rate: None, kept: Kept::new(PUNTS, batch) };
     (punts, Arriving(ways))
 }
 
@@ -193,48 +194,22 @@ impl Punts {
         self.rate = Some(Rate::new(per_second.into(), burst.into(), 1));
     }
 
-    #[inline]
-    pub(super) fn fits(&self, more: usize) -> bool {
-        self.punts.len() + more <= PUNTS
+    pub(super) fn kept(&mut self) -> &mut Kept<Punt> {
+        &mut self.kept
     }
 
-    pub(super) fn clear(&mut self) {
-        self.punts.clear();
-        self.index.clear();
-    }
-
-    /// The number of a description. Whoever calls has asked [`Punts::fits`].
-    pub(super) fn keep(&mut self, punt: &Punt) -> u32 {
-        let Punts { punts, index, hasher, .. } = self;
-        let hash = hasher.hash_one(punt);
-        if let Some(number) = index.find(hash, |number| punts[*number as usize] == *punt) {
-            return *number;
-        }
-        let number = punts.len() as u32;
-        punts.push(punt.clone());
-        index.insert_unique(hash, number, |number| hasher.hash_one(&punts[*number as usize]));
-        number
-    }
-
-    /// The number of a description until [`Punts::forget_passing`]. There are [`PASSING`].
-    pub(super) fn pass(&mut self, punt: &Punt) -> u32 {
-        let number = PUNTS + self.passing.len();
-        self.passing.push(punt.clone());
-        number as u32
-    }
-
-    pub(super) fn forget_passing(&mut self) {
-        self.passing.clear();
-    }
-
-    /// Tells a frame as it is now.
+    /// Tells a frame as it is now; `key` is what it was when it came.
     ///
     /// # Errors
     /// Why it is not told.
-    pub(super) fn tell(&mut self, punt: u32, frame: &mut Frame<'_>, now_ns: u64) -> Result<(), DropReason> {
-        let at = punt as usize;
-        let kept = self.punts.get(at).or_else(|| self.passing.get(at.checked_sub(PUNTS)?));
-        let Some(punt) = kept else { return Ok(()) };
+    pub(super) fn tell(
+        &mut self,
+        punt: u32,
+        frame: &mut Frame<'_>,
+        key: &FlowKey,
+        now_ns: u64,
+    ) -> Result<(), DropReason> {
+        let Some(punt) = self.kept.get(punt) else { return Ok(()) };
         if self.rate.as_ref().is_some_and(|rate| !rate.take(1, now_ns)) {
             return Err(DropReason::PuntOverRate);
         }
@@ -245,7 +220,7 @@ impl Punts {
         let len = bytes.len().min(punt.max_len.into()).min(DATA_MAX);
         buffer.bytes[..len].copy_from_slice(&bytes[..len]);
         (buffer.total_len, buffer.len) = (bytes.len(), len);
-        buffer.punt = Some(punt.clone());
+        buffer.punt = Some(Punt { says: punt.of(key), open: FlowMask::default(), ..punt.clone() });
         // There are no more buffers than it has room for.
         let _ = self.ways.full.push(buffer);
         Ok(())

@@ -5,13 +5,12 @@
 //! ([`Learning`]); of the frame itself only the addresses are taken. It goes through a lock-free queue of fixed size: when
 //! that is full, it is counted and not said. The next frame of an unknown address says it again.
 
+use super::kept::Kept;
 use super::punt::{Arriving, Punt, PuntRate, Punted, Punts, punts};
 use crate::flow::{Field, FlowKey, OfPort};
-use crate::mem::Frame;
+use crate::mem::{BATCH, Frame};
 use crate::stats::DropReason;
 use crossbeam::queue::ArrayQueue;
-use hashbrown::HashTable;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,13 +44,16 @@ pub struct Sighting {
     pub place: Place,
 }
 
+/// The bits of a tag that say which VLAN it is.
+const VLAN: u16 = 0x0fff;
+
 /// What to learn from the frames of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Learning {
-    /// The tenant that they belong to.
-    pub tenant: u64,
-    /// The VLAN that they are in.
-    pub vlan: u16,
+    /// The tenant that they belong to; none: each frame says its own, with the tunnel key that it came with.
+    pub tenant: Option<u64>,
+    /// The VLAN that they are in; none: each frame says its own, in its outermost tag.
+    pub vlan: Option<u16>,
     /// The port that they came in by.
     pub port: OfPort,
     /// Whether the other end of the tunnel is to be learned too.
@@ -61,10 +63,13 @@ pub struct Learning {
 }
 
 impl Learning {
-    fn of(&self, key: &FlowKey) -> Sighting {
+    /// What a frame with this key tells.
+    pub fn of(&self, key: &FlowKey) -> Sighting {
+        let tenant = self.tenant.unwrap_or(key.get(Field::TunId) as u64);
+        let vlan = self.vlan.unwrap_or(key.get(Field::VlanTci) as u16 & VLAN);
         let mac = self.mac.unwrap_or(key.get(Field::EthSrc) as u64);
         Sighting {
-            station: Station { tenant: self.tenant, vlan: self.vlan, mac },
+            station: Station { tenant, vlan, mac },
             place: Place { port: self.port, remote: self.remote.then(|| sender(key)).flatten() },
         }
     }
@@ -81,8 +86,13 @@ pub fn sender(key: &FlowKey) -> Option<IpAddr> {
 
 /// Sightings that wait for control. At 64 bytes each, 64 kB a worker.
 const SIGHTINGS: usize = 1024;
-/// Most learnings that are kept. At 56 bytes each with their index, less than half a megabyte a worker.
-const LEARNINGS: usize = 8192;
+/// Most learnings that are kept. With those that a batch may need besides, at 72 bytes each and their index, half a megabyte a worker.
+const LEARNINGS: usize = 4096;
+
+/// Most learnings of one program.
+pub const LEARNINGS_MAX: usize = 64;
+/// Most of its steps that tell the controller.
+pub const PUNTS_MAX: usize = 16;
 
 /// Control's end.
 #[derive(Clone, Debug)]
@@ -114,9 +124,7 @@ impl Reports {
 pub struct Reporter {
     sightings: Arc<ArrayQueue<Sighting>>,
     unsaid: Arc<AtomicU64>,
-    learnings: Vec<Learning>,
-    index: HashTable<u32>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    learnings: Kept<Learning>,
     punts: Punts,
     /// What was said last in this turn: a run of frames says it once.
     last: Option<Sighting>,
@@ -125,15 +133,14 @@ pub struct Reporter {
 
 /// Connects a worker and control.
 pub fn reports() -> (Reporter, Reports) {
+    let [learnings, told] = [LEARNINGS_MAX, PUNTS_MAX].map(|most| most * BATCH);
     let (sightings, unsaid) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::default());
-    let (punts, punted) = punts();
+    let (punts, punted) = punts(told);
     let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid), punted };
     let reporter = Reporter {
         sightings,
         unsaid,
-        learnings: Vec::with_capacity(LEARNINGS),
-        index: HashTable::with_capacity(LEARNINGS),
-        hasher: BuildHasherDefault::default(),
+        learnings: Kept::new(LEARNINGS, learnings),
         punts,
         last: None,
         said: false,
@@ -159,61 +166,57 @@ impl Reporter {
         self
     }
 
-    /// Whether so many learnings and descriptions of frames for the controller more will find room.
-    #[inline]
-    pub fn fits(&self, learnings: usize, punts: usize) -> bool {
-        self.learnings.len() + learnings <= LEARNINGS && self.punts.fits(punts)
-    }
-
     /// Forgets what programs name; they are forgotten too.
     pub fn clear(&mut self) {
         self.learnings.clear();
-        self.index.clear();
-        self.punts.clear();
+        self.punts.kept().clear();
     }
 
-    /// The number of a learning. Whoever calls has asked [`Reporter::fits`].
-    pub fn keep(&mut self, learning: Learning) -> u32 {
-        let Reporter { learnings, index, hasher, .. } = self;
-        let hash = hasher.hash_one(learning);
-        if let Some(number) = index.find(hash, |number| learnings[*number as usize] == learning) {
-            return *number;
-        }
-        let number = learnings.len() as u32;
-        learnings.push(learning);
-        index.insert_unique(hash, number, |number| hasher.hash_one(learnings[*number as usize]));
-        number
+    /// Forgets what programs name that were not kept.
+    pub fn end_batch(&mut self) {
+        self.learnings.end_batch();
+        self.punts.kept().end_batch();
     }
 
-    /// The number of a description. Whoever calls has asked [`Reporter::fits`].
-    pub fn keep_punt(&mut self, punt: &Punt) -> u32 {
-        self.punts.keep(punt)
+    /// The number of a learning, and whether it is kept; if not, it holds until [`Reporter::end_batch`].
+    pub fn keep(&mut self, learning: Learning) -> (u32, bool) {
+        self.learnings.keep(learning)
     }
 
-    /// The number of a description until [`Reporter::forget_passing`]: of a frame that control has sent, one of
-    /// [`PASSING`](super::punt::PASSING).
-    pub fn pass_punt(&mut self, punt: &Punt) -> u32 {
-        self.punts.pass(punt)
+    /// The number of a description, and whether it is kept, in the same way.
+    pub fn keep_punt(&mut self, punt: Punt) -> (u32, bool) {
+        self.punts.kept().keep(punt)
     }
 
-    /// Forgets what was passed.
-    pub fn forget_passing(&mut self) {
-        self.punts.forget_passing();
+    /// The number of a learning until [`Reporter::end_batch`].
+    pub fn put_aside(&mut self, learning: Learning) -> u32 {
+        self.learnings.put_aside(learning)
+    }
+
+    /// The number of a description in the same way.
+    pub fn put_punt_aside(&mut self, punt: Punt) -> u32 {
+        self.punts.kept().put_aside(punt)
     }
 
     /// Tells the controller of a frame.
     ///
     /// # Errors
     /// Why it is not told.
-    pub(super) fn punt(&mut self, punt: u32, frame: &mut Frame<'_>, now_ns: u64) -> Result<(), DropReason> {
-        self.punts.tell(punt, frame, now_ns)?;
+    pub(super) fn punt(
+        &mut self,
+        punt: u32,
+        frame: &mut Frame<'_>,
+        key: &FlowKey,
+        now_ns: u64,
+    ) -> Result<(), DropReason> {
+        self.punts.tell(punt, frame, key, now_ns)?;
         self.said = true;
         Ok(())
     }
 
     /// Says where the sender of a frame is, or counts that there was no room to.
     pub(super) fn learn(&mut self, learning: u32, key: &FlowKey) {
-        let Some(learning) = self.learnings.get(learning as usize) else { return };
+        let Some(learning) = self.learnings.get(learning) else { return };
         let sighting = learning.of(key);
         if self.last == Some(sighting) {
             return;

@@ -45,7 +45,7 @@ pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TAB
 pub use stations::Located;
 pub use table::{Installed, Table};
 pub use translate::{observe, translate, translate_actions};
-pub use translation::{ACTIONS_MAX, LEARNINGS_MAX, PUNTS_MAX, Translation};
+pub use translation::{ACTIONS_MAX, Translation};
 pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
 
 use crate::action::report::{Place, Station};

@@ -35,6 +35,8 @@ struct Taken {
     /// Of tags that are put in front.
     tpid: u16,
     tenant: u64,
+    /// The tenant is the tunnel key that the frame came with.
+    keyed: bool,
     came: Tags,
     inside: Tags,
 }
@@ -120,8 +122,9 @@ impl<O: Observer> Walk<'_, O> {
         let inside = if cut { None } else { setup.enter(came) }.ok_or(DropReason::VlanRefused)?;
         self.observer.remark(format_args!("in tenant {tenant}, VLAN {}", inside.vlan()));
         let tunnelled = matches!(target, Target::Tunnel(_));
+        let keyed = setup.domain == Domain::TunnelKey;
         let (protected, tpid) = (setup.protected, setup.tpid());
-        Ok(Taken { port, tunnelled, protected, tpid, tenant, came, inside })
+        Ok(Taken { port, tunnelled, protected, tpid, tenant, keyed, came, inside })
     }
 
     fn learn(&mut self, taken: &Taken, station: Station) {
@@ -139,8 +142,13 @@ impl<O: Observer> Walk<'_, O> {
                     Mac(station.mac),
                     taken.port
                 ));
-                let mac = self.state.is_written(Field::EthSrc).then_some(station.mac);
-                let Station { tenant, vlan, .. } = station;
+                // What each frame says for itself need not be said of all of them.
+                let Station { tenant, vlan, mac } = station;
+                let said = |field, value| !self.state.is_written(field) && value;
+                let own_tenant = said(Field::TunId, taken.keyed);
+                let own_vlan = said(Field::VlanTci, vlan == taken.came.vlan());
+                let mac = self.state.is_written(Field::EthSrc).then_some(mac);
+                let (tenant, vlan) = ((!own_tenant).then_some(tenant), (!own_vlan).then_some(vlan));
                 self.out.learn(Learning { tenant, vlan, port: taken.port, remote, mac });
             }
         }

@@ -224,14 +224,16 @@ impl State {
     }
 
     /// What is known of the frame and not in it: the port, the tunnel that it came by or shall go by, and what rules keep beside
-    /// it. The answer depends on all of it.
-    pub(super) fn beside(&self, out: &mut Translation) -> FlowKey {
-        let mut beside = FlowKey::default();
+    /// it; and which bits of that are left to each frame, so that the answer does not depend on them.
+    pub(super) fn beside(&self) -> (FlowKey, FlowMask) {
+        let (mut says, mut open) = (FlowKey::default(), FlowMask::default());
         for field in BESIDE.iter().copied() {
-            beside.set(field, self.get(field, out));
+            let known = self.known.get(field);
+            says.set(field, self.wish.get(field) & known);
+            open.set(field, field.max() & !known);
         }
-        beside.words_mut()[PACKET_WORDS..].copy_from_slice(&self.wish.words()[PACKET_WORDS..]);
-        beside
+        says.words_mut()[PACKET_WORDS..].copy_from_slice(&self.wish.words()[PACKET_WORDS..]);
+        (says, open)
     }
 
     pub(super) fn push_vlan(&mut self, tpid: u16, out: &mut Translation) {

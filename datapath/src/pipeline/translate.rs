@@ -327,9 +327,9 @@ impl<'a, O: Observer> Walk<'a, O> {
     /// Tells the controller of the frame as it is now.
     fn tell(&mut self, reason: Reason, max_len: u16, controller: u16, userdata: Arc<[u8]>) {
         self.state.commit(self.out);
-        let says = self.state.beside(self.out);
+        let (says, open) = self.state.beside();
         let ToldBy { table, cookie, .. } = self.told_by;
-        self.out.punt(Punt { reason, table, cookie, controller, max_len, userdata, says });
+        self.out.punt(Punt { reason, table, cookie, controller, max_len, userdata, says, open });
     }
 
     /// Where the frame came in by, or where rules say that it did.

@@ -2,19 +2,14 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
-use crate::action::punt::{PASSING, Punt};
-use crate::action::report::{Learning, Reporter};
+use crate::action::punt::Punt;
+use crate::action::report::{LEARNINGS_MAX, Learning, PUNTS_MAX, Reporter};
 use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
 
 /// Most steps that a frame may take: to some hundred ports, and what is done to it before. A rule that needs more is refused as a
 /// whole rather than half done.
 pub const ACTIONS_MAX: usize = 512;
-/// Most learnings among them.
-pub const LEARNINGS_MAX: usize = 64;
-/// Most of them that tell the controller.
-pub const PUNTS_MAX: usize = PASSING;
-
 // A frame is counted once for each lookup, group and bucket of its way.
 const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
 
@@ -143,23 +138,36 @@ impl Translation {
         self.push(Action::Punt(number as u32));
     }
 
-    /// Has the steps name learnings and what is told by the numbers that the reporter keeps them under.
-    pub(crate) fn renumber(&mut self, report: &mut Reporter) {
+    /// Has the steps name learnings and what is told by the numbers that the reporter has for them. False when one of them is not kept
+    /// there.
+    pub(crate) fn renumber(&mut self, report: &mut Reporter) -> bool {
+        let mut all = true;
         for action in &mut self.actions {
-            match action {
-                Action::Learn(number) => *number = report.keep(self.learnings[*number as usize]),
-                Action::Punt(number) => *number = report.keep_punt(&self.punts[*number as usize]),
-                _ => {}
-            }
+            let (number, kept) = match action {
+                Action::Learn(number) => {
+                    let kept = report.keep(self.learnings[*number as usize]);
+                    (number, kept)
+                }
+                Action::Punt(number) => {
+                    let kept = report.keep_punt(self.punts[*number as usize].clone());
+                    (number, kept)
+                }
+                _ => continue,
+            };
+            *number = kept.0;
+            all &= kept.1;
         }
+        all
     }
 
-    /// [`Translation::renumber`] for a frame that control has sent: what it tells is not kept.
-    pub(crate) fn renumber_passing(&mut self, report: &mut Reporter) {
+    /// [`Translation::renumber`] for a frame that control has sent: nothing of it is kept.
+    pub(crate) fn renumber_once(&mut self, report: &mut Reporter) {
         for action in &mut self.actions {
             match action {
-                Action::Learn(number) => *number = report.keep(self.learnings[*number as usize]),
-                Action::Punt(number) => *number = report.pass_punt(&self.punts[*number as usize]),
+                Action::Learn(number) => *number = report.put_aside(self.learnings[*number as usize]),
+                Action::Punt(number) => {
+                    *number = report.put_punt_aside(self.punts[*number as usize].clone());
+                }
                 _ => {}
             }
         }

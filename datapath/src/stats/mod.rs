@@ -84,6 +84,8 @@ pub struct WorkerCounters {
     pub masked_hits: u64,
     /// Frames that were translated by the rules.
     pub misses: u64,
+    /// Those of them whose answer found no room and was not remembered.
+    pub unkept: u64,
     /// Pipelines adopted.
     pub adoptions: u64,
     /// Megaflows that it has now.

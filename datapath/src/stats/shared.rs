@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 const PORT_FIELDS: usize = 7;
-const WORKER_FIELDS: usize = 8;
+const WORKER_FIELDS: usize = 9;
 
 /// The published counters of one worker.
 #[derive(Debug)]
@@ -98,12 +98,13 @@ impl SharedStats {
             hits,
             masked_hits,
             misses,
+            unkept,
             adoptions,
             flows,
             masks,
             too_long,
         } = *worker;
-        store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks]);
+        store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, unkept, adoptions, flows, masks]);
         store(&self.too_long, too_long.values());
         for (reason, count) in drops.iter() {
             self.drops[reason as usize].store(count, Relaxed);
@@ -119,7 +120,8 @@ impl SharedStats {
 
     /// What was published last.
     pub fn read(&self) -> Snapshot {
-        let [turns, idle_turns, hits, masked_hits, misses, adoptions, flows, masks] = load(&self.worker);
+        let [turns, idle_turns, hits, masked_hits, misses, unkept, adoptions, flows, masks] =
+            load(&self.worker);
         let too_long = TooLongCounters::of(load(&self.too_long));
         let mut drops = Drops::default();
         for reason in DropReason::ALL {
@@ -137,6 +139,7 @@ impl SharedStats {
                 hits,
                 masked_hits,
                 misses,
+                unkept,
                 adoptions,
                 flows,
                 masks,

@@ -8,7 +8,7 @@
 use super::Worker;
 use crate::action::execute::Executor;
 use crate::flow::{Field, FlowKey, OfPort, extract};
-use crate::pipeline::{LEARNINGS_MAX, Match, Pipeline, RuleAction, Target, translate_actions};
+use crate::pipeline::{Match, Pipeline, RuleAction, Target, translate_actions};
 use crate::port::PortId;
 use crate::stats::{Counted, DropReason};
 use crossbeam::queue::ArrayQueue;
@@ -115,9 +115,8 @@ impl Worker<'_> {
     }
 
     fn send_for_control(&mut self, packet: &PacketOut) {
-        if !self.report.fits(LEARNINGS_MAX, 0) {
-            self.forget();
-        }
+        // Of the batch before.
+        self.report.end_batch();
         let Worker {
             slots,
             pool,
@@ -149,12 +148,12 @@ impl Worker<'_> {
         }
         packet.says.impose(&mut key);
         translate_actions(pipeline, &packet.actions, &key, &packet.says, translation);
-        translation.renumber_passing(executor.report);
+        translation.renumber_once(executor.report);
         let counted = Counted { packets: 1, bytes: frame.len() as u64, used_ms: *now_ns / 1_000_000 };
         translation.credits().iter().for_each(|credit| pipeline.ledger().add(*credit, counted));
         executor.execute(&mut [Some(frame)], from_ref(&key), translation.actions(), &**pipeline);
         // Control frees what it has made: nothing here names it any more.
-        executor.report.forget_passing();
+        executor.report.end_batch();
         translation.release();
     }
 }

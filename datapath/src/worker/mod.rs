@@ -59,6 +59,9 @@ pub struct Parts<'u> {
 /// How long a fully loaded worker leaves newer rules at the door after it has adopted others, in nanoseconds of the turns'
 /// clock: each adoption makes every flow be looked into again.
 const ADOPT_NS: u64 = 100_000;
+/// How long all answers are kept at the least when there is no room for others, in nanoseconds of the turns' clock. Asking for
+/// all 65,536 flows again takes about 50 ms.
+const FORGET_NS: u64 = 4_000_000_000;
 /// How often counters are published, in nanoseconds of the turns' clock.
 const PUBLISH_NS: u64 = 100_000_000;
 
@@ -72,6 +75,10 @@ pub struct Worker<'u> {
     signatures: SignatureCache,
     megaflows: Megaflows,
     programs: Programs,
+    /// The last batch had answers that found no room.
+    full: bool,
+    /// Not before then all is forgotten to make room.
+    forget_ns: u64,
     translation: Translation,
     pipeline: Arc<Pipeline>,
     recent: Recent,
@@ -105,6 +112,8 @@ impl<'u> Worker<'u> {
             signatures: SignatureCache::new(parts.flows),
             megaflows: Megaflows::new(parts.flows, parts.seed),
             programs: Programs::new(),
+            full: false,
+            forget_ns: 0,
             translation: Translation::default(),
             recent: Recent::new(parts.pipeline.generation()),
             pipeline: parts.pipeline,
@@ -132,6 +141,12 @@ impl<'u> Worker<'u> {
     /// With somebody who sends frames of his own.
     pub fn injected_by(self, injections: Injections) -> Worker<'u> {
         Worker { injections, ..self }
+    }
+
+    /// With a memory for no more than so many different programs.
+    pub fn keeping(mut self, programs: usize) -> Worker<'u> {
+        self.programs.limit(programs);
+        self
     }
 
     /// Whether the last turn told something to whoever listens.

@@ -1,9 +1,8 @@
 //! Programs: lists of actions, each kept once however many flows use it.
 //!
-//! The arena has a fixed size. When the next batch might not fit, the worker forgets all flows and starts it anew: that
-//! costs translations, never memory. How many different programs there are depends on the rules, since an edit writes only the
-//! bits that a rule sets; and where a rule copies a field to another or counts a time to live down, on the values that frames
-//! have there.
+//! The arena has a fixed size, of which a part is set aside for one batch: a program that finds no room any more is put there,
+//! done, and forgotten. How many different programs there are depends on the rules, since an edit writes only the bits that a
+//! rule sets; and where a rule copies a field to another or counts a time to live down, on the values that frames have there.
 
 use crate::action::Action;
 use crate::mem::BATCH;
@@ -15,6 +14,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 const ACTIONS: usize = 1 << 17;
 /// Most programs.
 const PROGRAMS: usize = 1 << 14;
+/// Those of them that are kept; the others are for a batch that does not fit.
+const ACTIONS_KEPT: usize = ACTIONS - BATCH * ACTIONS_MAX;
+const PROGRAMS_KEPT: usize = PROGRAMS - BATCH;
 
 const _: () = assert!(PROGRAMS < u16::MAX as usize, "a number of two bytes, and one that is none");
 
@@ -22,8 +24,10 @@ const _: () = assert!(PROGRAMS < u16::MAX as usize, "a number of two bytes, and 
 #[derive(Debug)]
 pub(super) struct Programs {
     actions: Vec<Action>,
-    /// Start and end of each program in `actions`.
+    /// Start and end of each program in `actions`; first those that are kept.
     bounds: Vec<(u32, u32)>,
+    kept: usize,
+    most: usize,
     index: HashTable<u16>,
     hasher: BuildHasherDefault<DefaultHasher>,
 }
@@ -33,31 +37,49 @@ impl Programs {
         Programs {
             actions: Vec::with_capacity(ACTIONS),
             bounds: Vec::with_capacity(PROGRAMS),
+            kept: 0,
+            most: PROGRAMS_KEPT,
             index: HashTable::with_capacity(PROGRAMS),
             hasher: BuildHasherDefault::default(),
         }
     }
 
-    /// Whether a whole batch of new programs, each as long as can be, still fits.
-    #[inline]
-    pub(super) fn fits_a_batch(&self) -> bool {
-        self.bounds.len() + BATCH <= PROGRAMS && self.actions.len() + BATCH * ACTIONS_MAX <= ACTIONS
+    /// Keeps no more than this.
+    pub(super) fn limit(&mut self, most: usize) {
+        self.most = most.min(PROGRAMS_KEPT);
     }
 
-    /// The number of the program with these actions. Whoever calls has asked [`Programs::fits_a_batch`] for the batch.
-    pub(super) fn intern(&mut self, actions: &[Action]) -> u16 {
+    /// The number of the program with these actions, if it is kept or there is room to keep it.
+    pub(super) fn keep(&mut self, actions: &[Action]) -> Option<u16> {
         let hash = self.hasher.hash_one(actions);
         if let Some(id) = self.index.find(hash, |id| self.actions(*id) == actions) {
-            return *id;
+            return Some(*id);
         }
-        let (id, start) = (self.bounds.len() as u16, self.actions.len() as u32);
-        self.actions.extend_from_slice(actions);
-        self.bounds.push((start, self.actions.len() as u32));
-        let Programs { actions, bounds, index, hasher } = self;
+        let fits = self.kept < self.most && self.actions.len() + actions.len() <= ACTIONS_KEPT;
+        // Nothing is kept behind what was put aside.
+        if !fits || self.bounds.len() > self.kept {
+            return None;
+        }
+        let id = self.push(actions);
+        self.kept += 1;
+        let Programs { actions, bounds, index, hasher, .. } = self;
         index.insert_unique(hash, id, |id| {
             let (start, end) = bounds[usize::from(*id)];
             hasher.hash_one(&actions[start as usize..end as usize])
         });
+        Some(id)
+    }
+
+    /// The number of a program that is there until [`Programs::end_batch`]: one for each frame of a batch at the most.
+    pub(super) fn put_aside(&mut self, actions: &[Action]) -> u16 {
+        debug_assert!(self.bounds.len() < self.kept + BATCH && actions.len() <= ACTIONS_MAX);
+        self.push(actions)
+    }
+
+    fn push(&mut self, actions: &[Action]) -> u16 {
+        let (id, start) = (self.bounds.len() as u16, self.actions.len() as u32);
+        self.actions.extend_from_slice(actions);
+        self.bounds.push((start, self.actions.len() as u32));
         id
     }
 
@@ -68,10 +90,17 @@ impl Programs {
         &self.actions[start as usize..end as usize]
     }
 
+    /// Forgets what was put aside.
+    pub(super) fn end_batch(&mut self) {
+        self.bounds.truncate(self.kept);
+        self.actions.truncate(self.bounds.last().map_or(0, |(_, end)| *end as usize));
+    }
+
     pub(super) fn clear(&mut self) {
         self.actions.clear();
         self.bounds.clear();
         self.index.clear();
+        self.kept = 0;
     }
 }
 
@@ -83,26 +112,41 @@ mod tests {
     #[test]
     fn equal_programs_are_one() {
         let mut programs = Programs::new();
-        let a = programs.intern(&[Action::Output(PortId(1))]);
-        let b = programs.intern(&[Action::Output(PortId(2))]);
-        assert_eq!(programs.intern(&[Action::Output(PortId(1))]), a);
+        let a = programs.keep(&[Action::Output(PortId(1))]);
+        let b = programs.keep(&[Action::Output(PortId(2))]);
+        assert_eq!(programs.keep(&[Action::Output(PortId(1))]), a);
         assert_ne!(a, b);
-        assert_eq!(programs.actions(b), [Action::Output(PortId(2))]);
+        assert_eq!(programs.actions(b.unwrap()), [Action::Output(PortId(2))]);
     }
 
     #[test]
-    fn an_arena_asked_first_never_grows() {
+    fn an_arena_that_is_full_takes_a_batch_and_never_grows() {
         let mut programs = Programs::new();
         let capacity = |p: &Programs| (p.actions.capacity(), p.bounds.capacity(), p.index.capacity());
         let before = capacity(&programs);
-        let mut ports = (0..=u16::MAX).map(|port| [Action::Output(PortId(port)); ACTIONS_MAX]);
-        while programs.fits_a_batch() {
-            for program in ports.by_ref().take(BATCH) {
-                programs.intern(&program);
-            }
+        let program = |port: u16| [Action::Output(PortId(port)); ACTIONS_MAX];
+        let kept = (0..=u16::MAX).take_while(|port| programs.keep(&program(*port)).is_some()).count() as u16;
+        assert_eq!(usize::from(kept), ACTIONS_KEPT / ACTIONS_MAX);
+        for port in 0..BATCH as u16 {
+            let id = programs.put_aside(&program(kept + port));
+            assert_eq!(programs.actions(id), program(kept + port));
+            assert_eq!(programs.keep(&program(9)), Some(9));
         }
         assert_eq!(capacity(&programs), before);
+        programs.end_batch();
+        assert_eq!((programs.bounds.len(), programs.actions(9)), (usize::from(kept), &program(9)[..]));
         programs.clear();
-        assert!(programs.fits_a_batch());
+        assert_eq!(programs.keep(&program(9)), Some(0));
+    }
+
+    #[test]
+    fn no_more_are_kept_than_the_limit_says() {
+        let mut programs = Programs::new();
+        programs.limit(1);
+        let [a, b] = [1, 2].map(|port| [Action::Output(PortId(port))]);
+        assert_eq!((programs.keep(&a), programs.keep(&b), programs.put_aside(&b)), (Some(0), None, 1));
+        assert_eq!((programs.keep(&a), programs.actions(1)), (Some(0), &b[..]));
+        programs.end_batch();
+        assert_eq!((programs.keep(&b), programs.actions(0)), (None, &a[..]));
     }
 }

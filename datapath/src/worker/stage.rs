@@ -1,13 +1,13 @@
 //! The stages of a turn: each is one flat loop over the batch, named after what it does to it.
 
-use super::{Role, Worker};
+use super::{FORGET_NS, Role, Worker};
 use crate::action::execute::Executor;
 use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
 use crate::mem::{BATCH, Frame, prefetch};
 use crate::pipeline::recent::{Known, Outlook, Recent};
-use crate::pipeline::{LEARNINGS_MAX, PUNTS_MAX, Pipeline, translate};
+use crate::pipeline::{Pipeline, translate};
 use crate::port::PortId;
-use crate::stats::DropReason;
+use crate::stats::{Counted, DropReason};
 use crate::tunnel::{Last, decap, mss};
 
 /// A batch on its way through the stages: parallel columns, the same index for the same frame.
@@ -130,8 +130,8 @@ impl<'u> Worker<'u> {
     /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 30 ns, when the megaflows
     /// have to be searched 51, when the rules are asked 750 (`benches/RESULTS.md`).
     pub(super) fn lookup(&mut self) {
-        if !self.programs.fits_a_batch() || !self.report.fits(BATCH * LEARNINGS_MAX, BATCH * PUNTS_MAX) {
-            self.forget();
+        if self.full {
+            self.make_room();
         }
         let n = self.batch.frames.len().min(BATCH);
         let Batch { keys, lengths, hashes, flows, programs, doubts, .. } = &mut self.batch;
@@ -191,15 +191,19 @@ impl<'u> Worker<'u> {
                 self.counters.masked_hits += 1;
                 flow
             }
-            outdated => self.ask(i, outdated),
+            outdated => match self.ask(i, outdated) {
+                Some(flow) => flow,
+                None => return,
+            },
         };
         self.megaflows.count(flow, self.batch.lengths[i]);
         self.signatures.insert(self.batch.hashes[i], flow);
         self.batch.programs[i] = self.megaflows.answer(flow).program;
     }
 
+    /// Asks the rules, and remembers what they say. None: there is no room for it, and the frame has its answer.
     #[cold]
-    fn ask(&mut self, i: usize, outdated: Option<FlowId>) -> FlowId {
+    fn ask(&mut self, i: usize, outdated: Option<FlowId>) -> Option<FlowId> {
         self.counters.misses += 1;
         let ledger = self.pipeline.ledger();
         if let Some(flow) = outdated {
@@ -207,14 +211,43 @@ impl<'u> Worker<'u> {
         }
         let key = &self.batch.keys[i];
         translate(&self.pipeline, key, &mut self.translation);
-        self.translation.renumber(&mut self.report);
+        let all_kept = self.translation.renumber(&mut self.report);
+        let kept = if all_kept { self.programs.keep(self.translation.actions()) } else { None };
+        let Some(program) = kept else {
+            self.answer_once(i);
+            return None;
+        };
         let answer = Answer {
             generation: self.pipeline.generation(),
             tables: self.translation.tables(),
             rewritten: self.translation.rewritten(),
-            program: self.programs.intern(self.translation.actions()),
+            program,
         };
-        self.megaflows.insert(key, self.translation.mask(), answer, self.translation.credits(), ledger)
+        let credits = self.translation.credits();
+        Some(self.megaflows.insert(key, self.translation.mask(), answer, credits, ledger))
+    }
+
+    /// The answer that was found is for this frame alone.
+    fn answer_once(&mut self, i: usize) {
+        self.full = true;
+        self.counters.unkept += 1;
+        self.batch.programs[i] = self.programs.put_aside(self.translation.actions());
+        let counted =
+            Counted { packets: 1, bytes: self.batch.lengths[i].into(), used_ms: self.now_ns / 1_000_000 };
+        self.translation.credits().iter().for_each(|credit| self.pipeline.ledger().add(*credit, counted));
+    }
+
+    /// Some answers of the batch before found no room. Whoever brings ever new ones about shall not make all others be asked for
+    /// again and again.
+    #[cold]
+    fn make_room(&mut self) {
+        self.full = false;
+        self.programs.end_batch();
+        self.report.end_batch();
+        if self.now_ns >= self.forget_ns {
+            self.forget_ns = self.now_ns + FORGET_NS;
+            self.forget();
+        }
     }
 
     /// Forgets every answer, but not what was counted.

@@ -121,6 +121,11 @@ impl<'u> Switch<'u> {
         Switch { worker, wires, shared, publisher, reports, injector, now_ns: 0 }
     }
 
+    /// The same, with room for no more than so many different programs.
+    pub(crate) fn keeping(self, programs: usize) -> Switch<'u> {
+        Switch { worker: self.worker.keeping(programs), ..self }
+    }
+
     /// Sends a frame into a port and takes a turn.
     pub(crate) fn put(&mut self, port: u16, frame: &[u8]) {
         self.wires[usize::from(port)].send(frame.to_vec()).expect("room in the queue");
