@@ -6,12 +6,14 @@ use super::sections;
 use crate::text::read_mac;
 use crate::text::suggest::did_you_mean;
 use datapath::action::report::Station;
-use datapath::pipeline::{Domain, PortSetup, PriorityTags, VlanMode};
+use datapath::pipeline::{Domain, PortSetup, PriorityTags, StormSpec, VlanMode};
 use std::net::IpAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// The largest VLAN.
 const VLAN_MAX: u64 = 4095;
+/// What may be flooded in a second.
+const STORM: RangeInclusive<u64> = 1..=u32::MAX as u64;
 
 const MODES: [(&str, VlanMode); 5] = [
     ("trunk", VlanMode::Trunk),
@@ -56,6 +58,10 @@ pub(super) fn setup(section: &mut Section<'_>, faults: &mut Faults<'_>) -> (Port
         cvlans,
         service_tpid: tpid.unwrap_or(default.service_tpid),
         priority_tags: choice("priority_tags", &PRIORITY_TAGS, section, faults).unwrap_or_default(),
+        storm: StormSpec {
+            pps: section.number("storm_pps", STORM, faults).map(|pps| pps.value as u32),
+            kbps: section.number("storm_kbps", STORM, faults).map(|kbps| kbps.value as u32),
+        },
         no_flood: section.flag("no_flood", faults).is_some_and(|flag| flag.value),
         protected: section.flag("protected", faults).is_some_and(|flag| flag.value),
     };

@@ -93,6 +93,7 @@ impl Way {
             | Action::PopPbb
             | Action::Clone(_)
             | Action::Meter(_)
+            | Action::Storm(_)
             | Action::Learn(_) => None,
         }
     }
@@ -135,6 +136,7 @@ pub(super) fn words(
             Some(bands) => format!("hold against meter {}, which {bands}", meter.0),
             None => format!("hold against meter {}, which is not there", meter.0),
         },
+        Action::Storm(_) => "hold against what the port may have flooded".into(),
         Action::Learn(_) => "learn where the sender is".into(),
         Action::Punt(punt) => match translation.punts().get(punt as usize) {
             Some(Punt { reason, controller: 0, max_len, .. }) => {

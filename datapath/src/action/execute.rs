@@ -6,6 +6,7 @@
 use super::meter::{BandKind, Meter};
 use super::queue::{Queue, Queued};
 use super::report::Reporter;
+use super::storm::Storm;
 use super::{Action, Means, TooLong, edit, headers};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
@@ -93,6 +94,7 @@ impl<'u> Executor<'_, 'u> {
                         self.meter(run, meter);
                     }
                 }
+                Action::Storm(at) => self.police(run, means.storm(at)),
                 Action::Learn(learning) => self.learn(learning, run, keys),
                 Action::Punt(punt) => self.punt(punt, run, keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
@@ -179,6 +181,18 @@ impl<'u> Executor<'_, 'u> {
                 None => {}
             }
             *place = Some(frame);
+        }
+    }
+
+    /// Each frame at the turn's time: what is above the rates of its port is for nobody.
+    #[inline(never)]
+    fn police(&mut self, run: &mut [Option<Frame<'u>>], storm: &Storm) {
+        for place in run.iter_mut() {
+            let Some(frame) = place.take() else { continue };
+            match storm.admits(frame.len(), self.now_ns) {
+                true => *place = Some(frame),
+                false => self.drop(frame, DropReason::StormOverRate),
+            }
         }
     }
 

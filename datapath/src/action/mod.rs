@@ -12,6 +12,7 @@ pub mod punt;
 pub mod queue;
 mod rate;
 pub mod report;
+pub mod storm;
 mod too_long;
 
 pub use edit::Edit;
@@ -24,6 +25,7 @@ use crate::wire::{mpls, pbb};
 use meter::{Meter, MeterId};
 use queue::{Queue, QueueAt};
 pub use rate::Rate;
+use storm::{Storm, StormAt};
 pub use too_long::TooLong;
 
 /// One step.
@@ -79,6 +81,8 @@ pub enum Action {
     Clone(u16),
     /// Hold the frame against the rates of a meter: it may be dropped, or marked.
     Meter(MeterId),
+    /// Hold the frame against what its port may have flooded: it may be dropped.
+    Storm(StormAt),
     /// Tell control where the sender is: the number of a [`report::Learning`].
     Learn(u32),
     /// Tell the controller of the frame as it is now: the number of a [`punt::Punt`]. The frame itself stays.
@@ -104,6 +108,9 @@ pub trait Means {
 
     /// A queue.
     fn queue(&self, at: QueueAt) -> &Queue;
+
+    /// What a port may have flooded.
+    fn storm(&self, at: StormAt) -> &Storm;
 
     /// The way back to where a frame came from; None when there is none any more.
     fn back(&self, key: &FlowKey) -> Option<Back<'_>>;

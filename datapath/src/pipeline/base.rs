@@ -84,18 +84,24 @@ impl Base {
     pub fn with_switching(self, switching: Switching) -> Base {
         Base { switching, ..self }
     }
+
+    pub(super) fn setups(&self) -> &BTreeMap<OfPort, PortSetup> {
+        &self.switching.ports
+    }
 }
 
 impl Pipeline {
     /// Puts other ports, tunnels or ways under the same rules.
     pub fn set_base(&mut self, base: Base) {
         self.changes.everything();
+        self.storms = Arc::new(self.storms.adapted(base.setups()));
         self.base = Arc::new(base);
     }
 
     /// What NORMAL and FLOOD know about the ports, from now on.
     pub fn set_switching(&mut self, switching: Switching) {
         self.changes.everything();
+        self.storms = Arc::new(self.storms.adapted(&switching.ports));
         Arc::make_mut(&mut self.base).switching = switching;
     }
 

@@ -22,6 +22,7 @@ mod shims;
 mod stack;
 mod state;
 mod stations;
+mod storms;
 pub mod table;
 mod tags;
 mod translate;
@@ -32,6 +33,7 @@ pub use crate::action::meter::{
     BANDS_MAX, Band, BandKind, METER_ID_MAX, Meter, MeterId, MeterSpec, MeterUnit, Metered,
 };
 pub use crate::action::queue::{Queue, QueueAt, QueueId, QueueSpec, Queued};
+pub use crate::action::storm::{Storm, StormAt, StormSpec};
 pub use crate::stats::{Counted, Credit};
 pub use base::{Base, Switching, Target};
 pub use changes::Changes;
@@ -56,6 +58,7 @@ use credit::Credits;
 use queues::Queues;
 use stations::Stations;
 use std::sync::Arc;
+use storms::Storms;
 
 /// Everything that translation and decapsulation need to know.
 #[derive(Clone, Debug)]
@@ -68,6 +71,7 @@ pub struct Pipeline {
     meters: rpds::HashTrieMapSync<u32, Arc<Meter>>,
     stations: Stations,
     queues: Arc<Queues>,
+    storms: Arc<Storms>,
     changes: Changes,
     credits: Credits,
 }
@@ -83,6 +87,7 @@ impl Pipeline {
     /// A pipeline without rules.
     pub fn new(base: Base) -> Pipeline {
         Pipeline {
+            storms: Arc::new(Storms::default().adapted(base.setups())),
             base: Arc::new(base),
             tables: Vec::new(),
             groups: rpds::HashTrieMapSync::new_sync(),
@@ -170,13 +175,16 @@ impl Pipeline {
         self.meters.remove_mut(&id.0)
     }
 
-    /// The same, for frames that are not to be counted: what is done with them leaves no trace in the original, whose meters and
-    /// queues are not used up either.
+    /// The same, for frames that are not to be counted: what is done with them leaves no trace in the original, whose meters,
+    /// queues and policers are not used up either.
     pub fn uncounted(&self) -> Pipeline {
         let meters = self.meters.iter().map(|(id, meter)| (*id, Arc::new(Meter::clone(meter)))).collect();
         let mut queues = (*self.queues).clone();
         queues.part();
-        Pipeline { queues: Arc::new(queues), credits: Credits::default(), meters, ..self.clone() }
+        let mut storms = (*self.storms).clone();
+        storms.part();
+        let storms = Arc::new(storms);
+        Pipeline { queues: Arc::new(queues), storms, credits: Credits::default(), meters, ..self.clone() }
     }
 
     /// Gives a port a queue, or another in the place of one. False when there are [`QUEUES_MAX`].
@@ -204,14 +212,14 @@ impl Pipeline {
     /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
     pub fn roll_back(&mut self, mark: Mark) {
         let Mark {
-            pipeline: Pipeline { base, tables, groups, meters, stations, queues, changes, .. },
+            pipeline: Pipeline { base, tables, groups, meters, stations, queues, storms, changes, .. },
             credits,
         } = mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
         (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
-        (self.stations, self.queues, self.changes) = (stations, queues, changes);
+        (self.stations, self.queues, self.storms, self.changes) = (stations, queues, storms, changes);
         self.credits.roll_back(credits);
     }
 
@@ -305,6 +313,11 @@ impl Means for Pipeline {
     #[inline]
     fn queue(&self, at: QueueAt) -> &Queue {
         self.queues.at(at)
+    }
+
+    #[inline]
+    fn storm(&self, at: StormAt) -> &Storm {
+        self.storms.at(at)
     }
 
     fn back(&self, key: &FlowKey) -> Option<Back<'_>> {

@@ -191,8 +191,12 @@ impl<O: Observer> Walk<'_, O> {
                 *place = Some(exit.tags);
             }
         }
-        for tags in shapes.into_iter().flatten() {
-            self.leave(taken, tags, exits().filter(|exit| exit.tags == tags));
+        if shapes[0].is_some() {
+            self.policed(taken.port, |walk| {
+                for tags in shapes.into_iter().flatten() {
+                    walk.leave(taken, tags, exits().filter(|exit| exit.tags == tags));
+                }
+            });
         }
         match shapes[0] {
             Some(_) => Ok(()),

@@ -355,11 +355,24 @@ impl<'a, O: Observer> Walk<'a, O> {
     fn flood(&mut self, all: bool) {
         let (pipeline, in_port) = (self.pipeline, self.in_port());
         let takes_part = |port: &OfPort| *port != in_port && (all || !pipeline.setup(*port).no_flood);
-        for port in pipeline.ports().filter(takes_part) {
-            match pipeline.is_open(port) && self.remote_of_flow().is_none() {
-                true => self.replicate(port),
-                false => self.send(port),
+        self.policed(in_port, |walk| {
+            for port in pipeline.ports().filter(takes_part) {
+                match pipeline.is_open(port) && walk.remote_of_flow().is_none() {
+                    true => walk.replicate(port),
+                    false => walk.send(port),
+                }
             }
+        });
+    }
+
+    /// To several, as far as the port allows it: on a copy, so that what follows is done with the frame in any case.
+    pub(super) fn policed(&mut self, port: OfPort, work: impl FnOnce(&mut Self)) {
+        match self.pipeline.storms.of(port) {
+            None => work(self),
+            Some(storm) => self.cloned("policer", |walk| {
+                walk.out.push(Action::Storm(storm));
+                work(walk);
+            }),
         }
     }
 

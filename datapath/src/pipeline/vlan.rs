@@ -4,6 +4,7 @@
 //! `priority-tags`, `protected`. Inside of the switch a frame has the tags that a trunk port would show: what comes in by
 //! a port is brought into that form, and brought into the form of each port that it leaves by.
 
+use crate::action::storm::StormSpec;
 use crate::wire::ethertype;
 
 /// The bit of a tag here that says it is there; where a wire has the drop eligible indicator.
@@ -71,6 +72,8 @@ pub struct PortSetup {
     pub priority_tags: PriorityTags,
     /// Left out when frames are flooded, by FLOOD and NORMAL.
     pub no_flood: bool,
+    /// How much of what comes in by it is sent to all, by FLOOD, ALL and NORMAL.
+    pub storm: StormSpec,
     /// Not reached from other protected ports by NORMAL.
     pub protected: bool,
 }
@@ -87,6 +90,7 @@ impl Default for PortSetup {
             service_tpid: ethertype::SERVICE_VLAN,
             priority_tags: PriorityTags::Never,
             no_flood: false,
+            storm: StormSpec::default(),
             protected: false,
         }
     }

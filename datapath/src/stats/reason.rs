@@ -68,6 +68,7 @@ reasons! {
     TooManyLookups = "too_many_lookups": "The rules look it up more often, or nest deeper, than a frame may.";
     TooManyActions = "too_many_actions": "The rule's actions come to more steps than a frame may take.";
     MeterDrop = "meter_drop": "It is above the rate of a meter's drop band.";
+    StormOverRate = "storm_over_rate": "It is for everybody, and above what its port may have flooded.";
     QueueOverRate = "queue_over_rate": "It is above the max_rate of the output port's queue.";
     PuntOverRate = "punt_over_rate": "More frames are for the controller than it is told in that time.";
     PuntFull = "punt_full": "It is for the controller, and no buffer was free to tell it in.";

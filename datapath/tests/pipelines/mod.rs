@@ -5,7 +5,8 @@ use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
     Band, BandKind, Bucket, Clause, Domain, Group, GroupId, GroupKind, Instructions, Match, MeterId,
-    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, QueueId, Rule, RuleAction, TableId, VlanMode,
+    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, QueueId, Rule, RuleAction, StormSpec, TableId,
+    VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -307,8 +308,11 @@ fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
     let list = || select(vec![vec![], vec![], vec![0, 1], vec![1, 2]]);
     let priority = select(vec![PriorityTags::Never, PriorityTags::IfNonzero, PriorityTags::Always]);
     let rare = || prop::bool::weighted(0.15);
-    (domain, mode, 1..3u16, list(), list(), priority, rare(), rare()).prop_map(
-        |(domain, mode, tag, trunks, cvlans, priority_tags, no_flood, protected)| PortSetup {
+    let rate = |rates: Vec<u32>| option::weighted(0.1, select(rates));
+    let storm = (rate(vec![1, 50, 5000]), rate(vec![1, 100]));
+    let storm = storm.prop_map(|(pps, kbps)| StormSpec { pps, kbps });
+    (domain, mode, 1..3u16, list(), list(), priority, rare(), rare(), storm).prop_map(
+        |(domain, mode, tag, trunks, cvlans, priority_tags, no_flood, protected, storm)| PortSetup {
             domain,
             mode,
             tag,
@@ -317,6 +321,7 @@ fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
             priority_tags,
             no_flood,
             protected,
+            storm,
             service_tpid: 0x88a8,
         },
     )

@@ -66,7 +66,12 @@ impl Bucket {
 
     /// Whether there are tokens for so many bits; they are gone then.
     pub(crate) fn passes(&mut self, bytes: usize, now_ns: u64) -> bool {
-        self.take(bytes as u128 * 8 * NANOS, now_ns)
+        self.takes(bytes as u128 * 8, now_ns)
+    }
+
+    /// The same for so many of whatever it counts.
+    pub(crate) fn takes(&mut self, amount: u128, now_ns: u64) -> bool {
+        self.take(amount * NANOS, now_ns)
     }
 
     fn take(&mut self, wanted: u128, now_ns: u64) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Reference {
     pub(crate) meters: RefCell<BTreeMap<u32, Meter>>,
     /// By port and number.
     pub(crate) queues: RefCell<BTreeMap<(u32, u32), meters::Bucket>>,
+    /// By port: what it may still have flooded, in frames and in bits.
+    pub(crate) storms: RefCell<BTreeMap<u32, [Option<meters::Bucket>; 2]>>,
     /// All bridge ports, in order.
     pub(crate) ports: Vec<u32>,
     /// Those of them that are tunnels which take their key from the flow, and inherit type of service and time to live.
@@ -378,10 +380,10 @@ impl Run<'_> {
             RuleAction::Output(port) => self.output(port.0),
             RuleAction::OutputReg(part) => self.output(self.read(*part) as u32),
             RuleAction::InPort => self.send(self.in_port()),
-            RuleAction::All => self.of.ports.iter().for_each(|port| self.flood_to(*port)),
+            RuleAction::All => self.flood(|_| true),
             RuleAction::Flood => {
-                let flooded = |port: &&u32| !self.of.setup(**port).no_flood;
-                self.of.ports.iter().filter(flooded).for_each(|port| self.flood_to(*port));
+                let of = self.of;
+                self.flood(|port| !of.setup(port).no_flood);
             }
             RuleAction::Normal => self.normal(),
             RuleAction::Group(group) => self.group(*group),
@@ -456,6 +458,38 @@ impl Run<'_> {
         let (table, cookie, _) = self.from;
         self.ran.told.push(Told::of(reason, (table, cookie), controller, userdata, &self.frame.says));
         self.ran.sent.push(self.sent_by(CONTROLLER, None));
+    }
+
+    fn flood(&mut self, takes_part: impl Fn(u32) -> bool) {
+        let (of, in_port) = (self.of, self.in_port());
+        let ports: Vec<u32> =
+            of.ports.iter().copied().filter(|port| *port != in_port && takes_part(*port)).collect();
+        if !ports.iter().any(|port| self.comes_to_something(*port)) || self.may_flood(in_port) {
+            ports.into_iter().for_each(|port| self.flood_to(port));
+        }
+    }
+
+    /// Whether something is left of it, were it only a counted drop.
+    fn comes_to_something(&self, port: u32) -> bool {
+        let says = |field| self.frame.says.get(field);
+        let named = says(Field::TunDst) != 0 || says(Field::TunIpv6Dst) != 0;
+        !self.of.open.contains(&port) || named || !self.of.tunnels.contains(&self.in_port())
+    }
+
+    /// Takes the frame from what its port may have flooded.
+    pub(super) fn may_flood(&mut self, port: u32) -> bool {
+        if self.frame.dead {
+            return false;
+        }
+        let (of, bytes, now) = (self.of, self.frame.bytes().len(), self.now_ns);
+        let spec = of.setup(port).storm;
+        let mut storms = of.storms.borrow_mut();
+        let [frames, bits] = storms.entry(port).or_insert_with(|| {
+            let bucket = |rate: u64| meters::Bucket::of_queue(rate, (rate / 10).max(1));
+            [spec.pps.map(|pps| bucket(pps.into())), spec.kbps.map(|kbps| bucket(u64::from(kbps) * 1000))]
+        });
+        frames.as_mut().is_none_or(|bucket| bucket.takes(1, now))
+            && bits.as_mut().is_none_or(|bucket| bucket.takes(bytes as u128 * 8, now))
     }
 
     fn flood_to(&mut self, port: u32) {

@@ -144,6 +144,11 @@ impl Run<'_> {
                 of.ports.iter().copied().filter(fits).collect()
             }
         };
+        let far = |other: u32| of.far.iter().any(|(at, whose, ..)| (*at, *whose) == (other, tenant));
+        let exits = ports.iter().any(|other| !of.open.contains(other) || far(*other));
+        if known.is_none() && exits && !self.may_flood(port) {
+            return;
+        }
         let priority = tags.first().map_or(0, |tag| tag & 0xe000);
         for other in ports {
             self.on_a_copy(|run| {
