@@ -14,11 +14,11 @@ pub const FAR_ENDS_MAX: usize = 256;
 /// How many tenants may be named for one of them.
 const TENANTS_MAX: usize = 4096;
 
+/// For a tenant, or for all.
+type Listed = Vec<(Option<u64>, FarEnd)>;
+
 /// Far ends, each with the tenant that it is for; None: for all that have no list of their own.
-pub(super) fn flood(
-    section: &mut Section<'_>,
-    faults: &mut Faults<'_>,
-) -> Option<At<Vec<(Option<u64>, FarEnd)>>> {
+pub(super) fn flood(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<At<Listed>> {
     let span = section.value("flood")?.span();
     let mut far = Vec::new();
     let mut seen = BTreeSet::new();
@@ -73,12 +73,7 @@ fn far_end(value: &Spanned<DeValue<'_>>, faults: &mut Faults<'_>) -> Option<(IpA
 }
 
 /// What must hold between it and the rest of the tunnel.
-pub(super) fn fits(
-    flood: &At<Vec<(Option<u64>, FarEnd)>>,
-    remote: Remote,
-    key: &Key,
-    faults: &mut Faults<'_>,
-) {
+pub(super) fn fits(flood: &At<Listed>, remote: Remote, key: &Key, faults: &mut Faults<'_>) {
     if remote != Remote::Flow {
         faults.at(
             &flood.span,
