@@ -1,105 +1,24 @@
 //! No packet is lost without a word: two switches, a router between them, and guests whose kernels send what does not fit. Every kind of
 //! tunnel, over IPv4 and IPv6, too long for the first link or for one further on. Needs root.
-//!
-//! ```text
-//!   guest 10.0.0.1 --- g1 [ adit ] up --- a [ router ] b --- up [ adit ] g2 --- guest 10.0.0.2
-//!         fd00::1                                                                fd00::2
-//! ```
 
+mod narrow;
 mod switch;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use control::lab::{End, Netns, Ping, Pong, Process, Stop, veth};
+use narrow::{GUESTS, Narrow, Network};
 use nix::errno::Errno;
-use switch::{Guest, Host, ip, reaches, tcp};
-
-/// The guests' MTU.
-const GUESTS: usize = 1500;
-
-/// Where the narrow link is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Narrow {
-    /// The uplinks themselves: 1500.
-    Here,
-    /// The router's other link: 1400. The first would carry all.
-    Further,
-}
-
-struct Network {
-    one: (Host, Guest),
-    two: (Host, Guest),
-    _router: Netns,
-}
+use switch::{reaches, tcp};
 
 impl Network {
-    /// None, with a word on stderr, when we may not make one.
-    fn new(narrow: Narrow) -> Option<Network> {
-        let (first, second) = match narrow {
-            Narrow::Here => (1500, 1500),
-            Narrow::Further => (1600, 1400),
-        };
-        let (one, two) = (Host::new()?, Host::new()?);
-        let router = Netns::new("router").expect("a namespace");
-        for (host, device, mtu, net) in [(&one, "a", first, 1), (&two, "b", second, 2)] {
-            let end = |netns, device| End { netns, device, mac: None };
-            veth(end(&host.netns, "up"), end(&router, device), mtu).expect("a cable");
-            let _ = host.netns.sysctl("net/ipv6/conf/up/disable_ipv6", "0");
-            ip(&host.netns, &format!("address add 192.0.{net}.1/24 dev up"));
-            ip(&host.netns, &format!("address add 2001:db8:{net}::1/64 dev up nodad"));
-            ip(&router, &format!("address add 192.0.{net}.254/24 dev {device}"));
-            ip(&router, &format!("address add 2001:db8:{net}::fe/64 dev {device} nodad"));
-            ip(&host.netns, &format!("route add default via 192.0.{net}.254"));
-            ip(&host.netns, &format!("-6 route add default via 2001:db8:{net}::fe"));
-        }
-        for switch in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
-            if router.sysctl(switch, "1").is_err() {
-                assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs a writable /proc/sys");
-                eprintln!("skipped: needs a writable /proc/sys");
-                return None;
-            }
-        }
-        let guests = [(&one, 1), (&two, 2)].map(|(host, n)| {
-            let guest = host.guest(n);
-            let _ = guest.netns.sysctl("net/ipv6/conf/eth0/disable_ipv6", "0");
-            ip(&guest.netns, &format!("address add fd00::{n}/64 dev eth0 nodad"));
-            guest
-        });
-        let [first, second] = guests;
-        Some(Network { one: (one, first), two: (two, second), _router: router })
-    }
-
-    /// Starts both switches with one tunnel between them.
-    fn start(&self, kind: &str, version: usize) -> [Process; 2] {
-        let address = |net: usize| match version {
-            4 => format!("192.0.{net}.1"),
-            _ => format!("2001:db8:{net}::1"),
-        };
-        [(&self.one.0, 1), (&self.two.0, 2)].map(|(host, n)| {
-            let config = format!(
-                "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n[[uplink]]\ndevice = \"up\"\n\
-                 [[port]]\nname = \"g{n}\"\nofport = 1\n\
-                 [[tunnel]]\nname = \"tun0\"\nofport = 10\ntype = \"{kind}\"\nremote_ip = \"{}\"\nkey = 5001\n",
-                address(3 - n)
-            );
-            host.adit(&config, &format!("in_port=g{n},actions=tun0\nin_port=tun0,actions=g{n}\n"))
-        })
-    }
-
     /// How many senders the first switch has told, and how many packets it has fragmented.
     fn counted(&self) -> (u64, u64) {
         std::thread::sleep(Duration::from_millis(250));
         let workers = self.one.0.status().workers;
         let all = workers.iter().map(|worker| (worker.too_long.told, worker.too_long.fragmented));
         all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-    }
-
-    /// One ping of that size from the first guest to the second.
-    fn ping(&self, to: IpAddr, packet: usize, whole: bool) -> Pong {
-        let ping = Ping { count: 1, packet, whole, patience: Duration::from_millis(400), ..Ping::new(to) };
-        ping.run(&self.one.1.netns, &Stop::default()).expect("asked")
     }
 
     /// The guest's kernel learns what fits: a packet of one byte more it does not even send.
@@ -159,14 +78,13 @@ fn overhead(kind: &str, version: usize) -> usize {
 
 fn no_silent_loss(narrow: Narrow) {
     let Some(network) = Network::new(narrow) else { return };
-    let v4 = IpAddr::from(network.two.1.addr);
-    let v6 = IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2));
+    let (v4, v6) = (network.other(4), network.other(6));
     for kind in ["vxlan", "gre", "nvgre", "geneve"] {
         for version in [4, 6] {
             let what = format!("{kind} over IPv{version}, {narrow:?}");
             let way = if narrow == Narrow::Here { 1500 } else { 1400 };
             let fits = way - overhead(kind, version);
-            let switches = network.start(kind, version);
+            let switches = network.adit(kind, version);
             assert!(reaches(&network.one.1.netns, network.two.1.addr), "{what}: no answer at all");
             assert!(
                 network.ping(v6, 100, true).complete() || network.ping(v6, 100, true).complete(),
@@ -179,10 +97,7 @@ fn no_silent_loss(narrow: Narrow) {
             let carried = tcp(&network.one.1, &network.two.1);
             assert!(carried.there.bytes > 100_000 && carried.back.bytes > 100_000, "{what}: {carried:?}");
             drop(switches);
-            for (_, guest) in [&network.one, &network.two] {
-                ip(&guest.netns, "route flush cache");
-                ip(&guest.netns, "-6 route flush cache");
-            }
+            network.forget();
         }
     }
 }

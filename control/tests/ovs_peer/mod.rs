@@ -1,8 +1,10 @@
-//! Open vSwitch, from Debian, as the hypervisor at the other end of a tunnel: its userspace datapath, in a namespace.
+//! Open vSwitch, from Debian, as a hypervisor: its userspace datapath, in a namespace. Unless told otherwise:
 //!
 //! ```text
 //!   guest 10.0.0.2 eth0 --- g2  br0 --- tunnel port ~ br-phy 192.0.2.2, 2001:db8::2 --- eth1 --- the underlay
 //! ```
+
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,8 +39,38 @@ pub(crate) fn installed() -> bool {
 }
 
 impl<'a> Ovs<'a> {
-    /// Starts it, with the underlay and the guest.
+    /// Starts it, with `eth1` as the underlay and the guest `g2`, whose frames may be as long as the underlay's.
     pub(crate) fn start(netns: &'a Netns, mtu: u32) -> Result<Ovs<'a>> {
+        Ovs::between(netns, ("eth1", mtu), "g2", &["192.0.2.2/24", "2001:db8::2/64"])
+    }
+
+    /// Starts it between the device and MTU of an underlay, where it has these addresses, and a guest.
+    pub(crate) fn between(
+        netns: &'a Netns,
+        underlay: (&str, u32),
+        guest: &str,
+        addresses: &[&str],
+    ) -> Result<Ovs<'a>> {
+        let ovs = Ovs::bare(netns)?;
+        let (device, mtu) = underlay;
+        for (bridge, port) in [("br-phy", device), ("br0", guest)] {
+            ovs.vsctl(&format!("add-br {bridge} -- set bridge {bridge} datapath_type=netdev"))?;
+            ovs.vsctl(&format!("set interface {bridge} mtu_request={mtu}"))?;
+            ovs.vsctl(&format!("add-port {bridge} {port}"))?;
+        }
+        let _ = netns.sysctl("net/ipv6/conf/br-phy/disable_ipv6", "0");
+        // The kernel sees what comes in by the device too, and would answer for the address of br-phy.
+        netns.sysctl(&format!("net/ipv4/conf/{device}/arp_ignore"), "8")?;
+        for address in addresses {
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            ip(netns, &format!("address add {address} dev br-phy {nodad}"));
+        }
+        ip(netns, "link set br-phy up");
+        Ok(ovs)
+    }
+
+    /// Starts it without any bridge.
+    pub(crate) fn bare(netns: &'a Netns) -> Result<Ovs<'a>> {
         let folder = Scratch::new(&std::env::temp_dir(), "adit-ovs-peer")?;
         let mut ovs = Ovs { netns, folder, _processes: Vec::new() };
         let (db, socket) = (ovs.file("conf.db"), ovs.file("db.sock"));
@@ -50,17 +82,6 @@ impl<'a> Ovs<'a> {
         ensure!(soon(|| socket.exists()), "ovsdb-server made no socket");
         ovs.vsctl("--no-wait init")?;
         ovs.spawn("ovs-vswitchd", &[&format!("unix:{}", socket.display()), "--disable-system"])?;
-        for (bridge, port) in [("br-phy", "eth1"), ("br0", "g2")] {
-            ovs.vsctl(&format!("add-br {bridge} -- set bridge {bridge} datapath_type=netdev"))?;
-            ovs.vsctl(&format!("set interface {bridge} mtu_request={mtu}"))?;
-            ovs.vsctl(&format!("add-port {bridge} {port}"))?;
-        }
-        let _ = netns.sysctl("net/ipv6/conf/br-phy/disable_ipv6", "0");
-        // The kernel sees what comes in by eth1 too, and would answer for the address of br-phy.
-        netns.sysctl("net/ipv4/conf/eth1/arp_ignore", "8")?;
-        ip(netns, "address add 192.0.2.2/24 dev br-phy");
-        ip(netns, "address add 2001:db8::2/64 dev br-phy nodad");
-        ip(netns, "link set br-phy up");
         Ok(ovs)
     }
 
@@ -71,11 +92,17 @@ impl<'a> Ovs<'a> {
         self.vsctl(&format!("add-port br0 tun0 -- set interface tun0 type={kind} {}", options.join(" ")))
     }
 
+    /// The folder in which it has its sockets.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn vsctl(&self, words: &str) -> Result<()> {
+    /// Runs `ovs-vsctl` with these words.
+    pub(crate) fn vsctl(&self, words: &str) -> Result<()> {
         let db = format!("--db=unix:{}", self.file("db.sock").display());
         let words: Vec<_> = [&*db, "--timeout=20"].into_iter().chain(words.split_whitespace()).collect();
         self.tool("ovs-vsctl", &words)
