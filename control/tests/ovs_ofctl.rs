@@ -3,6 +3,8 @@
 //! Its verdict and its text are ours, but for a list of flows that we refuse on purpose. It counts as a refusal when
 //! ovs-ofctl reports that it dropped a condition, or cannot read back what it wrote.
 
+mod on_wire;
+
 use control::text::{NoNames, format_flow, format_group, parse_groups, parse_table_flow};
 use std::process::Command;
 
@@ -655,4 +657,61 @@ fn groups_are_accepted_refused_and_written_as_ovs_ofctl_does() {
         assert_eq!(our_group(group), None, "{group} ({why})");
         assert!(their_group(group).is_some(), "{group}: ovs-ofctl refuses it as well");
     }
+}
+
+/// Words of flows that are other actions before OpenFlow 1.5, of the same meaning: a `load` is a `set_field` of all or of part of a field, and
+/// what ovs-ofctl cannot say in one action it says in several. "No tag" is said in one way, whatever the word for it.
+const OTHER_ACTIONS_BEFORE_15: &[&str] = &["load:", "set_field", "set_queue", "vlan_vid=0,"];
+/// Words that OpenFlow 1.0 has nothing for. Open vSwitch leaves them out there, or says something near it.
+const NOTHING_IN_10: &[&str] = &["write_actions", "clear_actions", "goto_table", "meter", "push_vlan"];
+/// Flows that come back otherwise in OpenFlow 1.5 too, and why.
+const OTHERWISE_IN_15: &[(&str, &str)] = &[(
+    "ip,actions=set_field:4->nw_tos,set_field:3->ip_dscp,set_field:1->ip_ecn,set_field:6->nw_ttl,1",
+    "of nw_tos only the bits of ip_dscp are set, so that is what it is",
+)];
+
+#[test]
+fn flows_are_on_the_wire_as_ovs_ofctl_has_them() {
+    use control::openflow::Version::{V10, V13, V14, V15};
+    if !installed() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for flow in ACCEPTED {
+        let (_, rule) = parse_table_flow("flow", flow, &NoNames).unwrap();
+        let expected = Ok((rule.matching.clone(), rule.instructions.clone()));
+        let has = |words: &[&str]| words.iter().any(|word| flow.contains(word));
+        for version in [V10, V13, V14, V15] {
+            let other = match version {
+                V15 => OTHERWISE_IN_15.iter().any(|(other, _)| other == flow),
+                _ => has(OTHER_ACTIONS_BEFORE_15),
+            };
+            let ours = on_wire::write(version, &rule.matching, &rule.instructions);
+            if version != V10 || !has(NOTHING_IN_10) {
+                let read = on_wire::read(version, &ours);
+                if read != expected && !other {
+                    wrong.push(format!("{version:?} {flow}: comes back as {read:?}\n  not as {expected:?}"));
+                }
+            }
+            let Some(theirs) = on_wire::theirs(version, flow) else { continue };
+            compared += 1;
+            let says = |wire| on_wire::printed(version, wire);
+            if ours != theirs && (says(&ours) != says(&theirs)) && !other {
+                wrong.push(format!("{version:?} {flow}: {}\n  not {}", says(&ours), says(&theirs)));
+            }
+            if says(&ours).contains("error") && !says(&theirs).contains("error") {
+                wrong.push(format!("{version:?} {flow}: {}", says(&ours)));
+            }
+            if version == V10 && has(NOTHING_IN_10) {
+                continue;
+            }
+            let read = on_wire::read(version, &theirs);
+            if read != expected && !other {
+                wrong.push(format!("{version:?} {flow}: read as {read:?}\n  not as {expected:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared > ACCEPTED.len() * 3, "{compared}");
 }

@@ -4,7 +4,7 @@ use super::actions::{Place, Reading, encode_each, meter_id, write_meter};
 use super::wire::{Reader, Writer};
 use super::{Code, Version};
 use crate::ofproto::context::Context;
-use datapath::pipeline::{Instructions, Match, TABLES, TableId};
+use datapath::pipeline::{Instructions, Match, RuleAction, TABLES, TableId};
 
 /// `OFPIT_*`.
 const GOTO_TABLE: u16 = 1;
@@ -107,6 +107,9 @@ pub fn encode(version: Version, instructions: &Instructions, matching: &Match, w
         if let Some((value, mask)) = metadata {
             super::actions::write_metadata(*value, *mask, writer);
         }
+        // The nearest that there is, as in Open vSwitch; for the other instructions there is nothing.
+        let to = goto.map(|table| RuleAction::Resubmit { port: None, table: Some(table) });
+        encode_each(version, to.as_slice(), &mut context, writer);
         return;
     }
     let as_action = meter.filter(|_| version >= Version::V15);

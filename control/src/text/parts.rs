@@ -21,7 +21,9 @@ impl NamedPart {
     /// Bits of the field that are written with it: all of a field whose unused upper bits are always zero.
     pub(super) fn mask(&self) -> u128 {
         match whole(self.name) {
-            Some(whole) if whole == self.part && whole.mask() == self.name.max => self.name.field.max(),
+            Some(whole) if whole == self.part && whole.mask() == self.name.max && !self.name.maskable => {
+                self.name.field.max()
+            }
             _ => self.part.mask(),
         }
     }

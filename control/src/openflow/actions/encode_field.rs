@@ -17,7 +17,7 @@ impl Encoder<'_> {
     /// Bits that are set, under the name that the field has in these frames. What has no name on the wire is not told: no rule sets it.
     pub(super) fn set_field(&mut self, field: Field, value: u128, mask: u128) {
         let Some(row) = name_in(field, &self.context) else { return };
-        let whole = mask & row.max() == row.max();
+        let whole = mask & row.kept() == row.kept();
         if row.form == Form::Tos && mask == 0xfc {
             return self.set_field(Field::IpDscp, value >> 2, Field::IpDscp.max());
         }
@@ -31,8 +31,7 @@ impl Encoder<'_> {
         // In OpenFlow 1.5 the bit that says that there is a tag is always set along (section 7.2.6.7).
         let present = if self.is_v15() && row.form == Form::TagId { TAG_PRESENT } else { 0 };
         let (value, mask) = (value | present, mask | present);
-        let all = mask == field.max() || row.form != Form::TagId && whole;
-        if self.is_v15() || all && !self.is_v10() {
+        if self.is_v15() || mask & row.kept() == row.kept() && !self.is_v10() {
             let numbering = self.numbering();
             self.own(25, |writer| {
                 write_field(writer, row, numbering, value, mask);
@@ -115,7 +114,8 @@ impl Encoder<'_> {
     /// Bits in a row by their place; any others with a mask.
     fn load(&mut self, row: &WireField, value: u128, mask: u128) {
         let number = row.number(Numbering::Nxm);
-        let mask = mask & row.max();
+        // All of a field is all of its bits on the wire, where these are more.
+        let mask = if mask & row.kept() == row.kept() { row.max() } else { mask & row.max() };
         let offset = mask.trailing_zeros();
         let bits = (mask.checked_shr(offset).unwrap_or(0)).trailing_ones();
         let one_row = mask.count_ones() == bits && (1..=64).contains(&bits);
@@ -124,11 +124,10 @@ impl Encoder<'_> {
             self.nicira(nxast::REG_LOAD, |writer| {
                 writer.u16(range);
                 write_header(writer, number, false, row.bytes);
-                writer.u64((value >> offset) as u64)
+                writer.u64(((value & mask) >> offset) as u64)
             });
         } else {
             self.nicira(nxast::REG_LOAD2, |writer: &mut Writer| {
-                writer.zeros(6);
                 write_field(writer, row, Numbering::Nxm, value, mask);
                 writer
             });

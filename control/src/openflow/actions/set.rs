@@ -31,7 +31,6 @@ impl Reading {
 
     /// NXAST_REG_LOAD2, which is what Set-Field is in OpenFlow 1.5.
     pub(super) fn reg_load2(&mut self, mut body: Reader<'_>) -> Result<(), Code> {
-        body.skip(6)?;
         let value = read_value(&mut body, Code::BadSetType, Code::BadSetLen)?;
         self.set_value(value, &body)
     }
@@ -60,18 +59,16 @@ impl Reading {
         if u128::from(value) & !ones(bits.into()) != 0 {
             return Err(Code::BadArgument);
         }
-        let mask = if to.is_whole() && to.row.form != Form::TagId {
-            to.row.ones()
-        } else {
-            ones(bits.into()) << offset
-        };
+        let whole = to.is_whole() && to.row.form != Form::TagId;
+        let mask = if whole { to.row.ones() } else { ones(bits.into()) << offset };
         self.write(to.row, u128::from(value) << offset, mask)
     }
 
     /// Writes bits of a field, given as they are on the wire.
     fn write(&mut self, row: &'static WireField, value: u128, mask: u128) -> Result<(), Code> {
         let whole = mask == row.ones();
-        let all = |bits: u128| if whole { row.field.max() } else { mask & bits };
+        // All of a narrow value is all of the bits that a key has for it.
+        let all = |bits: u128| if whole && !row.maskable { row.field.max() } else { mask & bits };
         let (field, value, mask) = match row.form {
             // The two lower bits are another field.
             Form::Tos if whole || mask & 0xfc == 0xfc => (Field::IpDscp, value >> 2, Field::IpDscp.max()),

@@ -109,6 +109,11 @@ impl WireField {
     pub(crate) fn max(&self) -> u128 {
         ones(self.bits.into())
     }
+
+    /// All bits of it that a key has: of `arp_op`, 8 of 16; of a VLAN identifier, the bit that says that there is a tag as well.
+    pub(crate) fn kept(&self) -> u128 {
+        if self.form == Form::TagId { self.field.max() } else { self.max() & self.field.max() }
+    }
 }
 
 /// A number of so many ones.

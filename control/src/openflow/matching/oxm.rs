@@ -199,8 +199,7 @@ fn write_tag(writer: &mut Writer, numbers: Numbering, value: u128, mask: u128) {
 
 /// Writes a field with a value of a key, and with its mask unless that is all of the field.
 pub(crate) fn write_field(writer: &mut Writer, row: &WireField, numbers: Numbering, value: u128, mask: u128) {
-    let all = if row.form == Form::TagId { row.field.max() } else { row.max() };
-    let masked = mask & all != all;
+    let masked = mask & row.kept() != row.kept();
     write_header(writer, row.number(numbers), masked, row.bytes);
     let value = match row.form {
         Form::ShortPort => ports::to_short(OfPort(value as u32)).into(),
