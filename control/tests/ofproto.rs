@@ -2,8 +2,9 @@
 //! "must" is a test here, by its name.
 
 use control::ofproto::{
-    Aggregate, BadAction, BadInstruction, Command, Entry, Error, Filter, FlowFlags, FlowMod, FlowModFailed,
-    GroupMod, GroupModFailed, MeterMod, MeterModFailed, Ofproto, Reason, Request, TableConfig,
+    Aggregate, BadAction, BadInstruction, BucketChange, BucketMod, BucketPlace, Command, Entry, Error,
+    Filter, FlowFlags, FlowMod, FlowModFailed, GroupMod, GroupModFailed, MeterMod, MeterModFailed, Ofproto,
+    PortModFailed, PortRequest, Reason, Request, TableConfig,
 };
 use control::text::{NoNames, parse_groups, parse_meters, parse_table_flow};
 use datapath::flow::{OfPort, Seed};
@@ -561,6 +562,85 @@ fn remote_ends_follow_the_entries_that_set_them() {
     switch.flow_mod(0, delete("")).expect("deleted");
     assert_eq!(switch.remotes().count(), 0);
     assert!(switch.remotes_changed() > first);
+}
+
+fn ports() -> Ofproto {
+    let tunnels = TunnelTable::new(Vec::new(), Seed::new(0)).expect("no tunnels");
+    let guests = (1..=2).map(|n| (OfPort(n), datapath::port::PortId(n as u16)));
+    Ofproto::new(Base::new(guests, tunnels, [].into(), Underlay::default()))
+}
+
+/// Section 7.3.4.4: the mask says which bits are meant.
+#[test]
+fn a_port_is_what_was_asked_for_in_the_bits_of_the_mask() {
+    let mut switch = ports();
+    let ask = |port, config, mask| PortRequest { port: OfPort(port), config, mask };
+    let applied = switch.port_mod(ask(1, 0b111_1101, 0b010_0101)).expect("done");
+    assert_eq!((applied.modified, switch.port_bits(OfPort(1))), (1, 0b010_0101));
+    assert!(switch.pipeline().port_config(OfPort(1)).down && !switch.pipeline().is_port_live(OfPort(1)));
+    assert!(!switch.port_mod(ask(1, 0b010_0101, u32::MAX)).expect("nothing to do").changes());
+    switch.port_mod(ask(1, 1 << 4, 1 << 4 | 1)).expect("done");
+    assert_eq!(switch.port_bits(OfPort(1)), 0b011_0100, "up again, and not flooded to");
+    assert_eq!(switch.port_bits(OfPort(2)), 0);
+    let refused = |failed: PortModFailed| Err(Error::from(failed));
+    assert_eq!(switch.port_mod(ask(9, 1, 1)).map(drop), refused(PortModFailed::BadPort(OfPort(9))));
+    assert_eq!(switch.port_mod(ask(1, 2, 2)).map(drop), refused(PortModFailed::BadConfig), "OFPPC_NO_STP");
+    let wrong = [Request::Port(ask(2, 1, 1)), Request::Port(ask(9, 1, 1))];
+    assert_eq!(switch.bundle(0, wrong).map(drop).expect_err("the second is refused").0, 1);
+    assert_eq!(switch.port_bits(OfPort(2)), 0, "nothing of a bundle that is refused");
+}
+
+/// OpenFlow 1.5 section 7.3.4.3.
+#[test]
+fn buckets_come_and_go_one_by_one() {
+    use BucketPlace::{All, First, Id, Last};
+    let text = "group_id=1,type=select,bucket=bucket_id:5,actions=1,bucket=bucket_id:9,actions=2";
+    let (id, group) = groups(text).remove(0);
+    let mut switch = ports();
+    switch.group_mod(0, GroupMod::Add(id, group)).expect("added");
+    let places = |switch: &Ofproto| switch.pipeline().installed_group(id).expect("there").buckets.to_vec();
+    let ids = |switch: &Ofproto| {
+        switch.group(id).expect("there").group.buckets.iter().map(|bucket| bucket.id).collect::<Vec<_>>()
+    };
+    let counting = places(&switch);
+    let insert = |place, number: u32| {
+        let text = format!("group_id=1,type=all,bucket=bucket_id:{number},actions=3");
+        BucketMod { group: id, change: BucketChange::Insert(place, groups(&text).remove(0).1) }
+    };
+    for (place, number) in [(First, 1), (Last, 2), (Id(5), 3), (Id(2), 4)] {
+        switch.bucket_mod(insert(place, number)).expect("done");
+    }
+    assert_eq!(ids(&switch), [1, 5, 3, 9, 2, 4]);
+    assert_eq!([places(&switch)[1], places(&switch)[3]], counting[..], "they count where they counted");
+    let refused = |failed: GroupModFailed| Err(Error::from(failed));
+    let asked = |switch: &mut Ofproto, request| switch.bucket_mod(request).map(drop);
+    assert_eq!(asked(&mut switch, insert(Last, 9)), refused(GroupModFailed::BucketExists(9)));
+    assert_eq!(asked(&mut switch, insert(Id(77), 8)), refused(GroupModFailed::UnknownBucket(77)));
+    assert_eq!(asked(&mut switch, insert(All, 8)), refused(GroupModFailed::BadBucket));
+    let remove = |place| BucketMod { group: id, change: BucketChange::Remove(place) };
+    for place in [First, Last, Id(3)] {
+        switch.bucket_mod(remove(place)).expect("done");
+    }
+    assert_eq!(ids(&switch), [5, 9, 2]);
+    assert_eq!(places(&switch)[..2], counting[..]);
+    assert_eq!(asked(&mut switch, remove(Id(3))), refused(GroupModFailed::UnknownBucket(3)));
+    for _ in 0..2 {
+        switch.bucket_mod(remove(All)).expect("also of none");
+        switch.bucket_mod(remove(First)).expect("also of none");
+    }
+    assert_eq!(ids(&switch), [0; 0]);
+    let other = BucketMod { group: GroupId(2), change: BucketChange::Remove(All) };
+    assert_eq!(asked(&mut switch, other), refused(GroupModFailed::UnknownGroup(GroupId(2))));
+}
+
+#[test]
+fn entries_give_way_in_the_tables_that_are_told_so() {
+    let mut switch = switch();
+    switch.set_eviction(Some(TableId(3)), true).expect("a table");
+    assert!(switch.table_config(TableId(3)).eviction && !switch.table_config(TableId(4)).eviction);
+    switch.set_eviction(None, true).expect("all tables");
+    assert!((0..254).all(|table| switch.table_config(TableId(table)).eviction));
+    assert!(switch.set_eviction(Some(TableId(254)), true).is_err());
 }
 
 #[test]

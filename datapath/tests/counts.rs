@@ -138,6 +138,18 @@ impl<'u> Scene<'u> {
             // Rules count what a meter drops too, so the interpreter need not know.
             Change::Meter(id, spec) => self.pipeline.set_meter(MeterId(id), Meter::new(spec)),
             Change::RemoveMeter(id) => drop(self.pipeline.remove_meter(MeterId(id))),
+            Change::Port(port, config) => {
+                self.reference.configs.insert(port, config);
+                self.pipeline.set_port_config(OfPort(port), config);
+            }
+            Change::Link(port, up) => {
+                let _ = if up { self.reference.cut.remove(&port) } else { self.reference.cut.insert(port) };
+                self.pipeline.set_link(OfPort(port), up);
+            }
+            Change::Fragments(what) => {
+                self.reference.fragments = what;
+                self.pipeline.set_fragments(what);
+            }
         }
     }
 

@@ -104,6 +104,18 @@ fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
             reference.meters.borrow_mut().insert(id, meters::Meter::new(&spec));
             pipeline.set_meter(MeterId(id), Meter::new(spec));
         }
+        Change::Port(port, config) => {
+            reference.configs.insert(port, config);
+            pipeline.set_port_config(OfPort(port), config);
+        }
+        Change::Link(port, up) => {
+            let news = if up { reference.cut.remove(&port) } else { reference.cut.insert(port) };
+            assert_eq!(pipeline.set_link(OfPort(port), up), news);
+        }
+        Change::Fragments(what) => {
+            reference.fragments = what;
+            pipeline.set_fragments(what);
+        }
         Change::RemoveMeter(id) => {
             let had = reference.meters.borrow_mut().remove(&id).is_some();
             assert_eq!(pipeline.remove_meter(MeterId(id)), had);
@@ -225,11 +237,13 @@ proptest! {
         groups in groups(),
         meters in meters(),
         setups in setups(),
+        asides in vec(aside(), 0..3),
         frames in vec(frames(), 1..40),
         // Also where hardly any answer finds room.
         room in prop_oneof![Just(usize::MAX), 0..4_usize],
     ) {
         let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
+        asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
         pipeline.snapshot();
         let umem = umem();
         let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS).keeping(room);
@@ -278,9 +292,11 @@ proptest! {
         groups in groups(),
         meters in meters(),
         setups in setups(),
+        asides in vec(aside(), 0..3),
         packets in vec((frames(), packet_out(), 0..4u64), 1..12),
     ) {
         let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
+        asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
         pipeline.snapshot();
         let umem = umem();
         let mut switch = Switch::new(&umem, pipeline.clone(), GUESTS);
@@ -321,11 +337,13 @@ proptest! {
         rules in rules(14),
         groups in groups(),
         setups in setups(),
+        asides in vec(aside(), 0..3),
         frame in frames(),
         others in vec(frames(), 1..20),
         noise in any::<[u64; PACKET_WORDS]>(),
     ) {
-        let (pipeline, _) = both(rules, groups, Vec::new(), setups);
+        let (mut pipeline, mut reference) = both(rules, groups, Vec::new(), setups);
+        asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
         let key = key_of(frame.0, &frame.1);
         let mut translation = Translation::default();
         translate(&pipeline, &key, &mut translation);

@@ -84,6 +84,11 @@ const LIVE_ONLY: &[(DropReason, &str)] = &[
         "a replay gives every frame back before it takes the next batch, so a copy always finds one",
     ),
     (DropReason::NoSuchGroup, "flows that name a group that is not there are refused when they are read"),
+    (DropReason::PortDown, "only a controller takes ports down, and a replay has none"),
+    (DropReason::NoReceive, "only a controller says so of a port, and a replay has none"),
+    (DropReason::NoForward, "only a controller says so of a port, and a replay has none"),
+    (DropReason::NoPacketIn, "only a controller says so of a port, and a replay has none"),
+    (DropReason::Fragment, "only a controller has them dropped, and a replay has none"),
     (DropReason::TxFull, "a capture file has no ring that could be full"),
     (
         DropReason::PortRefused,

@@ -9,6 +9,7 @@ use super::ports::PortState;
 use crate::causes::in_one_line;
 use crate::netlink::Presence;
 use anyhow::Result;
+use datapath::worker::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -22,14 +23,27 @@ impl Daemon {
         let moved = self.follow_endpoints(&present);
         let back = self.reclaim_the_returned(&present).await;
         self.silence.keep(self.ports.exposed());
+        let relinked = self.note_links(&present);
         if !back.is_empty() {
             self.start_over(&back)?;
-        } else if moved || self.published != self.underlay() {
+        } else if moved || relinked || self.published != self.underlay() {
             let pipeline = self.compile()?;
             self.workers.publish(&pipeline);
         }
         self.warn_of_mtu();
         Ok(())
+    }
+
+    /// Which guests' links are up: what groups watch. True when that is news.
+    fn note_links(&mut self, present: &BTreeMap<String, Presence>) -> bool {
+        let mut news = false;
+        for port in &self.ports.list {
+            if let Role::Guest(number) = port.role {
+                let up = !port.gone && present.get(&port.device).is_none_or(|device| device.running);
+                news |= self.switch.pipeline_mut().set_link(number, up);
+            }
+        }
+        news
     }
 
     fn note_the_gone(&mut self) {

@@ -20,6 +20,8 @@ pub enum Error {
     GroupModFailed(GroupModFailed),
     /// `OFPET_METER_MOD_FAILED`.
     MeterModFailed(MeterModFailed),
+    /// `OFPET_PORT_MOD_FAILED`.
+    PortModFailed(PortModFailed),
 }
 
 /// `OFPBRC_*`.
@@ -92,6 +94,21 @@ pub enum GroupModFailed {
     },
     /// A bucket that must watch something does not, or watches what is not there.
     BadWatch,
+    /// A bucket has a number that none can have, or a place that none can be put at.
+    BadBucket,
+    /// Two buckets of a group would have this number (1.5).
+    BucketExists(u32),
+    /// The group has no bucket of this number (1.5).
+    UnknownBucket(u32),
+}
+
+/// `OFPPMFC_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortModFailed {
+    /// There is no such port.
+    BadPort(OfPort),
+    /// Something that no port can be made here.
+    BadConfig,
 }
 
 /// `OFPMMFC_*`.
@@ -132,6 +149,12 @@ impl From<BadInstruction> for Error {
 impl From<BadAction> for Error {
     fn from(error: BadAction) -> Error {
         Error::BadAction(error)
+    }
+}
+
+impl From<PortModFailed> for Error {
+    fn from(error: PortModFailed) -> Error {
+        Error::PortModFailed(error)
     }
 }
 
@@ -181,6 +204,10 @@ impl fmt::Display for Error {
             }
             Error::GroupModFailed(failed) => failed.fmt(f),
             Error::MeterModFailed(failed) => failed.fmt(f),
+            Error::PortModFailed(PortModFailed::BadPort(port)) => write!(f, "there is no port {port}"),
+            Error::PortModFailed(PortModFailed::BadConfig) => {
+                f.write_str("a port can be down, no_recv, no_recv_stp, no_flood, no_fwd and no_packet_in")
+            }
         }
     }
 }
@@ -200,6 +227,9 @@ impl fmt::Display for GroupModFailed {
             GroupModFailed::BadWatch => {
                 f.write_str("a bucket watches a group that is not there, or nothing where it must")
             }
+            GroupModFailed::BadBucket => f.write_str("a bucket has a number or a place that none can have"),
+            GroupModFailed::BucketExists(id) => write!(f, "two buckets have the number {id}"),
+            GroupModFailed::UnknownBucket(id) => write!(f, "the group has no bucket {id}"),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Adding, modifying and deleting groups, as OpenFlow 1.3.5 section 6.5 says.
 
+use super::bucket_mod::BUCKET_ID_MAX;
 use super::entry::Reason;
 use super::error::{Error, GroupModFailed};
 use super::filter::Filter;
 use super::names::groups_behind;
 use super::{Applied, Ofproto, check};
-use datapath::pipeline::{Group, GroupId, GroupKind};
+use datapath::pipeline::{Bucket, Group, GroupId, GroupKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -72,12 +73,21 @@ impl Ofproto {
         Ok(Applied { added: 1 - modified, modified, ..Applied::default() })
     }
 
-    fn check_group(&self, id: GroupId, group: &Group) -> Result<(), Error> {
+    pub(super) fn check_group(&self, id: GroupId, group: &Group) -> Result<(), Error> {
         if group.buckets.len() > BUCKETS_MAX {
             return Err(GroupModFailed::OutOfBuckets.into());
         }
         if group.kind == GroupKind::Indirect && group.buckets.len() != 1 {
             return Err(GroupModFailed::InvalidGroup.into());
+        }
+        let mut ids = BTreeSet::new();
+        for Bucket { id, .. } in &group.buckets {
+            if *id > BUCKET_ID_MAX {
+                return Err(GroupModFailed::BadBucket.into());
+            }
+            if !ids.insert(*id) {
+                return Err(GroupModFailed::BucketExists(*id).into());
+            }
         }
         let knows = |group: GroupId| group == id || self.group(group).is_some();
         for bucket in &group.buckets {

@@ -46,6 +46,24 @@ impl Ofproto {
         Ok(())
     }
 
+    /// Says of a table, or of all, whether entries give way in it.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    pub fn set_eviction(&mut self, table: Option<TableId>, eviction: bool) -> Result<(), Error> {
+        let tables = match table {
+            Some(TableId(table)) => table..=table,
+            None => 0..=TABLES as u8 - 1,
+        };
+        for table in tables.map(TableId) {
+            let config = self.table_config(table);
+            if config.eviction != eviction {
+                self.set_table_config(table, TableConfig { eviction, ..config })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes room for one more entry of this importance; returns what gave way.
     pub(super) fn make_room(
         &mut self,

@@ -7,6 +7,7 @@
 //! Everything in here is persistent: a clone shares all that does not change afterwards. So a bundle of requests is
 //! done whole or leaves everything as it was ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
 
+mod bucket_mod;
 mod check;
 pub(crate) mod context;
 mod entry;
@@ -19,12 +20,15 @@ mod limits;
 mod meter_mod;
 mod names;
 mod packet_out;
+mod port_mod;
 mod stats;
 
+pub use bucket_mod::{BUCKET_ID_MAX, BucketChange, BucketMod, BucketPlace};
 pub use check::ACTIONS_MAX;
 pub use entry::{Entry, FlowFlags, Reason, Removed};
 pub use error::{
     BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
+    PortModFailed,
 };
 pub use filter::{Aggregate, Filter};
 pub use flow_mod::{Command, FlowMod};
@@ -32,6 +36,7 @@ pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
 pub use limits::{ENTRIES_MAX, TableConfig};
 pub use meter_mod::{MeterMod, MeterStats};
 pub use names::{groups_behind, remotes_named, reserved};
+pub use port_mod::PortRequest;
 pub use stats::TableStats;
 
 use datapath::pipeline::{Base, GroupId, MeterId, Pipeline, TableId};
@@ -50,6 +55,10 @@ pub enum Request {
     Group(GroupMod),
     /// About meters.
     Meter(MeterMod),
+    /// About a group's buckets.
+    Buckets(BucketMod),
+    /// About a port.
+    Port(PortRequest),
 }
 
 /// What came of requests.
@@ -173,6 +182,8 @@ impl Ofproto {
             Request::Flow(request) => self.flow_mod(now, request),
             Request::Group(request) => self.group_mod(now, request),
             Request::Meter(request) => self.meter_mod(now, request),
+            Request::Buckets(request) => self.bucket_mod(request),
+            Request::Port(request) => self.port_mod(request),
         }
     }
 

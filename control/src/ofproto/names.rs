@@ -1,7 +1,7 @@
 //! What rules and groups lead to: groups, meters, and remote tunnel endpoints. Counted, so that a change costs what it names and not what
 //! there is.
 
-use super::{Command, FlowMod, GroupMod, Request};
+use super::{BucketChange, BucketMod, Command, FlowMod, GroupMod, Request};
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Group, GroupId, Instructions, MeterId, RuleAction};
 use rpds::RedBlackTreeMapSync;
@@ -164,7 +164,14 @@ pub fn remotes_named(requests: &[Request]) -> BTreeSet<IpAddr> {
             Request::Group(
                 GroupMod::Add(_, group) | GroupMod::Modify(_, group) | GroupMod::AddOrModify(_, group),
             ) => remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..])),
-            Request::Flow(_) | Request::Group(_) | Request::Meter(_) => BTreeSet::new(),
+            Request::Buckets(BucketMod { change: BucketChange::Insert(_, group), .. }) => {
+                remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..]))
+            }
+            Request::Flow(_)
+            | Request::Group(_)
+            | Request::Meter(_)
+            | Request::Buckets(_)
+            | Request::Port(_) => BTreeSet::new(),
         });
     }
     remotes

@@ -2,6 +2,7 @@
 
 use crate::ofproto::{
     BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
+    PortModFailed,
 };
 
 /// Why a message is refused, under the name that the specifications give it (`ofp_*_code`; `Nx*` and `Onf*`: of an extension).
@@ -176,6 +177,8 @@ impl From<Error> for Code {
             Error::FlowModFailed(FlowModFailed::Overlap) => Code::Overlap,
             Error::GroupModFailed(failed) => failed.into(),
             Error::MeterModFailed(failed) => failed.into(),
+            Error::PortModFailed(PortModFailed::BadPort(_)) => Code::BadPortNumber,
+            Error::PortModFailed(PortModFailed::BadConfig) => Code::BadConfig,
         }
     }
 }
@@ -191,6 +194,9 @@ impl From<GroupModFailed> for Code {
             GroupModFailed::UnknownGroup(_) => Code::UnknownGroup,
             GroupModFailed::ChainedGroup { .. } => Code::ChainedGroup,
             GroupModFailed::BadWatch => Code::BadWatch,
+            GroupModFailed::BadBucket => Code::BadBucket,
+            GroupModFailed::BucketExists(_) => Code::BucketExists,
+            GroupModFailed::UnknownBucket(_) => Code::UnknownBucket,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What can be said on an OpenFlow channel, whatever the version.
 
+pub use crate::ofproto::{BucketChange, BucketMod, BucketPlace};
+
 use super::{Code, Version};
 use crate::ofproto::{Filter, FlowFlags, FlowMod, GroupMod, MeterMod, TableConfig};
 use bytes::Bytes;
@@ -300,37 +302,6 @@ pub struct TableMod {
     pub eviction: Option<bool>,
     /// Whether the controller is told of scarcity (1.4), and at how many percent.
     pub vacancy: Option<(bool, u8, u8)>,
-}
-
-/// Buckets to put into a group or take out of it (OpenFlow 1.5 section 7.3.4.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketMod {
-    /// The group.
-    pub group: GroupId,
-    /// What to do.
-    pub change: BucketChange,
-}
-
-/// See [`BucketMod`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BucketChange {
-    /// Put these in, in front of all (`Some(None)` is `OFPG_BUCKET_FIRST`), after all (None), or after the one of this number.
-    Insert(BucketPlace, Group),
-    /// Take these out.
-    Remove(BucketPlace),
-}
-
-/// Which buckets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BucketPlace {
-    /// `OFPG_BUCKET_FIRST`.
-    First,
-    /// `OFPG_BUCKET_LAST`.
-    Last,
-    /// `OFPG_BUCKET_ALL`.
-    All,
-    /// The one of this number.
-    Id(u32),
 }
 
 /// What a controller is to the switch.

@@ -57,7 +57,7 @@ pub struct InstalledGroup {
 }
 
 impl Pipeline {
-    /// Whether the port or the group that the bucket watches is there (OpenFlow 1.3 section 6.5: one of them is enough). A
+    /// Whether the port or the group that the bucket watches is alive (OpenFlow 1.3 section 6.5: one of them is enough). A
     /// bucket that watches nothing is always alive.
     pub(super) fn is_live(&self, bucket: &Bucket) -> bool {
         self.is_live_within(bucket, WATCH_DEPTH_MAX)
@@ -73,7 +73,7 @@ impl Pipeline {
         match (bucket.watch_port, bucket.watch_group) {
             (None, None) => true,
             (port, group) => {
-                port.is_some_and(|port| self.target(port).is_some()) || group.is_some_and(group_is_live)
+                port.is_some_and(|port| self.is_port_live(port)) || group.is_some_and(group_is_live)
             }
         }
     }

@@ -10,6 +10,7 @@ mod base;
 mod buckets;
 pub mod changes;
 mod conjunction;
+mod control;
 mod credit;
 mod far;
 pub mod group;
@@ -38,6 +39,7 @@ pub use crate::stats::{Counted, Credit};
 pub use base::{Base, Switching, Target};
 pub use changes::Changes;
 pub use conjunction::CLAUSES_MAX;
+pub use control::{Fragments, PortConfig};
 pub use credit::TableCounted;
 pub use far::{FarEnd, FarEnds};
 pub use group::{Bucket, Group, GroupKind, InstalledGroup};
@@ -54,6 +56,7 @@ use crate::action::report::{Place, Station};
 use crate::action::{Back, Means};
 use crate::flow::{Field, FlowKey, OfPort};
 use crate::tunnel::{Encap, EncapId};
+use control::Control;
 use credit::Credits;
 use queues::Queues;
 use stations::Stations;
@@ -72,6 +75,7 @@ pub struct Pipeline {
     stations: Stations,
     queues: Arc<Queues>,
     storms: Arc<Storms>,
+    control: Arc<Control>,
     changes: Changes,
     credits: Credits,
 }
@@ -94,6 +98,7 @@ impl Pipeline {
             meters: rpds::HashTrieMapSync::new_sync(),
             stations: Stations::default(),
             queues: Arc::default(),
+            control: Arc::default(),
             changes: Changes::default(),
             credits: Credits::default(),
         }
@@ -146,6 +151,23 @@ impl Pipeline {
         let credit = self.retire_buckets(id).unwrap_or_else(|| self.credits.take(None));
         let buckets = group.buckets.iter().map(|_| self.credits.take(None)).collect();
         self.groups.insert_mut(id.0, Arc::new(InstalledGroup { group, credit, buckets }));
+    }
+
+    /// Changes a group's buckets. Those that it has already, with the same number, go on with their counters.
+    pub fn change_group(&mut self, id: GroupId, group: Group) {
+        let Some(had) = self.groups.get(&id.0).cloned() else { return self.set_group(id, group) };
+        self.changes.everything();
+        let mut old: Vec<_> = had.group.buckets.iter().zip(&had.buckets).map(Some).collect();
+        let mut place = |bucket: &Bucket| {
+            let same = old.iter_mut().find(|old| old.is_some_and(|(old, _)| old == bucket));
+            same.and_then(Option::take).map(|(_, credit)| *credit)
+        };
+        let kept: Vec<Option<Credit>> = group.buckets.iter().map(&mut place).collect();
+        for (_, credit) in old.into_iter().flatten() {
+            self.release(*credit);
+        }
+        let buckets = kept.into_iter().map(|kept| kept.unwrap_or_else(|| self.credits.take(None))).collect();
+        self.groups.insert_mut(id.0, Arc::new(InstalledGroup { group, credit: had.credit, buckets }));
     }
 
     /// Removes a group. Rules that name it drop from now on.
@@ -212,14 +234,16 @@ impl Pipeline {
     /// to count in. Does nothing when there was a snapshot since, which workers may already go by.
     pub fn roll_back(&mut self, mark: Mark) {
         let Mark {
-            pipeline: Pipeline { base, tables, groups, meters, stations, queues, storms, changes, .. },
+            pipeline:
+                Pipeline { base, tables, groups, meters, stations, queues, storms, control, changes, .. },
             credits,
         } = mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
         (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
-        (self.stations, self.queues, self.storms, self.changes) = (stations, queues, storms, changes);
+        (self.stations, self.queues, self.storms) = (stations, queues, storms);
+        (self.control, self.changes) = (control, changes);
         self.credits.roll_back(credits);
     }
 

@@ -271,7 +271,8 @@ impl Taken {
         };
         let may = port != self.port
             && tenant_fits
-            && !setup.no_flood
+            && pipeline.floods(port)
+            && pipeline.is_open_for_sending(port)
             && setup.lets_out(&self.inside)
             && !self.is_kept_from(port, pipeline);
         may.then(|| setup.leave(self.inside, self.came))

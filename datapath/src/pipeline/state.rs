@@ -174,6 +174,16 @@ impl State {
         out.rewrote_word(word);
     }
 
+    /// These fields say nothing from now on, to rules; in the frame they are what they were.
+    pub(super) fn hide(&mut self, fields: &[Field], out: &mut Translation) {
+        for field in fields.iter().copied() {
+            let mut bits = FlowMask::default();
+            bits.set(field, field.max());
+            let word = usize::from(field.slot().word);
+            self.blank(word, bits.words()[word], out);
+        }
+    }
+
     /// One word says what another did, for the frames of this answer and others alike.
     pub(super) fn take_word(&mut self, from: usize, to: usize, out: &mut Translation) {
         for key in [&mut self.wish, &mut self.known, &mut self.dirty] {

@@ -7,8 +7,9 @@
 //! The walk ends: a goto leads to a later table only, and resubmits are bounded in number and depth.
 
 use super::action_set::ActionSet;
+use super::control::{Fragments, PortConfig};
 use super::observer::Observer;
-use super::rule::{Instructions, Match, RuleAction, TableId};
+use super::rule::{Instructions, Match, Part, RuleAction, TableId};
 use super::stack::Stack;
 use super::state::State;
 use super::table::{Installed, Table};
@@ -24,6 +25,8 @@ use crate::wire::mpls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+/// The address of bridges' spanning trees (IEEE 802.1D).
+const SPANNING_TREE: u128 = 0x0180_c200_0000;
 /// How deep resubmits, groups and clones may be nested.
 const DEPTH_MAX: u32 = 64;
 /// How many tables a frame may be looked up in, as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS), and
@@ -51,6 +54,10 @@ pub fn translate_actions(
 ) {
     walk(pipeline, key, Reason::PacketOut, out, &mut (), |walk| {
         walk.state.know(&says.mask());
+        // Open vSwitch lets no frame of a controller in by such a port, either.
+        if let Err(reason) = walk.comes_in() {
+            return walk.note(reason);
+        }
         walk.actions(actions, TableId(0));
         walk.own_action_set();
     });
@@ -120,8 +127,38 @@ pub(super) struct ToldBy {
 impl<'a, O: Observer> Walk<'a, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
+        if let Err(reason) = self.comes_in() {
+            return self.note(reason);
+        }
         self.tables_from(first, self.in_port());
         self.own_action_set();
+    }
+
+    /// Whether the port lets the frame in. The port is in every answer.
+    fn comes_in(&mut self) -> Result<(), DropReason> {
+        let PortConfig { down, no_recv, no_recv_stp, .. } = self.pipeline.port_config(self.in_port());
+        if down {
+            return Err(DropReason::PortDown);
+        }
+        let is_stp = |walk: &mut Self| walk.state.get(Field::EthDst, walk.out) == SPANNING_TREE;
+        if no_recv || no_recv_stp && is_stp(self) {
+            return Err(DropReason::NoReceive);
+        }
+        Ok(())
+    }
+
+    /// Whether the tables are asked about a fragment, and what they see of it.
+    fn takes_fragment(&mut self) -> bool {
+        let any = Part { field: Field::NwFrag, offset: 0, bits: 1 };
+        match self.pipeline.fragments() {
+            Fragments::Match => true,
+            _ if self.state.read(any, self.out) == 0 => true,
+            Fragments::WithoutPorts => {
+                self.state.hide(&[Field::TpSrc, Field::TpDst, Field::TcpFlags], self.out);
+                true
+            }
+            Fragments::Drop => false,
+        }
     }
 
     /// What was written into the action set, at the end of the pipeline or of a clone of it.
@@ -136,6 +173,9 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// The first table is asked as if the frame had come in by `port`; actions and later tables know better.
     fn tables_from(&mut self, first: TableId, port: OfPort) {
+        if !self.takes_fragment() {
+            return self.note(DropReason::Fragment);
+        }
         let mut came_by = Some(self.in_port());
         self.pretend_in_port(port);
         let mut next = Some(first);
@@ -326,6 +366,10 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// Tells the controller of the frame as it is now.
     fn tell(&mut self, reason: Reason, max_len: u16, controller: u16, userdata: Arc<[u8]>) {
+        let came_by = OfPort(self.origin.get(Field::InPort) as u32);
+        if reason == Reason::NoMatch && self.pipeline.port_config(came_by).no_packet_in {
+            return self.note(DropReason::NoPacketIn);
+        }
         self.state.commit(self.out);
         let (says, open) = self.state.beside();
         let ToldBy { table, cookie, .. } = self.told_by;
@@ -354,7 +398,9 @@ impl<'a, O: Observer> Walk<'a, O> {
     /// To all ports, or to those of them that take part in flooding.
     fn flood(&mut self, all: bool) {
         let (pipeline, in_port) = (self.pipeline, self.in_port());
-        let takes_part = |port: &OfPort| *port != in_port && (all || !pipeline.setup(*port).no_flood);
+        let takes_part = |port: &OfPort| {
+            *port != in_port && (all || pipeline.floods(*port)) && pipeline.is_open_for_sending(*port)
+        };
         self.policed(in_port, |walk| {
             for port in pipeline.ports().filter(takes_part) {
                 match pipeline.is_open(port) && walk.remote_of_flow().is_none() {
@@ -397,8 +443,11 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     pub(super) fn send(&mut self, port: OfPort) {
+        let PortConfig { down, no_fwd, .. } = self.pipeline.port_config(port);
         let step = match self.pipeline.target(port) {
             None => Err(DropReason::NoSuchPort),
+            Some(_) if down => Err(DropReason::PortDown),
+            Some(_) if no_fwd => Err(DropReason::NoForward),
             Some(Target::Port(id)) => {
                 Ok(match self.queue.and_then(|queue| self.pipeline.queues.place(port, queue)) {
                     None => Action::Output(id),

@@ -47,6 +47,11 @@ reasons! {
     InnerTooShort = "inner_too_short": "The frame inside the tunnel is shorter than an Ethernet header.";
     InnerTag = "inner_tag": "The frame inside NVGRE has a VLAN tag, which it must not have.";
     EcnNotCapable = "ecn_not_capable": "The underlay marks congestion, and the inner packet is of a sender that understands no marks.";
+    PortDown = "port_down": "A controller has taken the port down.";
+    NoReceive = "no_receive": "A controller wants nothing that comes in by the port.";
+    NoForward = "no_forward": "A controller lets nothing leave by the port.";
+    NoPacketIn = "no_packet_in": "Only the table-miss entry takes it, and a controller wants to be told of no such frames of the port.";
+    Fragment = "fragment": "It is a fragment, and a controller has the switch drop those.";
     TableMiss = "table_miss": "No rule of the table matches.";
     RuleDrop = "rule_drop": "The rule that matches has no action that sends it anywhere.";
     OutputToInput = "output_to_input": "The only output is the port that it came in by; use in_port to send it back.";

@@ -184,6 +184,7 @@ impl Ovs {
     pub(crate) fn program(&self, flows: &[String], groups: &[String]) {
         fs::write(self.dir.join("flows.txt"), flows.join("\n") + "\n").expect("a file");
         fs::write(self.dir.join("groups.txt"), groups.join("\n") + "\n").expect("a file");
+        self.set_frags("nx-match");
         self.ofctl(&["del-flows"]);
         self.ofctl(&["del-groups"]);
         if !groups.is_empty() {
@@ -252,11 +253,30 @@ impl Ovs {
                 &text::port(&format!("p{port}"), setup).iter().map(String::as_str).collect::<Vec<_>>(),
             );
             let flood = if setup.no_flood { "no-flood" } else { "flood" };
-            // OpenFlow 1.0 alone has the word.
-            let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
-            self.tool("ovs-ofctl", &["--timeout=20", "mod-port", &bridge, &format!("p{port}"), flood]);
+            self.mod_port(port.0, flood);
         }
         self.forget();
+    }
+
+    /// Changes a port as a word of `ovs-ofctl mod-port` says. Some have only OpenFlow 1.0.
+    pub(crate) fn mod_port(&self, port: u32, word: &str) {
+        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
+        self.tool("ovs-ofctl", &["--timeout=20", "mod-port", &bridge, &format!("p{port}"), word]);
+        self.purge();
+    }
+
+    /// What is done with fragments from now on.
+    pub(crate) fn set_frags(&self, word: &str) {
+        self.ofctl(&["set-frags", word]);
+        self.purge();
+    }
+
+    /// Sends a frame as a controller does, and returns what came out of which port.
+    pub(crate) fn packet_out(&mut self, in_port: u32, frame: &[u8], actions: &str) -> Vec<(u16, Vec<u8>)> {
+        let hex: String = frame.iter().map(|b| format!("{b:02x}")).collect();
+        self.ofctl(&["packet-out", &format!("in_port={in_port} packet={hex} actions={actions}")]);
+        let ports = 1..=self.read.len() as u16;
+        ports.flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
     }
 
     /// Forgets all addresses.

@@ -4,9 +4,9 @@
 use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Clause, Domain, Group, GroupId, GroupKind, Instructions, Match, MeterId,
-    MeterSpec, MeterUnit, Part, PortSetup, PriorityTags, QueueId, Rule, RuleAction, StormSpec, TableId,
-    VlanMode,
+    Band, BandKind, Bucket, Clause, Domain, Fragments, Group, GroupId, GroupKind, Instructions, Match,
+    MeterId, MeterSpec, MeterUnit, Part, PortConfig, PortSetup, PriorityTags, QueueId, Rule, RuleAction,
+    StormSpec, TableId, VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -30,6 +30,10 @@ pub(crate) enum Change {
     RemoveGroup(u32),
     Meter(u32, MeterSpec),
     RemoveMeter(u32),
+    Port(u32, PortConfig),
+    /// Of a port, whether it is up.
+    Link(u32, bool),
+    Fragments(Fragments),
 }
 
 /// A label stack: labels and their times to live, the outermost first.
@@ -52,7 +56,7 @@ fn frames_with(
     shims: impl Strategy<Value = (Option<Labels>, Option<Backbone>)>,
 ) -> impl Strategy<Value = (u16, Vec<u8>)> {
     let ttl = select(vec![0u8, 1, 2, 64]);
-    (1..=GUESTS, any::<[u8; 6]>(), 0..12u8, ttl, tags(), shims).prop_map(
+    (1..=GUESTS, any::<[u8; 6]>(), 0..15u8, ttl, tags(), shims).prop_map(
         |(port, pick, kind, ttl, tags, (labels, backbone))| {
             let mut frame = plain(pick, kind, ttl);
             if let Some(labels) = labels {
@@ -127,6 +131,22 @@ fn plain([a, b, c, d, e, f]: [u8; 6], kind: u8, ttl: u8) -> Vec<u8> {
                 .ipv6(six(c), six(d), ttl)
                 .icmpv6_raw(kind, 0, [0x60, 0, 0, 0])
                 .write(&mut frame, &message)
+        }
+        // The first fragment of a packet, or a later one.
+        12 | 13 => {
+            let mut frame = plain([a, b, c, d, e, f], 2 * (kind - 12), ttl);
+            let (flags, at) = if e & 4 == 0 { (0x20, 0) } else { (0, 3) };
+            frame[20..22].copy_from_slice(&[flags, at]);
+            return frame;
+        }
+        14 => {
+            let mut frame = plain([a, b, c, d, e, f], 3 + (f >> 7), ttl);
+            let more = if e & 4 == 0 { [0, 1] } else { [0, 24] };
+            let fragment = [[frame[20], 0], more, [0, 0], [0, 9]].concat();
+            frame[19] += 8;
+            frame[20] = 44;
+            frame.splice(54..54, fragment);
+            return frame;
         }
         _ => {
             let arp = [0, 1, 8, 0, 6, 4, 0, 1 + e % 2];
@@ -508,6 +528,27 @@ pub(crate) fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
     (some(0), some(1), some(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
 }
 
+/// What controllers do beside rules.
+pub(crate) fn aside() -> impl Strategy<Value = Change> {
+    let port = || select(vec![1u32, 2, 3, 10]);
+    let rare = || prop::bool::weighted(0.15);
+    let config = (rare(), rare(), rare(), rare(), rare(), option::weighted(0.3, any::<bool>()));
+    let config = config.prop_map(|(down, no_recv, no_recv_stp, no_fwd, no_packet_in, no_flood)| PortConfig {
+        down,
+        no_recv,
+        no_recv_stp,
+        no_fwd,
+        no_packet_in,
+        no_flood,
+    });
+    let fragments = select(vec![Fragments::Match, Fragments::WithoutPorts, Fragments::Drop]);
+    prop_oneof![
+        3 => (port(), config).prop_map(|(port, config)| Change::Port(port, config)),
+        1 => (port(), any::<bool>()).prop_map(|(port, up)| Change::Link(port, up)),
+        1 => fragments.prop_map(Change::Fragments),
+    ]
+}
+
 pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => rule().prop_map(|(table, rule)| Change::Insert(table, rule)),
@@ -517,5 +558,6 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
         1 => (0..4u32).prop_map(Change::RemoveGroup),
         1 => (1..=METERS, meter()).prop_map(|(id, meter)| Change::Meter(id, meter)),
         1 => (1..=METERS).prop_map(Change::RemoveMeter),
+        1 => aside(),
     ]
 }

@@ -180,6 +180,11 @@ impl Frame {
         }
     }
 
+    /// Rules see no ports and flags of TCP from now on.
+    pub(crate) fn hide_ports(&mut self) {
+        self.blank(&[word(4, 0xffff_ffff_0fff_0000)]);
+    }
+
     /// Where the Ethernet type is, and what is behind it, labels passed over.
     fn network(&self) -> (usize, usize) {
         let at = 12 + 4 * tags_of(&self.bytes).len();

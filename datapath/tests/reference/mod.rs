@@ -11,7 +11,8 @@ use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
-    BandKind, Bucket, Clause, Group, GroupId, GroupKind, Match, Part, PortSetup, Rule, RuleAction, TableId,
+    BandKind, Bucket, Clause, Fragments, Group, GroupId, GroupKind, Match, Part, PortConfig, PortSetup, Rule,
+    RuleAction, TableId,
 };
 use frame::Frame;
 use meters::Meter;
@@ -43,6 +44,11 @@ pub(crate) struct Reference {
     pub(crate) reached: Vec<Ipv4Addr>,
     /// What the ports are to NORMAL; those that are not here are trunks of no tenant.
     pub(crate) setups: BTreeMap<u32, PortSetup>,
+    /// What controllers have made of ports.
+    pub(crate) configs: BTreeMap<u32, PortConfig>,
+    /// Ports whose links are down.
+    pub(crate) cut: BTreeSet<u32>,
+    pub(crate) fragments: Fragments,
     /// The port behind which an address is, by tenant, VLAN and address.
     pub(crate) stations: BTreeMap<(u64, u16, u64), u32>,
 }
@@ -261,8 +267,14 @@ impl Reference {
         let frame = Frame::new(key.clone(), bytes);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
         let from = (0, u64::MAX, why);
-        let mut run = Run { of: self, now_ns, queue: None, frame, set, stack, exited: false, from, ran };
-        work(&mut run);
+        let came_by = key.get(Field::InPort) as u32;
+        let mut run =
+            Run { of: self, came_by, now_ns, queue: None, frame, set, stack, exited: false, from, ran };
+        let config = self.config(came_by);
+        let is_stp = key.get(Field::EthDst) == 0x0180_c200_0000;
+        if !(config.down || config.no_recv || config.no_recv_stp && is_stp) {
+            work(&mut run);
+        }
         let set = std::mem::take(&mut run.set);
         run.exited = false;
         run.from = (run.from.0, u64::MAX, Reason::ActionSet);
@@ -270,8 +282,19 @@ impl Reference {
         run.ran
     }
 
+    fn config(&self, port: u32) -> PortConfig {
+        self.configs.get(&port).copied().unwrap_or_default()
+    }
+
+    fn floods(&self, port: u32) -> bool {
+        let PortConfig { down, no_fwd, no_flood, .. } = self.config(port);
+        !down && !no_fwd && !no_flood.unwrap_or(self.setup(port).no_flood)
+    }
+
     fn is_live(&self, bucket: &Bucket) -> bool {
-        let port = bucket.watch_port.map(|port| self.ports.contains(&port.0));
+        let lives =
+            |port: u32| self.ports.contains(&port) && !self.cut.contains(&port) && !self.config(port).down;
+        let port = bucket.watch_port.map(|port| lives(port.0));
         let group = bucket.watch_group.map(|group| {
             self.groups.get(&group.0).is_some_and(|group| group.buckets.iter().any(|b| self.is_live(b)))
         });
@@ -307,6 +330,7 @@ impl Set {
 
 struct Run<'a> {
     of: &'a Reference,
+    came_by: u32,
     now_ns: u64,
     queue: Option<u32>,
     frame: Frame,
@@ -324,6 +348,13 @@ impl Run<'_> {
     }
 
     fn tables(&mut self, first: TableId, as_if_by: u32) {
+        if self.frame.says.get(Field::NwFrag) != 0 {
+            match self.of.fragments {
+                Fragments::Match => {}
+                Fragments::WithoutPorts => self.frame.hide_ports(),
+                Fragments::Drop => return,
+            }
+        }
         let (mut table, mut port) = (first, as_if_by);
         loop {
             let mut seen = self.frame.says.clone();
@@ -383,7 +414,7 @@ impl Run<'_> {
             RuleAction::All => self.flood(|_| true),
             RuleAction::Flood => {
                 let of = self.of;
-                self.flood(|port| !of.setup(port).no_flood);
+                self.flood(|port| of.floods(port));
             }
             RuleAction::Normal => self.normal(),
             RuleAction::Group(group) => self.group(*group),
@@ -452,7 +483,8 @@ impl Run<'_> {
     }
 
     fn tell(&mut self, reason: Reason, controller: u16, userdata: &[u8]) {
-        if self.frame.dead {
+        let hushed = reason == Reason::NoMatch && self.of.config(self.came_by).no_packet_in;
+        if self.frame.dead || hushed {
             return;
         }
         let (table, cookie, _) = self.from;
@@ -510,7 +542,8 @@ impl Run<'_> {
     }
 
     fn send(&mut self, port: u32) {
-        if self.frame.dead || !self.of.ports.contains(&port) {
+        let PortConfig { down, no_fwd, .. } = self.of.config(port);
+        if self.frame.dead || !self.of.ports.contains(&port) || down || no_fwd {
             return;
         }
         let queue = self.queue.map(|queue| (port, queue));

@@ -137,7 +137,7 @@ impl Run<'_> {
                     };
                     *other != port
                         && theirs
-                        && !setup.no_flood
+                        && of.floods(*other)
                         && may_leave(&setup, &inside)
                         && !apart(*other)
                 };
