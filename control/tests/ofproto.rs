@@ -643,6 +643,37 @@ fn entries_give_way_in_the_tables_that_are_told_so() {
     assert!(switch.set_eviction(Some(TableId(254)), true).is_err());
 }
 
+/// What workers count for an entry after it has gone is told with it, and told when none of them can count for it any more.
+#[test]
+fn an_entry_that_goes_is_told_of_with_all_that_it_counted() {
+    let mut switch = switch();
+    let told = FlowFlags { send_flow_rem: true, ..FlowFlags::default() };
+    switch.flow_mod(0, FlowMod { flags: told, ..add("priority=1,cookie=7,actions=1") }).expect("added");
+    switch.flow_mod(0, add("priority=2,cookie=8,actions=1")).expect("added");
+    let before = switch.snapshot().generation();
+    let credit = all(&switch)[1].1.installed.credit();
+    let counts = |switch: &Ofproto| {
+        let counted = Counted { packets: 2, bytes: 100, used_ms: 5 };
+        switch.pipeline().ledger().add(credit, counted);
+    };
+    counts(&switch);
+    let wrong = [Request::Flow(delete("")), Request::Flow(add("actions=group:9"))];
+    switch.bundle(10, wrong).map(drop).expect_err("refused as a whole");
+    assert!(!switch.has_leaving(), "nothing has gone");
+    switch.flow_mod(10, delete("")).expect("deleted");
+    assert!(switch.has_leaving() && !switch.clone().has_leaving());
+    let after = switch.snapshot().generation();
+    counts(&switch);
+    switch.settled(before);
+    assert!(switch.farewells().is_empty(), "a worker may go by it still");
+    switch.settled(after);
+    let farewells = switch.farewells();
+    let said: Vec<_> = farewells.iter().map(|f| (f.removed.entry.installed.rule.cookie, f.counted)).collect();
+    assert_eq!(said, [(7, Counted { packets: 4, bytes: 200, used_ms: 5 })], "the one that was to be told of");
+    assert!(!switch.has_leaving() && switch.farewells().is_empty());
+    assert_eq!(switch.counted(&farewells[0].removed.entry), Counted::default(), "its place is free");
+}
+
 #[test]
 fn a_clone_is_a_snapshot() {
     let mut switch = with(&["priority=1,actions=1"]);

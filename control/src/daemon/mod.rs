@@ -6,6 +6,7 @@
 
 mod awaited;
 mod calls;
+mod farewell;
 mod filter;
 mod follow;
 mod inject;
@@ -232,6 +233,7 @@ impl Daemon {
                 Some(call) = called.recv() => self.take(call),
                 () = Awaited::waited(awaited_until) => self.do_awaited(),
                 () = sleep_until(expiry) => self.expire().await,
+                () = farewell::pause(self.switch.has_leaving()) => self.say_farewells(),
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.tell();

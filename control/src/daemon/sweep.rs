@@ -25,14 +25,19 @@ impl Sweeper {
 
     /// Waits until every worker has written all that it had counted when this was called: then numbers are exact.
     pub(super) async fn settle(&self) {
+        let asked = self.ask();
+        let done = || self.workers.iter().zip(&asked).all(|((shared, _), asked)| shared.swept() >= *asked);
+        wait_for(done).await;
+    }
+
+    /// Asks every worker to write what it has counted. Returns what each shall have done then.
+    pub(super) fn ask(&self) -> Vec<u64> {
         let ask = |(shared, wake): &(Arc<SharedStats>, Arc<EventFd>)| {
             let asked = shared.ask_sweep();
             let _ = wake.write(1);
             asked
         };
-        let asked: Vec<u64> = self.workers.iter().map(ask).collect();
-        let done = || self.workers.iter().zip(&asked).all(|((shared, _), asked)| shared.swept() >= *asked);
-        wait_for(done).await;
+        self.workers.iter().map(ask).collect()
     }
 
     /// Waits until every worker goes by this generation or a later one.

@@ -218,7 +218,9 @@ impl Ofproto {
         self.pipeline.remove(table, rule.priority, &rule.matching)?;
         self.forget(table, entry);
         let duration = now.saturating_sub(entry.created);
-        Some(Removed { table, entry: entry.clone(), reason, duration })
+        let removed = Removed { table, entry: entry.clone(), reason, duration };
+        self.goes(&removed);
+        Some(removed)
     }
 
     /// Puts a rule into the pipeline, in the place of one with the same priority and match, whose counters it goes on with

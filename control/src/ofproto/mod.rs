@@ -13,6 +13,7 @@ pub(crate) mod context;
 mod entry;
 mod error;
 mod expiry;
+mod farewell;
 mod filter;
 mod flow_mod;
 mod group_mod;
@@ -30,6 +31,7 @@ pub use error::{
     BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
     PortModFailed,
 };
+pub use farewell::Farewell;
 pub use filter::{Aggregate, Filter};
 pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
@@ -41,6 +43,7 @@ pub use stats::TableStats;
 
 use datapath::pipeline::{Base, GroupId, MeterId, Pipeline, TableId};
 use entry::Key;
+use farewell::Leaving;
 use names::Names;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::net::IpAddr;
@@ -131,6 +134,7 @@ pub struct Ofproto {
     timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
     names: Names,
     serial: u64,
+    leaving: Leaving,
 }
 
 impl Ofproto {
@@ -144,6 +148,7 @@ impl Ofproto {
             timers: RedBlackTreeMapSync::default(),
             names: Names::default(),
             serial: 0,
+            leaving: Leaving::default(),
         }
     }
 
@@ -156,16 +161,18 @@ impl Ofproto {
         now: u64,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Applied, (usize, Error)> {
-        let (before, mark) = (self.clone(), self.pipeline.mark());
+        let (before, mark, leaving) = (self.clone(), self.pipeline.mark(), self.leaving.len());
         let mut applied = Applied::default();
         for (at, request) in requests.into_iter().enumerate() {
             match self.apply(now, request) {
                 Ok(more) => applied.extend(more),
                 Err(error) => {
                     self.pipeline.roll_back(mark);
-                    let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial } = before;
+                    let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial, leaving: _ } =
+                        before;
                     (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
                     (self.names, self.serial) = (names, serial);
+                    self.leaving.truncate(leaving);
                     return Err((at, error));
                 }
             }
@@ -205,11 +212,6 @@ impl Ofproto {
     /// Puts other ports, tunnels or ways under the same entries.
     pub fn set_base(&mut self, base: Base) {
         self.pipeline.set_base(base);
-    }
-
-    /// Tells that every worker goes by this generation or a later one and has written all that it had counted before.
-    pub fn settled(&mut self, generation: u64) {
-        self.pipeline.settled(generation);
     }
 
     /// How many entries there are, in all tables.
