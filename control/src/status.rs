@@ -25,6 +25,9 @@ pub struct Status {
     pub tunnels: Vec<TunnelStatus>,
     /// Remote endpoints and how they are reached.
     pub underlay: Vec<RemoteStatus>,
+    /// What was said of an MTU of the underlay and not believed, since the start.
+    #[serde(default)]
+    pub mtu_refused: u64,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
     /// Meters, in the order of their numbers.

@@ -238,6 +238,7 @@ fn every_field_for_programs_is_told_of() {
         ports: vec![port],
         tunnels: vec![tunnel],
         underlay: vec![remote],
+        mtu_refused: 0,
         workers: vec![worker],
         meters: vec![meter],
         drops: vec![drop],

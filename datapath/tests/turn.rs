@@ -3,10 +3,11 @@
 mod common;
 
 use common::*;
-use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Match, Rule, RuleAction};
+use datapath::flow::{Field, OfPort, Seed};
+use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
+use datapath::port::PortId;
 use datapath::stats::DropReason;
-use datapath::tunnel::{Reach, Remote, Underlay};
+use datapath::tunnel::{Path, Reach, Remote, TunnelTable, Underlay};
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 
 const TENANT: u128 = 100;
@@ -242,6 +243,39 @@ fn a_packet_too_long_for_the_way_is_counted() {
     assert_eq!((switch.out(0).len(), switch.drops()), (1, vec![]));
     switch.put(1, &guest_frame(&vec![0; fits + 1]));
     assert_eq!((switch.out(0).len(), switch.drops()), (0, vec![(DropReason::ExceedsMtu, 1)]));
+}
+
+#[test]
+fn a_way_that_becomes_narrower_is_taken_up_without_asking_the_rules_again() {
+    let umem = umem();
+    let underlay = |reach| {
+        let mut underlay = Underlay::default();
+        underlay.insert(ip(THERE), reach);
+        underlay
+    };
+    let base = |reach| {
+        let tunnels = TunnelTable::new(vec![tunnel(THERE)], Seed::new(7)).expect("one tunnel");
+        let guests = [(OfPort(1), PortId(1)), (OfPort(2), PortId(2))];
+        Base::new(guests, tunnels, [ip(HERE)].into(), underlay(reach))
+    };
+    let mut control = Pipeline::new(base(reach())).with_rules(two_tenants());
+    let mut switch = Switch::new(&umem, (*control.snapshot()).clone(), 2);
+    let misses = |switch: &Switch<'_>| switch.shared.read().worker.misses;
+    switch.put(1, &guest_frame(&[0; 1000]));
+    assert_eq!((switch.out(0).len(), misses(&switch)), (1, 1));
+
+    let Reach::Via(path) = reach() else { unreachable!("it is reachable") };
+    control.set_base(base(Reach::Via(Path { mtu: 1000, ..path })));
+    switch.publisher.publish(control.snapshot());
+    switch.put(1, &guest_frame(b"short"));
+    switch.put(1, &guest_frame(&[0; 1000]));
+    assert_eq!((switch.out(0).len(), misses(&switch)), (1, 1));
+    assert_eq!(switch.drops(), [(DropReason::ExceedsMtu, 1)]);
+
+    control.set_base(base(Reach::NoNeighbour));
+    switch.publisher.publish(control.snapshot());
+    switch.put(1, &guest_frame(b"short"));
+    assert_eq!((switch.out(0).len(), misses(&switch)), (0, 2));
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Daemon {
             ports: ports.collect(),
             tunnels: tunnels(&self.config),
             underlay,
+            mtu_refused: self.learned.refused(),
             workers: workers.collect(),
             meters: self.meters(),
             drops: drops.collect(),

@@ -1,20 +1,28 @@
 //! The MTUs that the underlay has told us of, and which of what it tells is believed.
 //!
 //! Anybody can send an ICMP message, so what is said must be of a packet that we may have sent: from an endpoint of ours, to a remote end that
-//! we know, of a tunnel that there is, and longer than what is said to fit. Nobody can lower a way's MTU below what Linux allows, or for longer
-//! than it remembers such things itself (ip-sysctl, `min_pmtu`, `mtu_expires`); and there is one entry for a remote end.
+//! we know, of a tunnel that there is, with its key as far as it is quoted, and longer than what is said to fit. Nobody can lower a way's MTU so far
+//! that IPv6 of guests does not fit any more, or for longer than Linux remembers such things (ip-sysctl, `mtu_expires`), or more than a few times
+//! in that time; and there is one entry for a remote end.
 
 use super::report::{Carried, Report};
-use datapath::tunnel::{Reach, Remote, TunnelSpec, Underlay};
-use datapath::wire::{protocol, vxlan};
+use datapath::tunnel::{Key, Kind, Reach, Remote, TunnelSpec, Underlay};
+use datapath::wire::{ethernet, vlan, vxlan};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How long an MTU is believed that nobody repeats: RFC 1191 section 6.3 suggests ten minutes, and so Linux has `mtu_expires`.
 const EXPIRES: Duration = Duration::from_secs(600);
-/// What is believed of IPv4 at the least: `min_pmtu` of Linux.
-const IPV4_MIN: u16 = 552;
+/// How often a way is narrowed within that time: by routers one behind the other.
+const LOWERINGS_MAX: u32 = 4;
+/// How often any way is: so many times a second, and so many at once after a pause.
+const LOWERINGS_PER_SECOND: u32 = 10;
+const LOWERINGS_BURST: u32 = 100;
+/// RFC 8200 section 5: no link carries less of IPv6, so nobody can be told to send less.
+const INNER_MIN: usize = 1280;
+/// What a guest's packet may have in front: Ethernet and two tags.
+const INNER_LINK: usize = ethernet::HEADER_LEN + 2 * vlan::HEADER_LEN;
 /// RFC 8201 section 4: a message that says less "must be discarded".
 const IPV6_MIN: u16 = 1280;
 /// RFC 1191 table 7-1: what may fit when a router does not say.
@@ -34,21 +42,43 @@ pub struct Known<'a> {
 impl Known<'_> {
     /// Whether the packet that a report is about may be of ours.
     fn sent(&self, report: &Report) -> bool {
-        let leads = |tunnel: &&TunnelSpec| match tunnel.remote {
-            Remote::Fixed(remote) => remote == report.remote,
-            Remote::Flow => true,
-        };
-        let carries = |tunnel: &TunnelSpec| match report.carried {
-            Carried::Udp { source, destination } => {
-                tunnel.kind.port().is_some()
-                    && destination == tunnel.dst_port
-                    && source >= vxlan::SOURCE_PORT_MIN
-            }
-            Carried::Gre => tunnel.kind.protocol() == protocol::GRE,
-        };
         let from = |tunnel: &TunnelSpec| tunnel.local.is_none_or(|local| local == report.local);
+        let mut tunnels = self.leading_to(report.remote);
         self.endpoints.contains(&report.local)
-            && self.tunnels.iter().filter(leads).any(|tunnel| carries(tunnel) && from(tunnel))
+            && tunnels.any(|tunnel| carries(tunnel, &report.carried) && from(tunnel))
+    }
+
+    fn leading_to(&self, remote: IpAddr) -> impl Iterator<Item = &TunnelSpec> {
+        self.tunnels.iter().filter(move |tunnel| match tunnel.remote {
+            Remote::Fixed(fixed) => fixed == remote,
+            Remote::Flow => true,
+        })
+    }
+
+    /// What a way has to carry so that the shortest packet which every link of IPv6 carries fits each of its tunnels, also with tags.
+    fn needed(&self, remote: IpAddr) -> usize {
+        let headers = |tunnel: &TunnelSpec| tunnel.headers_len(remote.is_ipv6()) - ethernet::HEADER_LEN;
+        self.leading_to(remote).map(headers).max().unwrap_or(0) + INNER_LINK + INNER_MIN
+    }
+}
+
+/// Whether a tunnel sends such packets.
+fn carries(tunnel: &TunnelSpec, carried: &Carried) -> bool {
+    // What is not quoted may be right.
+    let fits = |key: u32| match tunnel.key {
+        Key::Fixed(fixed) => u64::from(key) == fixed,
+        Key::Absent => key == 0,
+        Key::Flow => true,
+    };
+    match (*carried, tunnel.kind) {
+        (Carried::Udp { source, destination, vni }, Kind::Vxlan | Kind::Geneve) => {
+            destination == tunnel.dst_port && source >= vxlan::SOURCE_PORT_MIN && vni.is_none_or(fits)
+        }
+        (Carried::Gre { key }, Kind::Nvgre) => key.is_none_or(|key| key.is_some_and(|key| fits(key >> 8))),
+        (Carried::Gre { key }, Kind::Gre) => {
+            key.is_none_or(|key| key.is_some() == (tunnel.key != Key::Absent) && key.is_none_or(fits))
+        }
+        _ => false,
     }
 }
 
@@ -61,12 +91,16 @@ pub enum Lesson {
     Known,
     /// The way to this remote end has a smaller MTU from now on.
     Lowered(IpAddr, u16),
+    /// It may be so, and comes too often.
+    Limited,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     mtu: u16,
     until: Instant,
+    /// How often it was lowered since it is there.
+    lowered: u32,
 }
 
 /// What is believed.
@@ -74,6 +108,32 @@ struct Entry {
 pub struct Learned {
     entries: BTreeMap<IpAddr, Entry>,
     refused: u64,
+    allowance: Allowance,
+}
+
+/// How many ways may be narrowed now, and since when that is so.
+#[derive(Debug, Default)]
+struct Allowance {
+    left: u32,
+    since: Option<Instant>,
+}
+
+impl Allowance {
+    fn take(&mut self, now: Instant) -> bool {
+        let fresh = match self.since {
+            None => LOWERINGS_BURST,
+            Some(since) => {
+                let ms = now.saturating_duration_since(since).as_millis() * u128::from(LOWERINGS_PER_SECOND);
+                u32::try_from(ms / 1000).unwrap_or(LOWERINGS_BURST)
+            }
+        };
+        if fresh > 0 {
+            (self.left, self.since) = (LOWERINGS_BURST.min(self.left.saturating_add(fresh)), Some(now));
+        }
+        let may = self.left > 0;
+        self.left -= u32::from(may);
+        may
+    }
 }
 
 impl Learned {
@@ -93,11 +153,21 @@ impl Learned {
                 Lesson::Known
             }
             _ if mtu >= way => Lesson::Known,
-            _ => {
-                self.entries.insert(report.remote, Entry { mtu, until });
+            Some(entry) if entry.lowered == LOWERINGS_MAX => self.limit(),
+            had => {
+                let lowered = had.map_or(0, |entry| entry.lowered) + 1;
+                if !self.allowance.take(now) {
+                    return self.limit();
+                }
+                self.entries.insert(report.remote, Entry { mtu, until, lowered });
                 Lesson::Lowered(report.remote, mtu)
             }
         }
+    }
+
+    fn limit(&mut self) -> Lesson {
+        self.refused += 1;
+        Lesson::Limited
     }
 
     /// Forgets what is too old, and what is of remote ends that are not known any more. True when that was something.
@@ -144,12 +214,11 @@ fn believed(report: &Report, known: &Known<'_>) -> Option<(u16, u16)> {
     }
     let mtu = match (report.mtu, report.remote) {
         // RFC 1191 section 5: the next plateau below the length of the packet.
-        (0, IpAddr::V4(_)) => {
-            PLATEAUS.into_iter().find(|plateau| u32::from(*plateau) < report.len)?.max(IPV4_MIN)
-        }
-        (mtu, IpAddr::V4(_)) => mtu.max(IPV4_MIN.into()) as u16,
+        (0, IpAddr::V4(_)) => PLATEAUS.into_iter().find(|plateau| u32::from(*plateau) < report.len)?,
+        (mtu, IpAddr::V4(_)) => mtu as u16,
         (mtu, IpAddr::V6(_)) => (mtu >= IPV6_MIN.into()).then_some(mtu as u16)?,
     };
+    let mtu = mtu.max(u16::try_from(known.needed(report.remote)).ok()?);
     (u32::from(mtu) < report.len).then_some((mtu, path.mtu))
 }
 
@@ -158,7 +227,7 @@ mod tests {
     use super::*;
     use datapath::flow::OfPort;
     use datapath::port::PortId;
-    use datapath::tunnel::{Key, Kind, Path};
+    use datapath::tunnel::Path;
     use datapath::wire::MacAddr;
 
     const HERE: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
@@ -184,7 +253,7 @@ mod tests {
     }
 
     fn report(version: usize, mtu: u32) -> Report {
-        let carried = Carried::Udp { source: 50_000, destination: 4789 };
+        let carried = Carried::Udp { source: 50_000, destination: 4789, vni: None };
         Report { local: ip(HERE[version]), remote: ip(THERE[version]), len: 1500, carried, mtu }
     }
 
@@ -208,44 +277,64 @@ mod tests {
     #[test]
     fn an_mtu_is_lowered_and_not_raised() {
         let lowered = |mtu| Lesson::Lowered(ip(THERE[0]), mtu);
-        let said = [1400, 1400, 1450, 1300, 0].map(|mtu| report(0, mtu));
+        let said = [1400, 1400, 1450, 1350, 0].map(|mtu| report(0, mtu));
         assert_eq!(
             lessons(&said),
-            [lowered(1400), Lesson::Known, Lesson::Known, lowered(1300), Lesson::Known]
+            [lowered(1400), Lesson::Known, Lesson::Known, lowered(1350), Lesson::Known]
         );
     }
 
     #[test]
     fn what_is_said_of_packets_that_we_did_not_send_is_refused() {
         let sent = report(0, 1400);
-        let udp = |source, destination| Carried::Udp { source, destination };
+        let udp = |source, destination| Carried::Udp { source, destination, vni: None };
+        let key = |key| Carried::Gre { key: Some(key) };
         let reports = [
             Report { local: ip("192.0.2.9"), ..sent },
             Report { remote: ip("192.0.2.9"), ..sent },
             Report { carried: udp(50_000, 4790), ..sent },
             Report { carried: udp(1024, 4789), ..sent },
-            Report { carried: Carried::Gre, ..report(1, 1400) },
+            Report { carried: key(Some(5001 << 8)), ..report(1, 1400) },
+            Report { carried: key(Some(5002 << 8)), ..sent },
+            Report { carried: key(None), ..sent },
             Report { len: 1501, ..sent },
             Report { len: 1400, ..sent },
             Report { mtu: 1500, ..sent },
             Report { mtu: 9000, ..sent },
         ];
-        assert_eq!(lessons(&reports), [Lesson::Refused; 9]);
-        let gre = Report { carried: Carried::Gre, ..sent };
-        assert_eq!(lessons(&[gre]), [Lesson::Lowered(ip(THERE[0]), 1400)]);
+        assert_eq!(lessons(&reports), [Lesson::Refused; 11]);
+        for key in [None, Some(Some(5001 << 8 | 9))] {
+            let gre = Report { carried: Carried::Gre { key }, ..sent };
+            assert_eq!(lessons(&[gre]), [Lesson::Lowered(ip(THERE[0]), 1400)]);
+        }
+    }
+
+    /// VXLAN: 36 bytes over IPv4 and 56 over IPv6, Ethernet with two tags, and 1280.
+    #[test]
+    fn rfc8200_s5_what_every_link_of_ipv6_carries_fits_whatever_is_said() {
+        assert_eq!(lessons(&[report(0, 68)]), [Lesson::Lowered(ip(THERE[0]), 36 + 22 + 1280)]);
+        assert_eq!(lessons(&[report(1, 1280)]), [Lesson::Lowered(ip(THERE[1]), 56 + 22 + 1280)]);
+        let tiny = Report { len: 1338, ..report(0, 68) };
+        assert_eq!(lessons(&[tiny]), [Lesson::Refused]);
     }
 
     #[test]
-    fn no_mtu_is_lowered_below_what_linux_allows() {
-        assert_eq!(lessons(&[report(0, 68)]), [Lesson::Lowered(ip(THERE[0]), 552)]);
-        let tiny = Report { len: 500, ..report(0, 68) };
-        assert_eq!(lessons(&[tiny]), [Lesson::Refused]);
+    fn a_way_is_narrowed_a_few_times_and_not_again_and_again() {
+        let said = [1490, 1480, 1470, 1460, 1450].map(|mtu| report(0, mtu));
+        assert_eq!(lessons(&said)[3..], [Lesson::Lowered(ip(THERE[0]), 1460), Lesson::Limited]);
+    }
+
+    #[test]
+    fn ways_are_narrowed_at_a_rate() {
+        let (mut allowance, start) = (Allowance::default(), Instant::now());
+        let mut taken = |ms| (0..1000).filter(|_| allowance.take(start + Duration::from_millis(ms))).count();
+        assert_eq!([0, 50, 100, 1100, 1_000_000].map(&mut taken), [100, 0, 1, 10, 100]);
     }
 
     #[test]
     fn rfc8201_s4_less_than_1280_is_discarded() {
         assert_eq!(lessons(&[report(1, 1279)]), [Lesson::Refused]);
-        assert_eq!(lessons(&[report(1, 1280)]), [Lesson::Lowered(ip(THERE[1]), 1280)]);
+        assert_eq!(lessons(&[report(1, 1400)]), [Lesson::Lowered(ip(THERE[1]), 1400)]);
         assert_eq!(lessons(&[report(1, 0)]), [Lesson::Refused]);
     }
 
@@ -257,18 +346,18 @@ mod tests {
     #[test]
     fn what_is_learned_narrows_the_way_until_it_is_old_or_the_remote_end_is_gone() {
         let (mut learned, start) = (Learned::default(), Instant::now());
-        lessons_of(&mut learned, start, &[report(0, 1400), report(1, 1300)]);
+        lessons_of(&mut learned, start, &[report(0, 1400), report(1, 1360)]);
         let mtus = |underlay: &Underlay| {
             THERE.map(|there| match underlay.reach(ip(there)) {
                 Reach::Via(path) => path.mtu,
                 _ => 0,
             })
         };
-        assert_eq!(mtus(&learned.applied(&underlay())), [1400, 1300]);
+        assert_eq!(mtus(&learned.applied(&underlay())), [1400, 1360]);
         assert_eq!(learned.of(ip(THERE[0]), start), Some((1400, EXPIRES)));
         assert_eq!(learned.next_end(), Some(start + EXPIRES));
         assert!(learned.forget(&underlay(), start + EXPIRES));
-        assert_eq!(mtus(&learned.applied(&underlay())), [1500, 1300]);
+        assert_eq!(mtus(&learned.applied(&underlay())), [1500, 1360]);
         assert!(learned.forget(&Underlay::default(), start));
         assert!(!learned.forget(&underlay(), start));
         assert_eq!((mtus(&learned.applied(&underlay())), learned.next_end()), ([1500, 1500], None));

@@ -1,7 +1,7 @@
 //! "Fragmentation needed" (RFC 792, RFC 1191 section 4) and "packet too big" (RFC 4443 section 3.2), taken apart: who says it is of no
 //! interest, of which packet it is said decides whether it is believed.
 
-use datapath::wire::{icmp, ipv4, ipv6, ports, protocol};
+use datapath::wire::{gre, icmp, ipv4, ipv6, ports, protocol, udp, vxlan};
 use std::net::IpAddr;
 
 /// What was said.
@@ -28,9 +28,14 @@ pub enum Carried {
         source: u16,
         /// Destination.
         destination: u16,
+        /// The network identifier of VXLAN or Geneve behind it, which are in the same place; none: too little is quoted.
+        vni: Option<u32>,
     },
-    /// GRE.
-    Gre,
+    /// GRE with Ethernet in it.
+    Gre {
+        /// Its key, if it has one; none: too little is quoted.
+        key: Option<Option<u32>>,
+    },
 }
 
 impl Report {
@@ -50,16 +55,20 @@ impl Report {
         let header_len = usize::from(header[ipv4::at::VERSION_IHL] & 0x0f) * 4;
         let offset =
             u16::from_be_bytes([header[ipv4::at::FRAGMENT], header[ipv4::at::FRAGMENT + 1]]) & 0x1fff;
-        // Tunnel packets of ours have no options and are no fragments.
-        if header[ipv4::at::VERSION_IHL] >> 4 != 4 || header_len != ipv4::HEADER_LEN || offset != 0 {
+        // Tunnel packets of ours have no options and are no fragments; those that may be fragmented are not answered.
+        let must_be_whole = header[ipv4::at::FRAGMENT] & 0x40 != 0;
+        let plain = header[ipv4::at::VERSION_IHL] >> 4 == 4 && header_len == ipv4::HEADER_LEN;
+        if !plain || offset != 0 || !must_be_whole {
             return None;
         }
+        let len = u16::from_be_bytes([header[ipv4::at::TOTAL_LEN], header[ipv4::at::TOTAL_LEN + 1]]);
+        let payload_len = len.checked_sub(ipv4::HEADER_LEN as u16)?;
         let address = |at: usize| Some(IpAddr::from(*quoted.get(at..)?.first_chunk::<4>()?));
         Some(Report {
             local: address(ipv4::at::SOURCE)?,
             remote: address(ipv4::at::DESTINATION)?,
-            len: u16::from_be_bytes([header[ipv4::at::TOTAL_LEN], header[ipv4::at::TOTAL_LEN + 1]]).into(),
-            carried: Carried::of(header[ipv4::at::PROTOCOL], &quoted[header_len..])?,
+            len: len.into(),
+            carried: Carried::of(header[ipv4::at::PROTOCOL], payload_len, &quoted[header_len..])?,
             // RFC 1191 section 4: the upper half is unused.
             mtu: message.mtu() & 0xffff,
         })
@@ -79,22 +88,37 @@ impl Report {
             local: address(ipv6::at::SOURCE)?,
             remote: address(ipv6::at::DESTINATION)?,
             len: u32::from(len) + ipv6::HEADER_LEN as u32,
-            carried: Carried::of(header[ipv6::at::NEXT_HEADER], &quoted[ipv6::HEADER_LEN..])?,
+            carried: Carried::of(header[ipv6::at::NEXT_HEADER], len, &quoted[ipv6::HEADER_LEN..])?,
             mtu: message.mtu(),
         })
     }
 }
 
 impl Carried {
-    /// At least eight bytes of it are quoted (RFC 792).
-    fn of(protocol: u8, quoted: &[u8]) -> Option<Carried> {
+    /// Of `len` bytes; at least eight of them are quoted (RFC 792).
+    fn of(protocol: u8, len: u16, quoted: &[u8]) -> Option<Carried> {
+        let word = |at: usize| Some(u32::from_be_bytes(*quoted.get(at..)?.first_chunk()?));
         match protocol {
-            protocol::UDP => ports(quoted).map(|(source, destination)| Carried::Udp { source, destination }),
-            protocol::GRE => (quoted.len() >= 4).then_some(Carried::Gre),
+            protocol::UDP => {
+                let (source, destination) = ports(quoted)?;
+                let said = word(udp::at::LENGTH)? >> 16;
+                let vni = word(udp::HEADER_LEN + vxlan::at::VNI).map(|word| word >> 8);
+                (said == u32::from(len)).then_some(Carried::Udp { source, destination, vni })
+            }
+            protocol::GRE => {
+                let (flags, ethernet) = (word(0)? >> 16, word(0)? & 0xffff == u32::from(gre::ETHERNET));
+                let at = if flags & CHECKSUM != 0 { 8 } else { 4 };
+                let key = if flags & KEY != 0 { word(at).map(Some) } else { Some(None) };
+                ethernet.then_some(Carried::Gre { key })
+            }
             _ => None,
         }
     }
 }
+
+/// Flags of GRE (RFC 2890 section 2), in its first two bytes.
+const CHECKSUM: u32 = 0x8000;
+const KEY: u32 = 0x2000;
 
 #[cfg(test)]
 mod tests {
@@ -123,14 +147,14 @@ mod tests {
             local: "192.0.2.1".parse().unwrap(),
             remote: "192.0.2.2".parse().unwrap(),
             len: 1500,
-            carried: Carried::Udp { source: 50_000, destination: 4789 },
+            carried: Carried::Udp { source: 50_000, destination: 4789, vni: None },
             mtu: 1400,
         };
         assert_eq!(Report::from_ipv4(&summed(NEEDED)), Some(report));
         let mut damaged = summed(NEEDED);
         damaged[27] ^= 1;
         assert_eq!(Report::from_ipv4(&damaged), None);
-        for (at, value) in [(20, 11), (21, 1), (28, 0x46), (28, 0x65), (35, 1), (37, 6)] {
+        for (at, value) in [(20, 11), (21, 1), (28, 0x46), (28, 0x65), (34, 0), (35, 1), (37, 6), (52, 4)] {
             let mut other = NEEDED;
             other[at] = value;
             assert_eq!(Report::from_ipv4(&summed(other)), None, "byte {at} is {value}");
@@ -151,13 +175,31 @@ mod tests {
             local: "2001:db8::1".parse().unwrap(),
             remote: "2001:db8::2".parse().unwrap(),
             len: 1500,
-            carried: Carried::Gre,
+            carried: Carried::Gre { key: Some(Some(7)) },
             mtu: 1400,
         };
         assert_eq!(Report::from_icmpv6(&TOO_BIG), Some(report));
         let mut other = TOO_BIG;
         other[0] = 1;
         assert_eq!(Report::from_icmpv6(&other), None);
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_tunnel_header_is_read() {
+        let udp = [0xc3, 0x50, 0x12, 0xb5, 0x05, 0xc8, 0, 0, 8, 0, 0, 0, 0, 0x13, 0x89, 0];
+        let vni = |quoted: &[u8]| match Carried::of(protocol::UDP, 1480, quoted) {
+            Some(Carried::Udp { vni, .. }) => vni,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((vni(&udp), vni(&udp[..15])), (Some(5001), None));
+        assert_eq!(Carried::of(protocol::UDP, 1479, &udp), None);
+        let gre = |quoted: &[u8]| Carried::of(protocol::GRE, 1480, quoted);
+        let key = |key| Some(Carried::Gre { key });
+        assert_eq!(gre(&[0, 0, 0x65, 0x58]), key(Some(None)));
+        assert_eq!(gre(&[0x20, 0, 0x65, 0x58, 0, 0, 0, 7]), key(Some(Some(7))));
+        assert_eq!(gre(&[0xa0, 0, 0x65, 0x58, 1, 2, 0, 0, 0, 0, 0, 7]), key(Some(Some(7))));
+        assert_eq!(gre(&[0xa0, 0, 0x65, 0x58, 1, 2, 0, 0]), key(None));
+        assert_eq!(gre(&[0x20, 0, 0x08, 0x00, 0, 0, 0, 7]), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::port::PortId;
 use crate::stats::DropReason;
 use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::discriminant;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -85,15 +86,32 @@ impl Base {
         Base { switching, ..self }
     }
 
+    /// Whether every answer of the other holds with this one: what differs at most is read frame by frame, as the MTU of a way and the
+    /// addresses of its next hop.
+    fn decides_like(&self, other: &Base) -> bool {
+        let reaches = |base: &Base| -> Vec<_> {
+            base.underlay.iter().map(|(remote, reach)| (*remote, discriminant(reach))).collect()
+        };
+        self.targets == other.targets
+            && self.ways == other.ways
+            && self.endpoints == other.endpoints
+            && self.switching == other.switching
+            && self.tunnels.iter().eq(other.tunnels.iter())
+            && reaches(self) == reaches(other)
+    }
+
     pub(super) fn setups(&self) -> &BTreeMap<OfPort, PortSetup> {
         &self.switching.ports
     }
 }
 
 impl Pipeline {
-    /// Puts other ports, tunnels or ways under the same rules.
+    /// Puts other ports, tunnels or ways under the same rules. Ways that are there as before, with another MTU or next hop, leave all
+    /// cached answers as they are.
     pub fn set_base(&mut self, base: Base) {
-        self.changes.everything();
+        if !base.decides_like(&self.base) {
+            self.changes.everything();
+        }
         self.storms = Arc::new(self.storms.adapted(base.setups()));
         self.base = Arc::new(base);
     }
