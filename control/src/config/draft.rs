@@ -3,8 +3,8 @@
 use super::laws::Laws;
 use super::section::{At, Faults, Section};
 use super::{
-    CONFIG_BYTES_MAX, Config, LOCAL_SUFFIX, Mode, Port, Tunnel, UPLINKS_MAX, read_text, replay, sections,
-    switching, tunnels,
+    CONFIG_BYTES_MAX, CONTROLLERS_MAX, Config, LOCAL_SUFFIX, Mode, Port, Tunnel, UPLINKS_MAX, openflow,
+    read_text, replay, sections, switching, tunnels,
 };
 use crate::text::Diagnostic;
 use crate::text::LOCAL;
@@ -12,12 +12,13 @@ use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
 use datapath::pipeline::PortSetup;
 use datapath::tunnel::{Counter, Remote};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const SECTIONS: [&str; 7] = ["bridge", "worker", "uplink", "port", "tunnel", "mac", "replay"];
+const SECTIONS: [&str; 9] =
+    ["bridge", "worker", "uplink", "port", "tunnel", "mac", "controller", "ssl", "replay"];
 /// How many addresses may be told.
 const MACS_MAX: usize = 65_536;
 
@@ -141,7 +142,38 @@ impl Draft {
             }
         }
         self.macs(root, faults);
+        self.controllers(root, directory, faults);
         self.replay(root, &mut laws, faults);
+    }
+
+    fn controllers(&mut self, root: &DeTable<'_>, directory: &Path, faults: &mut Faults<'_>) {
+        if let Some(section) = single("[ssl]", "ssl", root, faults) {
+            self.config.openflow.ssl = openflow::ssl(section, directory, faults);
+        }
+        let mut targets = BTreeSet::new();
+        for section in many("[[controller]]", "controller", root, faults) {
+            let place = section.span.clone();
+            let Some(At { value: controller, span }) = openflow::controller(section, directory, faults)
+            else {
+                continue;
+            };
+            if self.config.openflow.controllers.len() == CONTROLLERS_MAX {
+                return faults.at(&place, format!("too many controllers: at most {CONTROLLERS_MAX}"));
+            }
+            if !targets.insert(controller.target.clone()) {
+                faults.at(&span, format!("{} is a controller already", controller.target));
+            }
+            if controller.target.is_secret() && !root.contains_key("ssl") {
+                faults.at(
+                    &span,
+                    format!(
+                        "{} needs a section [ssl] with private_key, certificate and ca_cert",
+                        controller.target
+                    ),
+                );
+            }
+            self.config.openflow.controllers.push(controller);
+        }
     }
 
     fn macs(&mut self, root: &DeTable<'_>, faults: &mut Faults<'_>) {
@@ -212,7 +244,8 @@ impl Draft {
             );
         }
         bridge.forward_bpdu = section.flag("forward_bpdu", faults).is_some_and(|flag| flag.value);
-        section.finish(&["datapath_type", "fail_mode", "controller", "protocols"], faults);
+        openflow::bridge(&mut section, directory, &mut self.config.openflow, faults);
+        section.finish(&["datapath_type", "controller"], faults);
     }
 
     /// Takes note of a name and a number.

@@ -9,6 +9,7 @@
 mod draft;
 mod flood;
 mod laws;
+mod openflow;
 mod queues;
 mod replay;
 mod rules;
@@ -19,6 +20,7 @@ mod tunnels;
 
 pub use draft::Draft;
 pub use flood::FAR_ENDS_MAX;
+pub use openflow::{CONTROLLERS_MAX, Controller, FailMode, OpenFlow, Ssl, Target};
 pub use replay::{Answer, Neighbour, Way};
 pub(crate) use rules::in_order;
 pub use rules::{Rules, read_rules};
@@ -64,6 +66,8 @@ pub struct Config {
     pub ports: Vec<Port>,
     /// `[[tunnel]]`.
     pub tunnels: Vec<Tunnel>,
+    /// Who may change the switch.
+    pub openflow: OpenFlow,
     /// `[[mac]]`: addresses that need not be learned.
     pub macs: Vec<StaticMac>,
     /// `[[replay.neighbour]]`: for `adit replay` alone.

@@ -4,11 +4,15 @@
 
 use super::Daemon;
 use super::calls::Reply;
+use super::openflow::Done;
 use crate::ofproto::{Request, remotes_named};
+use crate::openflow::Message;
+use crate::openflow::channel::{ConnectionId, Heard};
 use datapath::tunnel::{Reach, Underlay};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a change waits for the ways to remote ends that it names first.
@@ -18,10 +22,17 @@ const AWAITED_MAX: usize = 64;
 
 /// A change that waits.
 struct Change {
-    requests: Vec<Request>,
+    what: What,
     remotes: BTreeSet<IpAddr>,
     until: Instant,
-    reply: Reply,
+}
+
+/// What is to be done, and where what comes of it is told.
+enum What {
+    /// All of it or nothing.
+    Requests(Vec<Request>, Reply),
+    /// What messages of a connection ask for.
+    Messages(ConnectionId, Vec<Heard>, oneshot::Sender<Done>),
 }
 
 /// Those that wait, in the order in which they were asked for.
@@ -61,24 +72,57 @@ impl Awaited {
 impl Daemon {
     /// Does what is asked, at once or when the ways are found that it needs.
     pub(super) fn ask_change(&mut self, requests: Vec<Request>, reply: Reply) {
+        let remotes = remotes_named(&requests);
+        self.when_found(remotes, What::Requests(requests, reply));
+    }
+
+    /// Does what some messages of a connection ask for, at once or when the ways are found that it needs.
+    pub(super) fn ask_heard(&mut self, id: ConnectionId, heard: Vec<Heard>, reply: oneshot::Sender<Done>) {
+        let of = |heard: &Heard| match &heard.said {
+            Ok(said) => named(&said.message),
+            Err(_) => BTreeSet::new(),
+        };
+        let remotes = heard.iter().flat_map(of).collect();
+        self.when_found(remotes, What::Messages(id, heard, reply));
+    }
+
+    fn when_found(&mut self, mut remotes: BTreeSet<IpAddr>, what: What) {
         let known = |remote: &IpAddr| self.published.iter().any(|(known, _)| known == remote);
-        let mut remotes = remotes_named(&requests);
         remotes.retain(|remote| !known(remote));
         if remotes.is_empty() || self.awaited.0.len() == AWAITED_MAX {
-            return drop(reply.send(self.change(requests)));
+            return self.do_now(what);
         }
-        self.awaited.0.push(Change { requests, remotes, until: Instant::now() + WAYS_WAIT, reply });
+        self.awaited.0.push(Change { what, remotes, until: Instant::now() + WAYS_WAIT });
         self.watcher.set_remotes(self.remotes());
+    }
+
+    fn do_now(&mut self, what: What) {
+        match what {
+            What::Requests(requests, reply) => drop(reply.send(self.change(requests))),
+            What::Messages(id, heard, reply) => drop(reply.send(self.hear_messages(id, heard))),
+        }
     }
 
     /// Does the changes that need not wait any longer. That nobody waits for the answer any more is no fault.
     pub(super) fn do_awaited(&mut self) {
         while let Some(change) = self.awaited.next(self.watcher.current(), Instant::now()) {
-            let Change { requests, reply, .. } = change;
-            let changed = self.change(requests);
+            self.do_now(change.what);
             // Of one that is refused, they need not be followed.
             self.watcher.set_remotes(self.remotes());
-            let _ = reply.send(changed);
         }
+    }
+}
+
+/// The remote ends that a message names, and those that one in a bundle does: their ways are looked for before it is committed.
+fn named(message: &Message) -> BTreeSet<IpAddr> {
+    match message {
+        Message::FlowMod(flow, _) => flow.remotes_named(),
+        Message::GroupMod(group) => group.remotes_named(),
+        Message::BundleAdd(add) => match &add.inner.message {
+            Message::FlowMod(flow, _) => flow.remotes_named(),
+            Message::GroupMod(group) => group.remotes_named(),
+            _ => BTreeSet::new(),
+        },
+        _ => BTreeSet::new(),
     }
 }

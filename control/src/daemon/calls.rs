@@ -1,8 +1,8 @@
 //! What tasks that serve clients ask of the daemon, which alone changes the switch.
 
 use super::Daemon;
-use super::inject::Injection;
 use super::monitors::Listening;
+use super::openflow::Ask;
 use super::sweep::Sweeper;
 use crate::api::Done;
 use crate::netlink::Remote;
@@ -30,12 +30,10 @@ pub(super) enum Call {
     Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
     Change(Vec<Request>, Reply),
-    /// Send this frame.
-    #[expect(dead_code, reason = "OpenFlow's channels are who asks")]
-    Inject(Injection, oneshot::Sender<Result<(), Error>>),
     /// Whether all frames that were to be sent have left.
-    #[expect(dead_code, reason = "OpenFlow's channels are who asks")]
     HasInjected(oneshot::Sender<bool>),
+    /// What somebody asks who speaks OpenFlow.
+    OpenFlow(Ask),
 }
 
 /// The switch at one moment. Counters are not of that moment: they are read when they are asked for.
@@ -64,12 +62,12 @@ impl Daemon {
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
             Call::Change(requests, reply) => self.ask_change(requests, reply),
-            Call::Inject(injection, reply) => drop(reply.send(self.inject(injection))),
             Call::HasInjected(reply) => drop(reply.send(self.has_injected())),
+            Call::OpenFlow(ask) => self.openflow(ask),
         }
     }
 
-    fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         View {
             switch: self.switch.clone(),
             names: self.names.clone(),
@@ -103,6 +101,12 @@ impl Daemon {
         if !applied.changes() {
             return 0;
         }
+        self.flows_went(applied);
+        self.publish()
+    }
+
+    /// Hands the workers the switch as it is; returns its generation.
+    pub(super) fn publish(&mut self) -> u64 {
         if self.remotes_known != self.switch.remotes_changed() {
             self.remotes_known = self.switch.remotes_changed();
             self.watcher.set_remotes(self.remotes());

@@ -14,6 +14,7 @@ mod learn;
 mod local;
 mod monitors;
 mod mtu;
+mod openflow;
 mod pmtu;
 mod ports;
 mod report;
@@ -34,6 +35,7 @@ use crate::config::{self, Config, Rules};
 use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
+use crate::openflow::Version;
 use crate::pmtu::{Learned, Listener};
 use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
@@ -48,6 +50,7 @@ use inject::Injected;
 use local::Local;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
+use openflow::{Controllers, Listeners};
 use ports::Ports;
 use silence::Silence;
 use std::collections::BTreeMap;
@@ -131,6 +134,10 @@ struct Daemon {
     silence: Silence,
     learner: Learner,
     monitors: Monitors,
+    /// Who speaks OpenFlow with us.
+    controllers: Controllers,
+    datapath_id: u64,
+    doors: Option<Listeners>,
     /// What became of frames that controllers sent.
     injected: Injected,
     /// Becomes readable when a worker has told something.
@@ -142,6 +149,8 @@ struct Daemon {
 impl Daemon {
     async fn start(config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
+        let rundir = socket.parent().unwrap_or(Path::new(""));
+        let doors = Listeners::open(vec![Listeners::management(rundir, &config.bridge.name)]).await?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let (news, bell) = learn::bell().context("out of file descriptors")?;
         let mut workers = Workers::new(cores(&config)?, seed, bell, config.bridge.controller);
@@ -182,6 +191,9 @@ impl Daemon {
             awaited: Awaited::default(),
             learner: Learner::new(config.bridge.learning),
             monitors: Monitors::default(),
+            controllers: Controllers::default(),
+            datapath_id: datapath_id(&config),
+            doors: Some(doors),
             injected: Injected::default(),
             news,
             _local: local,
@@ -209,9 +221,13 @@ impl Daemon {
         self.follow().await?;
         let (calls, mut called) = mpsc::channel::<Call>(CALLS_MAX);
         let clients = Arc::new(Semaphore::new(serving::CLIENTS_MAX));
+        if let Some(doors) = self.doors.take() {
+            openflow::serve(doors, &Version::ALL, &calls);
+        }
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
         loop {
+            self.say_farewells().await;
             let expiry = self.next_expiry();
             let learned_until = self.learned_until();
             let awaited_until = self.awaited.until();
@@ -236,6 +252,7 @@ impl Daemon {
                 () = farewell::pause(self.switch.has_leaving()) => self.say_farewells(),
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
+                    self.workers.look_again();
                     self.tell();
                     self.learn();
                 }
@@ -309,6 +326,16 @@ impl Daemon {
         self.workers.stop();
         self.watcher.close().await;
     }
+}
+
+/// A number for the switch that is the same when it is started again: of the machine and the bridge.
+fn datapath_id(config: &Config) -> u64 {
+    // FNV-1a, which says the same in every version of adit.
+    let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    let hash = machine.iter().chain(config.bridge.name.as_bytes()).fold(0xcbf2_9ce4_8422_2325, hash);
+    // As a MAC address that its owner has made up.
+    (hash & 0xfeff_ffff_ffff) | 1 << 41
 }
 
 fn uplinks(config: &Config) -> Vec<Uplink> {

@@ -39,11 +39,12 @@ impl Monitors {
         Some(listening)
     }
 
-    fn tell(&mut self, packet: impl FnOnce() -> PacketIn) {
+    /// `heard`: whether somebody else has heard it.
+    fn tell(&mut self, heard: bool, packet: impl FnOnce() -> PacketIn) {
         self.told += 1;
         self.queues.retain(|queue| !queue.is_closed());
         if self.queues.is_empty() {
-            self.unheard += 1;
+            self.unheard += u64::from(!heard);
             return;
         }
         let answer = Arc::new(Answer::PacketIn(Box::new(packet())));
@@ -58,8 +59,10 @@ impl Monitors {
 impl Daemon {
     /// Hands on what the workers tell the controller.
     pub(super) fn tell(&mut self) {
-        for punted in self.workers.punted().take(TAKEN_MAX) {
-            self.monitors.tell(|| PacketIn::of(&punted, &*self.names));
+        let told: Vec<_> = self.workers.punted().take(TAKEN_MAX).collect();
+        for punted in told {
+            let heard = self.tell_controllers(&punted);
+            self.monitors.tell(heard, || PacketIn::of(&punted, &*self.names));
         }
     }
 

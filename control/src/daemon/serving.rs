@@ -172,7 +172,7 @@ impl Client {
         self.daemon.send(Call::Change(requests, reply)).await?;
         match answer.await? {
             Ok((done, sweeper)) => {
-                sweeper.adopted(done.generation).await;
+                sweeper.adopted_soon(done.generation).await;
                 self.say(&Answer::Done(done)).await
             }
             Err((at, error)) => {

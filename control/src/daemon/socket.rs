@@ -15,11 +15,16 @@ pub(super) struct Listener {
 impl Listener {
     /// Listens at `path`, which only this user may connect to. A dead daemon's file is replaced, a live one's is not.
     pub(super) fn bind(path: &Path) -> Result<Listener> {
+        Listener::bind_for(path, "--socket")
+    }
+
+    /// The same; `what` is what asks for it.
+    pub(super) fn bind_for(path: &Path, what: &str) -> Result<Listener> {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            bail!("another adit answers on {}: stop it, or choose another --socket", path.display());
+            bail!("another adit answers on {}: stop it, or choose another path ({what})", path.display());
         }
-        if let Some(what) = no_socket(path) {
-            bail!("--socket {} is {what} already: choose another path", path.display());
+        if let Some(there) = no_socket(path) {
+            bail!("{what} {} is {there} already: choose another path", path.display());
         }
         if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
             std::fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))?;

@@ -3,46 +3,81 @@
 use datapath::stats::SharedStats;
 use nix::sys::eventfd::EventFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
 /// A worker answers in less than a millisecond, unless it is not scheduled. One that was ended meanwhile never does, and what it had
 /// counted is written.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_micros(200);
+/// The longest pause without being rung.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// What is needed to wait for the workers that run now, from whichever task.
 #[derive(Clone, Default)]
 pub(super) struct Sweeper {
-    workers: Vec<(Arc<SharedStats>, Arc<EventFd>)>,
+    workers: Vec<Awaited>,
+    /// Rung when a worker has adopted something.
+    adoptions: Arc<Notify>,
+}
+
+/// A worker that is waited for.
+#[derive(Clone)]
+pub(super) struct Awaited {
+    pub(super) shared: Arc<SharedStats>,
+    pub(super) wake: Arc<EventFd>,
+    /// It is told to end: it was ended before anybody else has a turn.
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Sweeper {
-    pub(super) fn new(workers: Vec<(Arc<SharedStats>, Arc<EventFd>)>) -> Sweeper {
-        Sweeper { workers }
+    pub(super) fn new(workers: Vec<Awaited>, adoptions: Arc<Notify>) -> Sweeper {
+        Sweeper { workers, adoptions }
     }
 
     /// Waits until every worker has written all that it had counted when this was called: then numbers are exact.
     pub(super) async fn settle(&self) {
         let asked = self.ask();
-        let done = || self.workers.iter().zip(&asked).all(|((shared, _), asked)| shared.swept() >= *asked);
+        let done = || self.workers.iter().zip(&asked).all(|(worker, asked)| worker.shared.swept() >= *asked);
         wait_for(done).await;
     }
 
     /// Asks every worker to write what it has counted. Returns what each shall have done then.
     pub(super) fn ask(&self) -> Vec<u64> {
-        let ask = |(shared, wake): &(Arc<SharedStats>, Arc<EventFd>)| {
-            let asked = shared.ask_sweep();
-            let _ = wake.write(1);
+        let ask = |worker: &Awaited| {
+            let asked = worker.shared.ask_sweep();
+            let _ = worker.wake.write(1);
             asked
         };
         self.workers.iter().map(ask).collect()
     }
 
-    /// Waits until every worker goes by this generation or a later one.
+    /// Waits until every worker goes by this generation or a later one, however long that takes: no frame that is handled
+    /// afterwards is handled by an older one. Workers that were ended handle none.
     pub(super) async fn adopted(&self, generation: u64) {
-        wait_for(|| self.workers.iter().all(|(shared, _)| shared.generation() >= generation)).await;
+        loop {
+            let rung = self.adoptions.notified();
+            if self.has_adopted(generation) {
+                return;
+            }
+            // A worker rings after it has told its generation; one that was ended does not.
+            let _ = timeout(LONGEST, rung).await;
+        }
+    }
+
+    /// The same, but not for long.
+    pub(super) async fn adopted_soon(&self, generation: u64) {
+        let _ = timeout(PATIENCE, self.adopted(generation)).await;
+    }
+
+    fn has_adopted(&self, generation: u64) -> bool {
+        let adopted = |worker: &Awaited| {
+            worker.shared.generation() >= generation || worker.stop.load(Ordering::Relaxed)
+        };
+        self.workers.iter().all(adopted)
     }
 }
 

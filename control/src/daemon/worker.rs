@@ -168,7 +168,7 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         ports: slots.into_iter().zip(roles).collect(),
         pipeline: spec.pipeline,
         inbox: spec.inbox,
-        shared: spec.shared,
+        shared: spec.shared.clone(),
         flows: FLOWS,
         seed: spec.seed,
     })
@@ -180,12 +180,14 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         duplicates.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     waiting.push(PollFd::new(spec.wake.as_fd(), PollFlags::POLLIN));
 
-    let mut idle = 0;
+    let (mut idle, mut goes_by) = (0, spec.shared.generation());
     while !spec.stop.load(Ordering::Relaxed) {
-        if worker.turn(spec.start.elapsed().as_nanos() as u64) > 0
-            || worker.is_sweeping()
-            || worker.is_injecting()
-        {
+        let handled = worker.turn(spec.start.elapsed().as_nanos() as u64);
+        if spec.shared.generation() != goes_by {
+            goes_by = spec.shared.generation();
+            spec.bell.ring();
+        }
+        if handled > 0 || worker.is_sweeping() || worker.is_injecting() {
             idle = 0;
             if worker.has_reported() {
                 spec.bell.ring();

@@ -2,7 +2,7 @@
 
 use super::learn::Bell;
 use super::ports::Ports;
-use super::sweep::Sweeper;
+use super::sweep::{Awaited, Sweeper};
 use super::worker;
 use anyhow::{Context, Result, anyhow};
 use core_affinity::CoreId;
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// How long a worker may take to open its sockets; the kernel holds on to a queue for a while after its last user.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +31,8 @@ pub(super) struct Workers {
     start: Instant,
     /// Rung when a worker has told something.
     bell: Arc<Bell>,
+    /// Who waits for workers to adopt something.
+    adoptions: Arc<Notify>,
     /// How many frames each tells the controller.
     controller: PuntRate,
     running: Vec<Running>,
@@ -67,7 +70,8 @@ impl Workers {
     ) -> Workers {
         let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
         let (past, start) = (past.collect(), Instant::now());
-        Workers { past, cores, seed, start, bell, controller, running: Vec::new() }
+        let (adoptions, running) = (Arc::new(Notify::new()), Vec::new());
+        Workers { past, cores, seed, start, bell, adoptions, controller, running }
     }
 
     /// How many there shall be.
@@ -161,9 +165,19 @@ impl Workers {
         self.running.iter().map(|worker| worker.reports.unsaid()).sum()
     }
 
+    /// Workers have told something: those who wait for them look again.
+    pub(super) fn look_again(&self) {
+        self.adoptions.notify_waiters();
+    }
+
     /// To wait for those that run now.
     pub(super) fn sweeper(&self) -> Sweeper {
-        Sweeper::new(self.running.iter().map(|worker| (worker.shared.clone(), worker.wake.clone())).collect())
+        let awaited = |worker: &Running| Awaited {
+            shared: worker.shared.clone(),
+            wake: worker.wake.clone(),
+            stop: worker.stop.clone(),
+        };
+        Sweeper::new(self.running.iter().map(awaited).collect(), self.adoptions.clone())
     }
 
     /// Hands them a new pipeline.

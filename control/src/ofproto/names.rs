@@ -153,28 +153,50 @@ pub fn groups_behind(group: &Group) -> BTreeSet<GroupId> {
 
 /// The remote ends that requests name: those that what they add or change will send to.
 pub fn remotes_named(requests: &[Request]) -> BTreeSet<IpAddr> {
-    let mut remotes = BTreeSet::new();
-    for request in requests {
-        remotes.append(&mut match request {
-            Request::Flow(FlowMod {
-                command: Command::Add | Command::Modify | Command::ModifyStrict,
-                instructions: Instructions { apply, write, .. },
-                ..
-            }) => remotes_of([&apply[..], &write[..]].into_iter()),
-            Request::Group(
-                GroupMod::Add(_, group) | GroupMod::Modify(_, group) | GroupMod::AddOrModify(_, group),
-            ) => remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..])),
-            Request::Buckets(BucketMod { change: BucketChange::Insert(_, group), .. }) => {
+    let of = |request: &Request| match request {
+        Request::Flow(flow) => flow.remotes_named(),
+        Request::Group(group) => group.remotes_named(),
+        Request::Buckets(buckets) => buckets.remotes_named(),
+        Request::Meter(_) | Request::Port(_) => BTreeSet::new(),
+    };
+    requests.iter().flat_map(of).collect()
+}
+
+impl FlowMod {
+    /// The remote ends that what it adds or changes will send to.
+    pub fn remotes_named(&self) -> BTreeSet<IpAddr> {
+        match self.command {
+            Command::Add | Command::Modify | Command::ModifyStrict => {
+                let Instructions { apply, write, .. } = &self.instructions;
+                remotes_of([&apply[..], &write[..]].into_iter())
+            }
+            Command::Delete | Command::DeleteStrict => BTreeSet::new(),
+        }
+    }
+}
+
+impl BucketMod {
+    /// The remote ends that buckets which it puts in will send to.
+    pub fn remotes_named(&self) -> BTreeSet<IpAddr> {
+        match &self.change {
+            BucketChange::Insert(_, group) => {
                 remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..]))
             }
-            Request::Flow(_)
-            | Request::Group(_)
-            | Request::Meter(_)
-            | Request::Buckets(_)
-            | Request::Port(_) => BTreeSet::new(),
-        });
+            BucketChange::Remove(_) => BTreeSet::new(),
+        }
     }
-    remotes
+}
+
+impl GroupMod {
+    /// The remote ends that what it adds or changes will send to.
+    pub fn remotes_named(&self) -> BTreeSet<IpAddr> {
+        match self {
+            GroupMod::Add(_, group) | GroupMod::Modify(_, group) | GroupMod::AddOrModify(_, group) => {
+                remotes_of(group.buckets.iter().map(|bucket| &bucket.actions[..]))
+            }
+            GroupMod::Delete(_) => BTreeSet::new(),
+        }
+    }
 }
 
 /// The remote ends that actions set, each once.

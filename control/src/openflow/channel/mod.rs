@@ -27,6 +27,7 @@ pub use liveness::{Liveness, Pulse};
 pub use monitors::MONITORS_MAX;
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
+pub(crate) use tell::news;
 pub use tell::{FlowChange, FlowEvent};
 
 use super::{Code, Envelope, Message, Question, Version};

@@ -1,0 +1,275 @@
+//! The daemon's part in OpenFlow: who is connected, and what they ask of the switch.
+//!
+//! Sockets and bytes are the affair of a task for each connection ([`peer`]); it hands on the messages that it has read, as many as there are, and
+//! gets back what is to be done about them, in order. So control does a whole buffer of requests one by one, each with its own error, and
+//! publishes once. Nobody waits for a peer: what it is told without having asked goes into queues of fixed size.
+
+mod answers;
+mod listen;
+mod model;
+mod peer;
+mod ports;
+mod tables;
+
+pub(super) use listen::{Listeners, serve};
+pub(super) use ports::Faces;
+
+use super::Daemon;
+use super::calls::View;
+use super::sweep::Sweeper;
+use crate::ofproto::{Changed, Reason, Removed};
+use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step};
+use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, Version};
+use bytes::Bytes;
+use datapath::action::punt::Punt;
+use datapath::stats::Counted;
+use datapath::worker::Punted;
+use model::Model;
+use std::collections::BTreeMap;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// Frames that wait for a peer.
+pub(super) const FRAMES_MAX: usize = 256;
+/// Other news that wait for a peer.
+pub(super) const EVENTS_MAX: usize = 65_536;
+
+/// A connection that has agreed on a version.
+pub(super) struct Joining {
+    pub(super) kind: Kind,
+    pub(super) version: Version,
+    /// Who it is, as targets are written.
+    pub(super) name: String,
+    pub(super) frames: mpsc::Sender<Envelope>,
+    pub(super) events: mpsc::Sender<Envelope>,
+}
+
+/// What is to be done about some messages.
+pub(super) struct Done {
+    /// In order.
+    pub(super) steps: Vec<Step>,
+    /// The switch after all of them, if there is a question.
+    pub(super) picture: Option<Box<Picture>>,
+    /// Workers go by all of them when they have adopted this generation.
+    pub(super) generation: u64,
+    pub(super) sweeper: Sweeper,
+}
+
+/// The switch at one moment, and its ports.
+pub(super) struct Picture {
+    pub(super) view: View,
+    pub(super) faces: Faces,
+    pub(super) tables: u8,
+    pub(super) bridge: String,
+    pub(super) uptime_ms: u64,
+}
+
+/// What connections ask of the daemon.
+pub(super) enum Ask {
+    /// A connection begins.
+    Join(Joining, oneshot::Sender<ConnectionId>),
+    /// Messages came, and a barrier, or a question with a long answer, is the last of them.
+    Hear(ConnectionId, Vec<Heard>, oneshot::Sender<Done>),
+    /// A connection has ended.
+    Leave(ConnectionId),
+}
+
+/// Who is connected.
+#[derive(Default)]
+pub(super) struct Controllers {
+    pub(super) channel: Channel,
+    peers: BTreeMap<ConnectionId, Peer>,
+    /// Entries that have gone and are to be told of, when all that they counted is written.
+    farewells: Vec<Removed>,
+    pub(super) fragments: u16,
+}
+
+struct Peer {
+    name: String,
+    since: Instant,
+    frames: mpsc::Sender<Envelope>,
+    events: mpsc::Sender<Envelope>,
+    /// What it was not told because it did not read.
+    lost: u64,
+}
+
+impl Daemon {
+    /// Does what a connection asks.
+    pub(super) fn openflow(&mut self, ask: Ask) {
+        match ask {
+            Ask::Join(joining, reply) => {
+                let Joining { kind, version, name, frames, events } = joining;
+                let id = self.controllers.channel.join(kind, version);
+                let peer = Peer { name, since: Instant::now(), frames, events, lost: 0 };
+                self.controllers.peers.insert(id, peer);
+                if reply.send(id).is_err() {
+                    self.leave(id);
+                }
+            }
+            Ask::Hear(id, heard, reply) => self.ask_heard(id, heard, reply),
+            Ask::Leave(id) => self.leave(id),
+        }
+    }
+
+    fn leave(&mut self, id: ConnectionId) {
+        self.controllers.channel.leave(id);
+        self.controllers.peers.remove(&id);
+    }
+
+    /// Does what some messages of a connection ask for, in order.
+    pub(super) fn hear_messages(&mut self, id: ConnectionId, heard: Vec<Heard>) -> Done {
+        let mut steps = Vec::new();
+        let now = self.workers.now_ms();
+        let mut channel = std::mem::take(&mut self.controllers.channel);
+        let watched = channel.watches_flows();
+        let mut model = Model::new(self);
+        for heard in heard {
+            steps.extend(channel.hear(id, &heard, &mut model));
+            let applied = model.take_applied();
+            if watched {
+                channel.flows_changed(
+                    Some((id, heard.xid())),
+                    &changes(&applied.entries, &applied.removed),
+                    now,
+                );
+            }
+            model.note(applied);
+        }
+        let generation = model.publish();
+        self.controllers.channel = channel;
+        self.deliver();
+        let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
+        let picture = asks.then(|| Box::new(self.picture()));
+        Done { steps, picture, generation, sweeper: self.workers.sweeper() }
+    }
+
+    fn picture(&self) -> Picture {
+        Picture {
+            view: self.view(),
+            faces: self.faces(),
+            tables: model::TABLES,
+            bridge: self.config.bridge.name.clone(),
+            uptime_ms: self.since.elapsed().as_millis() as u64,
+        }
+    }
+
+    /// Hands on what the channel wants others to hear.
+    pub(super) fn deliver(&mut self) {
+        let Controllers { channel, peers, .. } = &mut self.controllers;
+        for (to, envelope) in channel.told() {
+            let Some(peer) = peers.get_mut(&to) else { continue };
+            if peer.events.try_send(envelope).is_err() {
+                peer.lost += 1;
+            }
+        }
+    }
+
+    /// Tells connections of a frame. Whether somebody was told.
+    pub(super) fn tell_controllers(&mut self, punted: &Punted) -> bool {
+        let Controllers { channel, peers, .. } = &mut self.controllers;
+        let Punt { reason, controller, .. } = &punted.punt;
+        let mut heard = false;
+        for (id, format) in channel.listeners(*controller, *reason) {
+            let Some(peer) = peers.get_mut(&id) else { continue };
+            heard = true;
+            match peer.frames.try_reserve() {
+                Err(_) => peer.lost += 1,
+                Ok(place) => {
+                    let mut packet = packet_in(punted);
+                    packet.format = format;
+                    place.send(Envelope::new(0, Message::PacketIn(Box::new(packet))));
+                }
+            }
+        }
+        heard
+    }
+
+    /// Notes entries that have gone: by a request of nobody who speaks OpenFlow, or because their time was over.
+    pub(super) fn flows_went(&mut self, applied: &crate::ofproto::Applied) {
+        let Controllers { channel, .. } = &mut self.controllers;
+        if channel.watches_flows() {
+            let now = self.workers.now_ms();
+            channel.flows_changed(None, &changes(&applied.entries, &applied.removed), now);
+        }
+        self.note_farewells(&applied.removed);
+        self.deliver();
+    }
+
+    fn note_farewells(&mut self, removed: &[Removed]) {
+        let told = removed.iter().filter(|removed| removed.is_told());
+        self.controllers.farewells.extend(told.cloned());
+    }
+
+    /// Tells of entries that have gone, with all that they have counted.
+    pub(super) async fn say_farewells(&mut self) {
+        if self.controllers.farewells.is_empty() {
+            return;
+        }
+        let sweeper = self.workers.sweeper();
+        sweeper.adopted_soon(self.switch.pipeline().generation()).await;
+        sweeper.settle().await;
+        for removed in std::mem::take(&mut self.controllers.farewells) {
+            let Counted { packets, bytes, .. } = self.switch.counted(&removed.entry);
+            let message = farewell(&removed, packets, bytes);
+            self.controllers.channel.flow_removed(&message);
+        }
+        self.deliver();
+    }
+}
+
+/// `OFPRR_*`.
+fn reason(reason: Reason) -> u8 {
+    match reason {
+        Reason::IdleTimeout => 0,
+        Reason::HardTimeout => 1,
+        Reason::Delete => 2,
+        Reason::GroupDelete => 3,
+        Reason::MeterDelete => 4,
+        Reason::Eviction => 5,
+    }
+}
+
+fn farewell(removed: &Removed, packets: u64, bytes: u64) -> FlowRemoved {
+    let Removed { table, entry, duration, .. } = removed;
+    let rule = &entry.installed.rule;
+    FlowRemoved {
+        cookie: rule.cookie,
+        priority: rule.priority,
+        reason: reason(removed.reason),
+        table: *table,
+        duration_ms: *duration,
+        idle_timeout: entry.idle_timeout,
+        hard_timeout: entry.hard_timeout,
+        packets,
+        bytes,
+        matching: rule.matching.clone(),
+    }
+}
+
+fn changes(entries: &[Changed], removed: &[Removed]) -> Vec<FlowChange> {
+    let gone = removed.iter().map(|removed| FlowChange {
+        table: removed.table,
+        entry: removed.entry.clone(),
+        event: FlowEvent::Deleted(reason(removed.reason)),
+    });
+    let there = entries.iter().map(|changed| FlowChange {
+        table: changed.table,
+        entry: changed.entry.clone(),
+        event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+    });
+    gone.chain(there).collect()
+}
+
+fn packet_in(punted: &Punted) -> PacketIn {
+    let Punted { punt, total_len, data } = punted;
+    PacketIn {
+        format: Default::default(),
+        total_len: u16::try_from(*total_len).unwrap_or(u16::MAX),
+        reason: punt.reason,
+        table: datapath::pipeline::TableId(punt.table),
+        cookie: punt.cookie,
+        says: punt.says.clone(),
+        userdata: Bytes::copy_from_slice(&punt.userdata),
+        data: Bytes::copy_from_slice(data),
+    }
+}

@@ -1,0 +1,157 @@
+//! The daemon as the switch that the channel knows.
+
+use super::super::Daemon;
+use super::super::inject::Injection;
+use crate::ofproto::{self, Applied};
+use crate::openflow::channel::{Change, Switch};
+use crate::openflow::{
+    Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
+};
+use datapath::flow::OfPort;
+
+/// Tables that there are.
+pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
+/// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
+const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
+
+/// The daemon, and what has been changed since workers were told last.
+pub(super) struct Model<'d> {
+    daemon: &'d mut Daemon,
+    /// By the message that is done now.
+    applied: Applied,
+    /// By others before it.
+    unpublished: bool,
+}
+
+impl<'d> Model<'d> {
+    pub(super) fn new(daemon: &'d mut Daemon) -> Model<'d> {
+        Model { daemon, applied: Applied::default(), unpublished: false }
+    }
+
+    /// What the last message has changed.
+    pub(super) fn take_applied(&mut self) -> Applied {
+        std::mem::take(&mut self.applied)
+    }
+
+    /// Notes what is to be published, and told.
+    pub(super) fn note(&mut self, applied: Applied) {
+        self.unpublished |= applied.changes();
+        self.daemon.note_farewells(&applied.removed);
+    }
+
+    /// Hands the workers all that has changed. The generation that has it.
+    pub(super) fn publish(&mut self) -> u64 {
+        if std::mem::take(&mut self.unpublished) | self.applied.changes() {
+            self.daemon.publish();
+        }
+        self.daemon.switch.pipeline().generation()
+    }
+
+    fn request(&mut self, request: ofproto::Request) -> Result<(), Code> {
+        let now = self.daemon.workers.now_ms();
+        let applied = self.daemon.switch.apply(now, request)?;
+        self.applied.extend(applied);
+        Ok(())
+    }
+
+    fn packet_out(&mut self, packet: PacketOut) -> Result<(), Code> {
+        // It goes by what was asked before it.
+        self.publish();
+        let PacketOut { says, actions, data, .. } = packet;
+        let injection = Injection { says, actions, data: data.to_vec() };
+        Ok(self.daemon.inject(injection)?)
+    }
+
+    fn port_mod(&mut self, change: &PortMod) -> Result<(), Code> {
+        let faces = self.daemon.faces();
+        let port = faces.port(change.port).ok_or(Code::BadPortNumber)?;
+        if port.desc.mac != change.mac {
+            return Err(Code::BadHwAddr);
+        }
+        if (port.desc.config ^ change.config) & change.mask != 0 {
+            return Err(Code::BadConfig);
+        }
+        Ok(())
+    }
+}
+
+impl Switch for Model<'_> {
+    fn features(&self) -> Features {
+        Features {
+            datapath_id: self.daemon.datapath_id,
+            n_buffers: 0,
+            n_tables: TABLES,
+            auxiliary_id: 0,
+            capabilities: CAPABILITIES,
+            ports: self.daemon.faces().descs(None),
+        }
+    }
+
+    fn fragments(&self) -> u16 {
+        self.daemon.controllers.fragments
+    }
+
+    fn set_fragments(&mut self, fragments: u16) -> Result<(), Code> {
+        // Fragments are matched as what they are (`OFPC_FRAG_NORMAL`); nothing else can be had.
+        if fragments == 0 { Ok(()) } else { Err(Code::SwitchBadFlags) }
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), Code> {
+        match change {
+            Change::Request(request) => self.request(request),
+            Change::Buckets(_) => Err(Code::GroupBadCommand),
+            Change::Port(port) => self.port_mod(&port),
+            Change::Packet(packet) => self.packet_out(*packet),
+        }
+    }
+
+    fn bundle(&mut self, changes: Vec<Change>) -> Result<(), (usize, Code)> {
+        let now = self.daemon.workers.now_ms();
+        let (mut requests, mut places, mut packets) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, change) in changes.into_iter().enumerate() {
+            match change {
+                Change::Request(request) => {
+                    requests.push(request);
+                    places.push(at);
+                }
+                Change::Buckets(_) => return Err((at, Code::GroupBadCommand)),
+                Change::Port(port) => self.port_mod(&port).map_err(|code| (at, code))?,
+                Change::Packet(packet) => packets.push((at, packet)),
+            }
+        }
+        let place = |at: usize| places.get(at).copied().unwrap_or(at);
+        let applied = self.daemon.switch.bundle(now, requests);
+        self.applied.extend(applied.map_err(|(at, error)| (place(at), error.into()))?);
+        for (at, packet) in packets {
+            self.packet_out(*packet).map_err(|code| (at, code))?;
+        }
+        Ok(())
+    }
+
+    fn table_mod(&mut self, change: TableMod) -> Result<(), Code> {
+        if change.table.is_some_and(|table| table.0 >= TABLES) {
+            return Err(Code::TableModBadTable);
+        }
+        Err(Code::TableModBadConfig)
+    }
+
+    fn set_table_features(&mut self, _: Vec<TableFeatures>) -> Result<(), Code> {
+        Err(Code::TableFeaturesBadTable)
+    }
+
+    fn queues(&self, port: Option<OfPort>) -> Result<Vec<QueueDesc>, Code> {
+        let faces = self.daemon.faces();
+        if port.is_some_and(|port| faces.port(port).is_none()) {
+            return Err(Code::QueueBadPort);
+        }
+        Ok(Vec::new())
+    }
+
+    fn tlv_table(&self) -> TlvTable {
+        TlvTable { max_space: 0, max_fields: 0, maps: Vec::new() }
+    }
+
+    fn tlv_table_mod(&mut self, _: TlvTableMod) -> Result<(), Code> {
+        Err(Code::NxTlvTableFull)
+    }
+}

@@ -1,0 +1,280 @@
+//! A connection: its bytes into messages, what is done about them into bytes again. A task for each.
+//!
+//! A peer who does not read is waited for a while and then hung up on, and meanwhile not read from; one who does not say hello, or says what is
+//! no message, likewise. So a peer costs a buffer, its queues, one answer under way, and what the channel keeps of it.
+
+use super::answers;
+use super::{Ask, Done, EVENTS_MAX, FRAMES_MAX, Joining};
+use crate::daemon::calls::Call;
+use crate::openflow::channel::{
+    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
+};
+use crate::openflow::{Code, Envelope, Frames, HEADER, Message, Question, Version, decode, encode};
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// What a connection is made of.
+pub(in super::super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// How long a peer may take to say hello.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long it may take to read what it is told.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is read at a time: all requests in it are published at once.
+const READ: usize = 128 << 10;
+/// What is written at a time.
+const WRITE: usize = 64 << 10;
+/// Frames that have to leave before a barrier are looked for so often.
+const LEAVING: Duration = Duration::from_micros(200);
+
+/// How a connection is to be held.
+pub(in super::super) struct Terms {
+    pub(in super::super) kind: Kind,
+    pub(in super::super) versions: Vec<Version>,
+    /// Milliseconds of silence after which the peer is asked whether it is there; 0: never.
+    pub(in super::super) probe_ms: u64,
+    /// Who it is.
+    pub(in super::super) name: String,
+}
+
+/// Holds a connection until it ends. `joined` is told when a version was agreed on.
+///
+/// # Errors
+/// Why it ended; without an error the peer has hung up.
+pub(in super::super) async fn converse(
+    stream: Box<dyn Stream>,
+    terms: Terms,
+    daemon: mpsc::Sender<Call>,
+    joined: impl FnOnce(ConnectionId, Version),
+) -> Result<()> {
+    let (from, to) = tokio::io::split(stream);
+    let mut wire = Wire { from, to, frames: Frames::new(), read: Vec::with_capacity(READ), out: Vec::new() };
+    let version = timeout(GREETING, wire.greet(&terms.versions)).await.context("said no hello")??;
+    let (frames, frames_told) = mpsc::channel(FRAMES_MAX);
+    let (events, events_told) = mpsc::channel(EVENTS_MAX);
+    let Terms { kind, probe_ms, name, .. } = terms;
+    let (reply, answer) = oneshot::channel();
+    let joining = Joining { kind, version, name, frames, events };
+    daemon.send(Call::OpenFlow(Ask::Join(joining, reply))).await?;
+    let id = answer.await?;
+    joined(id, version);
+    let mut peer = Peer { wire, id, version, daemon, frames: frames_told, events: events_told };
+    let outcome = peer.talk(probe_ms).await;
+    peer.daemon.send(Call::OpenFlow(Ask::Leave(id))).await?;
+    outcome
+}
+
+/// The bytes of a connection.
+struct Wire {
+    from: ReadHalf<Box<dyn Stream>>,
+    to: WriteHalf<Box<dyn Stream>>,
+    frames: Frames,
+    read: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Wire {
+    /// Says hello and hears it.
+    async fn greet(&mut self, versions: &[Version]) -> Result<Version> {
+        let handshake = Handshake::new(versions);
+        let ours = handshake.version().context("no version is allowed")?;
+        self.say(ours, &Envelope::new(1, Message::hello(handshake.versions())));
+        self.flush().await?;
+        let hello = loop {
+            if let Some(message) = self.frames.next() {
+                break message?;
+            }
+            if !self.read().await? {
+                bail!("hung up without a word");
+            }
+        };
+        match handshake.hear(&hello) {
+            Agreement::Speak(version) => Ok(version),
+            Agreement::NoHello => bail!("said something else than hello first"),
+            Agreement::Nothing(version) => {
+                let xid = hello.get(4..HEADER).and_then(|xid| xid.try_into().ok());
+                let xid = xid.map_or(0, u32::from_be_bytes);
+                self.say(version, &refusal(xid, Code::HelloIncompatible, &hello));
+                self.flush().await?;
+                bail!("speaks no version that is allowed here");
+            }
+        }
+    }
+
+    /// Reads what there is. False at the end.
+    async fn read(&mut self) -> Result<bool> {
+        self.read.clear();
+        let got = self.from.read_buf(&mut self.read).await?;
+        self.frames.push(&self.read);
+        Ok(got > 0)
+    }
+
+    fn say(&mut self, version: Version, envelope: &Envelope) {
+        self.out.extend_from_slice(&encode(version, envelope));
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        timeout(PATIENCE, self.to.write_all(&self.out)).await.context("does not read what it is told")??;
+        timeout(PATIENCE, self.to.flush()).await.context("does not read what it is told")??;
+        self.out.clear();
+        self.out.shrink_to(2 * WRITE);
+        Ok(())
+    }
+}
+
+struct Peer {
+    wire: Wire,
+    id: ConnectionId,
+    version: Version,
+    daemon: mpsc::Sender<Call>,
+    frames: mpsc::Receiver<Envelope>,
+    events: mpsc::Receiver<Envelope>,
+}
+
+impl Peer {
+    async fn talk(&mut self, probe_ms: u64) -> Result<()> {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(probe_ms, 0);
+        loop {
+            while let Some(heard) = self.heard()? {
+                self.hear(heard).await?;
+            }
+            self.say_news().await?;
+            self.wire.flush().await?;
+            let now = start.elapsed().as_millis() as u64;
+            let until = match liveness.pulse(now) {
+                Pulse::Quiet(until) => until,
+                Pulse::Probe => {
+                    self.wire.say(self.version, &Envelope::new(0, Message::EchoRequest(Bytes::new())));
+                    continue;
+                }
+                Pulse::Dead => bail!("does not answer"),
+            };
+            // A year without a probe is as good as none.
+            let until = start + Duration::from_millis(until.min(now + 31_536_000_000));
+            tokio::select! {
+                there = self.wire.read() => {
+                    if !there? {
+                        return Ok(());
+                    }
+                    liveness.heard(start.elapsed().as_millis() as u64);
+                }
+                Some(event) = self.events.recv() => self.wire.say(self.version, &event),
+                Some(frame) = self.frames.recv() => self.wire.say(self.version, &frame),
+                () = sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// The messages that have come, up to one that must be answered before the next is looked at.
+    fn heard(&mut self) -> Result<Option<Vec<Heard>>> {
+        let mut batch = Vec::new();
+        while let Some(message) = self.wire.frames.next() {
+            let raw = message?;
+            let said = match raw.first() == Some(&(self.version as u8)) {
+                true => decode(self.version, &raw),
+                false => Err((xid(&raw), Code::BadVersion)),
+            };
+            let ends = matches!(
+                &said,
+                Ok(Envelope { message: Message::BarrierRequest | Message::MultipartRequest(..), .. })
+            );
+            batch.push(Heard { raw, said });
+            if ends {
+                break;
+            }
+        }
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    /// Has messages done, and says what is to be said.
+    async fn hear(&mut self, heard: Vec<Heard>) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, reply))).await?;
+        let Done { steps, mut picture, generation, sweeper } = answer.await?;
+        for step in steps {
+            match step {
+                Step::Say(envelope) => self.wire.say(self.version, &envelope),
+                Step::Barrier(asked) => {
+                    self.wire.flush().await?;
+                    sweeper.adopted(generation).await;
+                    self.all_left().await?;
+                    self.say_news().await?;
+                    self.wire.say(self.version, &asked.answer(Message::BarrierReply));
+                }
+                Step::Answer(asked, question) => {
+                    let Some(picture) = picture.take() else { continue };
+                    if answers::counts(&question) {
+                        sweeper.settle().await;
+                    }
+                    self.answer(*picture, asked, question).await?;
+                }
+            }
+            if self.wire.out.len() >= WRITE {
+                self.wire.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until frames that were to be sent have left.
+    async fn all_left(&mut self) -> Result<()> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            self.daemon.send(Call::HasInjected(reply)).await?;
+            if answer.await? {
+                return Ok(());
+            }
+            tokio::time::sleep(LEAVING).await;
+        }
+    }
+
+    /// Writes an answer on a thread of its own, as fast as the peer reads it.
+    async fn answer(&mut self, picture: super::Picture, asked: Asked, question: Question) -> Result<()> {
+        let (out, mut written) = mpsc::channel::<Vec<u8>>(4);
+        let version = self.version;
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut waiting = Vec::new();
+            answers::answer(&picture, asked, question, &mut |envelope| {
+                waiting.extend_from_slice(&encode(version, &envelope));
+                waiting.len() < WRITE || out.blocking_send(std::mem::take(&mut waiting)).is_ok()
+            });
+            let _ = out.blocking_send(waiting);
+        });
+        while let Some(bytes) = written.recv().await {
+            self.wire.out.extend_from_slice(&bytes);
+            self.wire.flush().await?;
+        }
+        Ok(writing.await?)
+    }
+
+    /// Says what it was told meanwhile.
+    async fn say_news(&mut self) -> Result<()> {
+        loop {
+            let told = match self.events.try_recv() {
+                Ok(event) => event,
+                Err(_) => match self.frames.try_recv() {
+                    Ok(frame) => frame,
+                    Err(_) => return Ok(()),
+                },
+            };
+            self.wire.say(self.version, &told);
+            if self.wire.out.len() >= WRITE {
+                self.wire.flush().await?;
+            }
+        }
+    }
+}
+
+fn xid(raw: &Bytes) -> u32 {
+    raw.get(4..HEADER).and_then(|xid| xid.try_into().ok()).map_or(0, u32::from_be_bytes)
+}

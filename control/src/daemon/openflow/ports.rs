@@ -1,0 +1,127 @@
+//! The ports of the bridge as OpenFlow tells them.
+
+use super::super::Daemon;
+use crate::openflow::{PortDesc, PortStats};
+use crate::text::LOCAL;
+use datapath::flow::OfPort;
+use datapath::stats::PortCounters;
+use datapath::worker::Role;
+
+/// `OFPPC_PORT_DOWN`.
+const PORT_DOWN: u32 = 1;
+/// `OFPPS_LINK_DOWN`.
+const LINK_DOWN: u32 = 1;
+/// `OFPPS_LIVE`.
+const LIVE: u32 = 1 << 2;
+/// A counter that is not kept.
+const UNKNOWN: u64 = u64::MAX;
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Face {
+    pub(super) desc: PortDesc,
+    pub(super) stats: PortStats,
+}
+
+/// All ports, in the order of their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Faces(Vec<Face>);
+
+impl Faces {
+    pub(super) fn port(&self, number: OfPort) -> Option<&Face> {
+        self.0.iter().find(|face| face.desc.number == number)
+    }
+
+    /// Those that are asked for.
+    pub(super) fn of(&self, port: Option<OfPort>) -> impl Iterator<Item = &Face> {
+        self.0.iter().filter(move |face| port.is_none_or(|port| port == face.desc.number))
+    }
+
+    pub(super) fn descs(&self, port: Option<OfPort>) -> Vec<PortDesc> {
+        self.of(port).map(|face| face.desc.clone()).collect()
+    }
+
+    pub(super) fn stats(&self, port: Option<OfPort>) -> Vec<PortStats> {
+        self.of(port).map(|face| face.stats).collect()
+    }
+}
+
+impl Daemon {
+    /// The ports as they are now.
+    pub(super) fn faces(&self) -> Faces {
+        let tallies = self.workers.tallies();
+        let duration_ms = self.since.elapsed().as_millis() as u64;
+        let mut faces = Vec::new();
+        for (index, port) in self.ports.list.iter().enumerate() {
+            let Role::Guest(number) = port.role else { continue };
+            let presence = self.watcher.present().get(&port.device).filter(|_| !port.gone);
+            let (up, running) = presence.map_or((false, false), |device| (device.up, device.running));
+            let sum =
+                |field: fn(&PortCounters) -> u64| tallies.iter().map(|tally| field(&tally.port(index))).sum();
+            let mac = presence.and_then(|device| device.mac).map_or([0; 6], |mac| mac.0);
+            // LOCAL is a port by the name of the bridge.
+            let name = if number == LOCAL { &self.config.bridge.name } else { &port.name };
+            faces.push(Face {
+                desc: desc(number, name, mac, up, running),
+                stats: PortStats {
+                    port: number,
+                    rx_packets: sum(|c| c.rx_packets),
+                    tx_packets: sum(|c| c.tx_packets),
+                    rx_bytes: sum(|c| c.rx_bytes),
+                    tx_bytes: sum(|c| c.tx_bytes),
+                    rx_dropped: sum(|c| c.drops).wrapping_add(sum(|c| c.rx_missed)),
+                    tx_dropped: 0,
+                    rx_errors: 0,
+                    tx_errors: sum(|c| c.tx_errors),
+                    rx_frame_err: UNKNOWN,
+                    rx_over_err: UNKNOWN,
+                    rx_crc_err: UNKNOWN,
+                    collisions: UNKNOWN,
+                    duration_ms,
+                },
+            });
+        }
+        for tunnel in &self.config.tunnels {
+            let number = tunnel.spec.ofport;
+            // Tunnels have no device, and no address of their own: one is made of the number, so that it is always the same.
+            let [_, _, high, low] = number.0.to_be_bytes();
+            let mac = [0xfe, 0xad, 0x17, 0, high, low];
+            let desc = desc(number, &tunnel.name, mac, true, true);
+            let stats = PortStats {
+                port: number,
+                rx_packets: UNKNOWN,
+                tx_packets: UNKNOWN,
+                rx_bytes: UNKNOWN,
+                tx_bytes: UNKNOWN,
+                rx_dropped: UNKNOWN,
+                tx_dropped: UNKNOWN,
+                rx_errors: UNKNOWN,
+                tx_errors: UNKNOWN,
+                rx_frame_err: UNKNOWN,
+                rx_over_err: UNKNOWN,
+                rx_crc_err: UNKNOWN,
+                collisions: UNKNOWN,
+                duration_ms,
+            };
+            faces.push(Face { desc, stats });
+        }
+        faces.sort_by_key(|face| face.desc.number);
+        Faces(faces)
+    }
+}
+
+fn desc(number: OfPort, name: &str, mac: [u8; 6], up: bool, running: bool) -> PortDesc {
+    PortDesc {
+        number,
+        mac,
+        name: name.to_string(),
+        config: if up { 0 } else { PORT_DOWN },
+        state: if running { LIVE } else { LINK_DOWN },
+        current: 0,
+        advertised: 0,
+        supported: 0,
+        peer: 0,
+        current_speed: 0,
+        max_speed: 0,
+    }
+}
