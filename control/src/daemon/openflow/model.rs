@@ -14,6 +14,9 @@ pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
 /// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
 const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
 
+/// All kinds of actions that OpenFlow 1.0 has, from `OFPAT_OUTPUT` to `OFPAT_ENQUEUE`.
+const ACTIONS_1_0: u32 = 0xfff;
+
 /// The daemon, and what has been changed since workers were told last.
 pub(super) struct Model<'d> {
     daemon: &'d mut Daemon,
@@ -83,6 +86,7 @@ impl Switch for Model<'_> {
             n_tables: TABLES,
             auxiliary_id: 0,
             capabilities: CAPABILITIES,
+            actions: ACTIONS_1_0,
             ports: self.daemon.faces().descs(None),
         }
     }

@@ -116,7 +116,8 @@ impl Wire {
     }
 
     fn say(&mut self, version: Version, envelope: &Envelope) {
-        self.out.extend_from_slice(&encode(version, envelope));
+        // What a version has no words for is not said in it.
+        self.out.extend_from_slice(&encode(version, envelope).unwrap_or_default());
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -245,7 +246,7 @@ impl Peer {
         let writing = tokio::task::spawn_blocking(move || {
             let mut waiting = Vec::new();
             answers::answer(&picture, asked, question, &mut |envelope| {
-                waiting.extend_from_slice(&encode(version, &envelope));
+                waiting.extend_from_slice(&encode(version, &envelope).unwrap_or_default());
                 waiting.len() < WRITE || out.blocking_send(std::mem::take(&mut waiting)).is_ok()
             });
             let _ = out.blocking_send(waiting);
