@@ -44,6 +44,7 @@ pub fn table(status: &Status) -> String {
     workers(&mut out, status);
     too_long(&mut out, status);
     controller(&mut out, status);
+    connections(&mut out, status);
     drops(&mut out, status);
     out
 }
@@ -211,6 +212,25 @@ fn controller(out: &mut String, status: &Status) {
              {lost} lost by those who listen"
         );
     }
+}
+
+fn connections(out: &mut String, status: &Status) {
+    if status.connections.is_empty() {
+        return;
+    }
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or("-".into());
+    let row = |connection: &crate::status::ConnectionStatus| {
+        vec![
+            connection.target.clone(),
+            connection.connected_s.map_or("-".into(), |seconds| format!("{seconds} s")),
+            or_dash(&connection.version),
+            or_dash(&connection.role),
+            connection.lost.to_string(),
+            or_dash(&connection.last_error),
+        ]
+    };
+    let head = ["OpenFlow", "connected", "version", "role", "lost", "last error"];
+    rows(out, &head, &status.connections.iter().map(row).collect::<Vec<_>>());
 }
 
 fn drops(out: &mut String, status: &Status) {

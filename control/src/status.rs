@@ -40,6 +40,28 @@ pub struct Status {
     /// What the controller is told.
     #[serde(default)]
     pub controller: ControllerStatus,
+    /// Who speaks OpenFlow with the switch, and who should: controllers that were configured first.
+    #[serde(default)]
+    pub connections: Vec<ConnectionStatus>,
+}
+
+/// Somebody who speaks OpenFlow with the switch, or should.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ConnectionStatus {
+    /// Where it is, or where it has come in.
+    pub target: String,
+    /// Whether it is there now.
+    pub is_connected: bool,
+    /// `OpenFlow10`, `OpenFlow13`, `OpenFlow14` or `OpenFlow15`.
+    pub version: Option<String>,
+    /// `other` (everybody's equal), `master` or `slave`.
+    pub role: Option<String>,
+    /// For how many seconds it has been there.
+    pub connected_s: Option<u64>,
+    /// What it was not told because it did not read.
+    pub lost: u64,
+    /// Why the last connection ended, or the last attempt at one.
+    pub last_error: Option<String>,
 }
 
 /// What flows tell the controller, since the start.

@@ -230,6 +230,7 @@ fn every_field_for_programs_is_told_of() {
     let meter = MeterStatus { meter: 0, packets: 0, bytes: 0, bands };
     let status = Status {
         controller: ControllerStatus::default(),
+        connections: Vec::new(),
         schema: SCHEMA,
         version: String::new(),
         pid: 0,

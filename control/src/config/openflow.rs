@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// How many controllers a switch may have.
 pub const CONTROLLERS_MAX: usize = 16;
 /// The port of OpenFlow (IANA).
-pub const PORT_DEFAULT: u16 = 6653;
+pub(super) const PORT_DEFAULT: u16 = 6653;
 
 const VERSIONS: [(&str, Version); 4] = [
     ("OpenFlow10", Version::V10),

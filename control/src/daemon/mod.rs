@@ -35,7 +35,6 @@ use crate::config::{self, Config, Rules};
 use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
-use crate::openflow::Version;
 use crate::pmtu::{Learned, Listener};
 use crate::text::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
@@ -50,7 +49,7 @@ use inject::Injected;
 use local::Local;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
-use openflow::{Controllers, Listeners};
+use openflow::{Controllers, Listeners, Tls};
 use ports::Ports;
 use silence::Silence;
 use std::collections::BTreeMap;
@@ -138,6 +137,7 @@ struct Daemon {
     controllers: Controllers,
     datapath_id: u64,
     doors: Option<Listeners>,
+    tls: Option<Tls>,
     /// What became of frames that controllers sent.
     injected: Injected,
     /// Becomes readable when a worker has told something.
@@ -150,7 +150,9 @@ impl Daemon {
     async fn start(config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
         let rundir = socket.parent().unwrap_or(Path::new(""));
-        let doors = Listeners::open(vec![Listeners::management(rundir, &config.bridge.name)]).await?;
+        let rundir = config.openflow.rundir.as_deref().unwrap_or(rundir);
+        let tls = config.openflow.ssl.as_ref().map(Tls::new).transpose()?;
+        let doors = Listeners::open(&config, rundir, tls.as_ref()).await?;
         let seed = Seed::new(RandomState::new().build_hasher().finish());
         let (news, bell) = learn::bell().context("out of file descriptors")?;
         let mut workers = Workers::new(cores(&config)?, seed, bell, config.bridge.controller);
@@ -194,6 +196,7 @@ impl Daemon {
             controllers: Controllers::default(),
             datapath_id: datapath_id(&config),
             doors: Some(doors),
+            tls,
             injected: Injected::default(),
             news,
             _local: local,
@@ -222,8 +225,9 @@ impl Daemon {
         let (calls, mut called) = mpsc::channel::<Call>(CALLS_MAX);
         let clients = Arc::new(Semaphore::new(serving::CLIENTS_MAX));
         if let Some(doors) = self.doors.take() {
-            openflow::serve(doors, &Version::ALL, &calls);
+            doors.serve(&self.config.openflow.protocols, &calls);
         }
+        self.go_to_controllers(&calls);
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
         loop {
@@ -256,7 +260,10 @@ impl Daemon {
                     self.tell();
                     self.learn();
                 }
-                _ = aging.tick() => self.age(),
+                _ = aging.tick() => {
+                    self.age();
+                    self.stand_alone();
+                }
                 client = self.listener.accept() => {
                     // One too many is turned away: its connection ends here.
                     if let (Ok(client), Ok(place)) = (client, clients.clone().try_acquire_owned()) {
@@ -328,8 +335,11 @@ impl Daemon {
     }
 }
 
-/// A number for the switch that is the same when it is started again: of the machine and the bridge.
+/// The number of the switch: the one that is configured, or one of the machine and the bridge, which is the same when it is started again.
 fn datapath_id(config: &Config) -> u64 {
+    if let Some(id) = config.openflow.datapath_id {
+        return id;
+    }
     // FNV-1a, which says the same in every version of adit.
     let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     let machine = std::fs::read("/etc/machine-id").unwrap_or_default();

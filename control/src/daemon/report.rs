@@ -110,6 +110,7 @@ impl Daemon {
             drops: drops.collect(),
             fdb: self.stations(),
             controller: self.controller(),
+            connections: self.connections(),
         }
     }
 

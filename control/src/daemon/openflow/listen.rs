@@ -1,107 +1,134 @@
-//! Where peers come in: the management socket that `ovs-ofctl` looks for by the bridge's name, and others that were configured.
+//! Where peers come in: the management socket that `ovs-ofctl` looks for by the bridge's name, and doors for controllers that come by
+//! themselves.
 
 use super::peer::{Stream, Terms, converse};
+use super::tls::Tls;
+use crate::config::{Config, Target};
 use crate::daemon::calls::Call;
 use crate::daemon::socket;
 use crate::openflow::Version;
 use crate::openflow::channel::Kind;
 use anyhow::{Context, Result};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// How many peers there may be at a time that have come by themselves.
 const PEERS_MAX: usize = 64;
-
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum Door {
-    /// `punix:PATH`.
-    Unix(PathBuf),
-    /// `ptcp:PORT:ADDRESS`.
-    Tcp(SocketAddr),
-}
+/// How long TLS may take to begin.
+const GREETING: Duration = Duration::from_secs(10);
 
 enum Listening {
     Unix(socket::Listener),
     Tcp(TcpListener),
+    Tls(TcpListener, Tls),
 }
 
-/// Listens, as long as this lives.
-pub(in super::super) struct Listeners {
-    doors: Vec<(Door, Listening)>,
+/// A door that is open.
+struct Door {
+    listening: Listening,
+    name: String,
+    /// Milliseconds of silence after which whoever came in is asked whether he is there; 0: never.
+    probe_ms: u64,
 }
+
+/// All doors. They are open as long as this lives.
+pub(in super::super) struct Listeners(Vec<Door>);
 
 impl Listeners {
-    /// Opens all doors, or none.
-    pub(in super::super) async fn open(doors: Vec<Door>) -> Result<Listeners> {
-        let mut open = Vec::new();
-        for door in doors {
-            let listening = match &door {
-                Door::Unix(path) => Listening::Unix(socket::Listener::bind_for(path, "an OpenFlow socket")?),
-                Door::Tcp(address) => {
-                    let listener = TcpListener::bind(address).await;
-                    Listening::Tcp(listener.with_context(|| format!("cannot listen on {address}"))?)
-                }
+    /// Opens all doors, or none: the management socket of the bridge, in the folder where `ovs-ofctl` looks for it (`OVS_RUNDIR`), and those of
+    /// controllers that come by themselves.
+    pub(in super::super) async fn open(
+        config: &Config,
+        rundir: &Path,
+        tls: Option<&Tls>,
+    ) -> Result<Listeners> {
+        let management = rundir.join(format!("{}.mgmt", config.bridge.name));
+        let listener = socket::Listener::bind_for(&management, "the OpenFlow socket")?;
+        let name = format!("punix:{}", management.display());
+        let mut doors = vec![Door { listening: Listening::Unix(listener), name, probe_ms: 0 }];
+        for controller in &config.openflow.controllers {
+            let name = controller.target.to_string();
+            let listen = async |address| {
+                TcpListener::bind(address).await.with_context(|| format!("cannot listen as {name}"))
             };
-            open.push((door, listening));
+            let listening = match &controller.target {
+                Target::Punix(path) => Listening::Unix(socket::Listener::bind_for(path, &name)?),
+                Target::Ptcp(address) => Listening::Tcp(listen(*address).await?),
+                Target::Pssl(address) => {
+                    let tls = tls.context("there is no section [ssl]")?.clone();
+                    Listening::Tls(listen(*address).await?, tls)
+                }
+                Target::Tcp(..) | Target::Ssl(..) | Target::Unix(_) => continue,
+            };
+            doors.push(Door { listening, name, probe_ms: controller.inactivity_probe_ms });
         }
-        Ok(Listeners { doors: open })
+        Ok(Listeners(doors))
     }
 
-    /// The management socket of a bridge, in the folder where `ovs-ofctl` looks for it (`OVS_RUNDIR`).
-    pub(in super::super) fn management(rundir: &Path, bridge: &str) -> Door {
-        Door::Unix(rundir.join(format!("{bridge}.mgmt")))
+    /// Lets peers in, by a task for each door.
+    pub(in super::super) fn serve(self, versions: &[Version], daemon: &mpsc::Sender<Call>) {
+        let places = Arc::new(Semaphore::new(PEERS_MAX));
+        for door in self.0 {
+            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), places.clone()));
+        }
     }
 }
 
-/// Lets peers in, by a task for each door.
-pub(in super::super) fn serve(
-    listeners: Listeners,
-    versions: &[Version],
-    daemon: &mpsc::Sender<Call>,
-) -> Vec<JoinHandle<()>> {
-    let places = Arc::new(Semaphore::new(PEERS_MAX));
-    let each = listeners.doors.into_iter().map(|(door, listening)| {
-        let (versions, daemon, places) = (versions.to_vec(), daemon.clone(), places.clone());
-        tokio::spawn(async move {
-            loop {
-                let Ok((stream, name)) = listening.accept(&door).await else {
-                    // Out of descriptors: others have to go first.
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                    continue;
+/// Somebody at a door.
+enum Caller {
+    Ready(Box<dyn Stream>),
+    /// TLS has yet to begin.
+    Raw(TcpStream, Tls),
+}
+
+impl Door {
+    async fn serve(self, versions: Vec<Version>, daemon: mpsc::Sender<Call>, places: Arc<Semaphore>) {
+        loop {
+            let Ok((caller, from)) = self.accept().await else {
+                // Out of descriptors: others have to go first.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            // One too many is turned away: its connection ends here.
+            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            let name = if from.is_empty() { self.name.clone() } else { format!("{} from {from}", self.name) };
+            let (probe_ms, versions, daemon) = (self.probe_ms, versions.clone(), daemon.clone());
+            tokio::spawn(async move {
+                let stream = match caller {
+                    Caller::Ready(stream) => Some(stream),
+                    Caller::Raw(stream, tls) => {
+                        timeout(GREETING, tls.accept(stream)).await.ok().and_then(Result::ok)
+                    }
                 };
-                // One too many is turned away: its connection ends here.
-                let Ok(place) = places.clone().try_acquire_owned() else { continue };
-                let terms = Terms { kind: Kind::Service, versions: versions.clone(), probe_ms: 0, name };
-                let daemon = daemon.clone();
-                tokio::spawn(async move {
+                if let Some(stream) = stream {
+                    let terms = Terms { kind: Kind::Service, versions, probe_ms, name };
                     // Why it ended is the peer's affair: it came by itself.
                     let _ = converse(stream, terms, daemon, |_, _| {}).await;
-                    drop(place);
-                });
-            }
-        })
-    });
-    each.collect()
-}
+                }
+                drop(place);
+            });
+        }
+    }
 
-impl Listening {
-    async fn accept(&self, door: &Door) -> std::io::Result<(Box<dyn Stream>, String)> {
-        match (self, door) {
-            (Listening::Unix(listener), Door::Unix(path)) => {
-                Ok((Box::new(listener.accept().await?), format!("punix:{}", path.display())))
+    /// The next one, and where he comes from.
+    async fn accept(&self) -> std::io::Result<(Caller, String)> {
+        match &self.listening {
+            Listening::Unix(listener) => {
+                Ok((Caller::Ready(Box::new(listener.accept().await?)), String::new()))
             }
-            (Listening::Unix(listener), Door::Tcp(_)) => {
-                Ok((Box::new(listener.accept().await?), "punix".into()))
-            }
-            (Listening::Tcp(listener), _) => {
+            Listening::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), format!("ptcp:{from}")))
+                Ok((Caller::Ready(Box::new(stream)), from.to_string()))
+            }
+            Listening::Tls(listener, tls) => {
+                let (stream, from) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Caller::Raw(stream, tls.clone()), from.to_string()))
             }
         }
     }

@@ -5,14 +5,18 @@
 //! publishes once. Nobody waits for a peer: what it is told without having asked goes into queues of fixed size.
 
 mod answers;
+mod dial;
 mod listen;
 mod model;
 mod peer;
 mod ports;
+mod standing;
 mod tables;
+mod tls;
 
-pub(super) use listen::{Listeners, serve};
+pub(super) use listen::Listeners;
 pub(super) use ports::Faces;
+pub(super) use tls::Tls;
 
 use super::Daemon;
 use super::calls::View;
@@ -82,6 +86,12 @@ pub(super) struct Controllers {
     /// Entries that have gone and are to be told of, when all that they counted is written.
     farewells: Vec<Removed>,
     pub(super) fragments: u16,
+    /// How it stands with those that were configured.
+    standing: Vec<(String, dial::Watched)>,
+    /// Since when none of them is there.
+    alone: Option<Instant>,
+    /// The entry is there by which the switch stands alone.
+    standalone: bool,
 }
 
 struct Peer {
