@@ -118,9 +118,11 @@ fn named(message: &Message) -> BTreeSet<IpAddr> {
     match message {
         Message::FlowMod(flow, _) => flow.remotes_named(),
         Message::GroupMod(group) => group.remotes_named(),
+        Message::BucketMod(buckets) => buckets.remotes_named(),
         Message::BundleAdd(add) => match &add.inner.message {
             Message::FlowMod(flow, _) => flow.remotes_named(),
             Message::GroupMod(group) => group.remotes_named(),
+            Message::BucketMod(buckets) => buckets.remotes_named(),
             _ => BTreeSet::new(),
         },
         _ => BTreeSet::new(),

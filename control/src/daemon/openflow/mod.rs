@@ -85,7 +85,6 @@ pub(super) struct Controllers {
     peers: BTreeMap<ConnectionId, Peer>,
     /// Entries that have gone and are to be told of, when all that they counted is written.
     farewells: Vec<Removed>,
-    pub(super) fragments: u16,
     /// How it stands with those that were configured.
     standing: Vec<(String, dial::Watched)>,
     /// Since when none of them is there.

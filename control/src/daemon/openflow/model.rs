@@ -2,18 +2,21 @@
 
 use super::super::Daemon;
 use super::super::inject::Injection;
-use crate::ofproto::{self, Applied};
+use crate::ofproto::{self, Applied, PortRequest};
 use crate::openflow::channel::{Change, Switch};
 use crate::openflow::{
     Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
 };
 use datapath::flow::OfPort;
+use datapath::pipeline::Fragments;
 
 /// Tables that there are.
 pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
 /// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
 const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
 
+/// `OFPTC_DEPRECATED_MASK` of OpenFlow 1.3: bits that mean nothing any more.
+const TABLE_MISS: u32 = 3;
 /// All kinds of actions that OpenFlow 1.0 has, from `OFPAT_OUTPUT` to `OFPAT_ENQUEUE`.
 const ACTIONS_1_0: u32 = 0xfff;
 
@@ -65,16 +68,15 @@ impl<'d> Model<'d> {
         Ok(self.daemon.inject(injection)?)
     }
 
-    fn port_mod(&mut self, change: &PortMod) -> Result<(), Code> {
+    /// The address is a proof that this port is meant (OpenFlow 1.3.5 section 7.3.4.3).
+    fn port_request(&self, change: &PortMod) -> Result<ofproto::Request, Code> {
+        let PortMod { port, mac, config, mask, .. } = *change;
         let faces = self.daemon.faces();
-        let port = faces.port(change.port).ok_or(Code::BadPortNumber)?;
-        if port.desc.mac != change.mac {
+        let face = faces.port(port).ok_or(Code::BadPortNumber)?;
+        if face.desc.mac != mac {
             return Err(Code::BadHwAddr);
         }
-        if (port.desc.config ^ change.config) & change.mask != 0 {
-            return Err(Code::BadConfig);
-        }
-        Ok(())
+        Ok(ofproto::Request::Port(PortRequest { port, config, mask }))
     }
 }
 
@@ -92,19 +94,35 @@ impl Switch for Model<'_> {
     }
 
     fn fragments(&self) -> u16 {
-        self.daemon.controllers.fragments
+        match self.daemon.switch.pipeline().fragments() {
+            Fragments::WithoutPorts => 0,
+            Fragments::Drop => 1,
+            Fragments::Match => 3,
+        }
     }
 
     fn set_fragments(&mut self, fragments: u16) -> Result<(), Code> {
-        // Fragments are matched as what they are (`OFPC_FRAG_NORMAL`); nothing else can be had.
-        if fragments == 0 { Ok(()) } else { Err(Code::SwitchBadFlags) }
+        let fragments = match fragments {
+            0 => Fragments::WithoutPorts,
+            1 => Fragments::Drop,
+            3 => Fragments::Match,
+            // Nobody puts them together.
+            _ => return Err(Code::SwitchBadFlags),
+        };
+        if fragments != self.daemon.switch.pipeline().fragments() {
+            self.daemon.switch.pipeline_mut().set_fragments(fragments);
+            self.unpublished = true;
+        }
+        Ok(())
     }
 
     fn change(&mut self, change: Change) -> Result<(), Code> {
         match change {
             Change::Request(request) => self.request(request),
-            Change::Buckets(_) => Err(Code::GroupBadCommand),
-            Change::Port(port) => self.port_mod(&port),
+            Change::Port(port) => {
+                let request = self.port_request(&port)?;
+                self.request(request)
+            }
             Change::Packet(packet) => self.packet_out(*packet),
         }
     }
@@ -113,15 +131,16 @@ impl Switch for Model<'_> {
         let now = self.daemon.workers.now_ms();
         let (mut requests, mut places, mut packets) = (Vec::new(), Vec::new(), Vec::new());
         for (at, change) in changes.into_iter().enumerate() {
-            match change {
-                Change::Request(request) => {
-                    requests.push(request);
-                    places.push(at);
+            let request = match change {
+                Change::Request(request) => request,
+                Change::Port(port) => self.port_request(&port).map_err(|code| (at, code))?,
+                Change::Packet(packet) => {
+                    packets.push((at, packet));
+                    continue;
                 }
-                Change::Buckets(_) => return Err((at, Code::GroupBadCommand)),
-                Change::Port(port) => self.port_mod(&port).map_err(|code| (at, code))?,
-                Change::Packet(packet) => packets.push((at, packet)),
-            }
+            };
+            requests.push(request);
+            places.push(at);
         }
         let place = |at: usize| places.get(at).copied().unwrap_or(at);
         let applied = self.daemon.switch.bundle(now, requests);
@@ -136,7 +155,14 @@ impl Switch for Model<'_> {
         if change.table.is_some_and(|table| table.0 >= TABLES) {
             return Err(Code::TableModBadTable);
         }
-        Err(Code::TableModBadConfig)
+        // What happens to frames that no entry takes is said by an entry, since OpenFlow 1.3.
+        if change.vacancy.is_some() || change.miss & !TABLE_MISS != 0 {
+            return Err(Code::TableModBadConfig);
+        }
+        if let Some(eviction) = change.eviction {
+            self.daemon.switch.set_eviction(change.table, eviction)?;
+        }
+        Ok(())
     }
 
     fn set_table_features(&mut self, _: Vec<TableFeatures>) -> Result<(), Code> {

@@ -62,7 +62,7 @@ impl Daemon {
             // LOCAL is a port by the name of the bridge.
             let name = if number == LOCAL { &self.config.bridge.name } else { &port.name };
             faces.push(Face {
-                desc: desc(number, name, mac, up, running),
+                desc: desc(number, name, mac, self.config_bits(number, up), running),
                 stats: PortStats {
                     port: number,
                     rx_packets: sum(|c| c.rx_packets),
@@ -86,7 +86,7 @@ impl Daemon {
             // Tunnels have no device, and no address of their own: one is made of the number, so that it is always the same.
             let [_, _, high, low] = number.0.to_be_bytes();
             let mac = [0xfe, 0xad, 0x17, 0, high, low];
-            let desc = desc(number, &tunnel.name, mac, true, true);
+            let desc = desc(number, &tunnel.name, mac, self.config_bits(number, true), true);
             let stats = PortStats {
                 port: number,
                 rx_packets: UNKNOWN,
@@ -108,14 +108,19 @@ impl Daemon {
         faces.sort_by_key(|face| face.desc.number);
         Faces(faces)
     }
+
+    /// What a controller has made of a port, and whether the host has taken it down.
+    fn config_bits(&self, number: OfPort, up: bool) -> u32 {
+        self.switch.port_bits(number) | if up { 0 } else { PORT_DOWN }
+    }
 }
 
-fn desc(number: OfPort, name: &str, mac: [u8; 6], up: bool, running: bool) -> PortDesc {
+fn desc(number: OfPort, name: &str, mac: [u8; 6], config: u32, running: bool) -> PortDesc {
     PortDesc {
         number,
         mac,
         name: name.to_string(),
-        config: if up { 0 } else { PORT_DOWN },
+        config,
         state: if running { LIVE } else { LINK_DOWN },
         current: 0,
         advertised: 0,

@@ -163,7 +163,7 @@ fn change_of(message: Message, names_tables: bool) -> Result<Change, Code> {
         }
         Message::GroupMod(group) => Change::Request(ofproto::Request::Group(group)),
         Message::MeterMod(meter) => Change::Request(ofproto::Request::Meter(meter)),
-        Message::BucketMod(buckets) => Change::Buckets(buckets),
+        Message::BucketMod(buckets) => Change::Request(ofproto::Request::Buckets(buckets)),
         Message::PortMod(port) => Change::Port(port),
         Message::PacketOut(packet) if packet.buffer_id.is_some() => return Err(Code::BufferUnknown),
         Message::PacketOut(packet) => Change::Packet(Box::new(packet)),

@@ -89,7 +89,9 @@ impl Channel {
             Message::MeterMod(meter) => {
                 switch.change(Change::Request(ofproto::Request::Meter(meter)))?;
             }
-            Message::BucketMod(buckets) => switch.change(Change::Buckets(buckets))?,
+            Message::BucketMod(buckets) => {
+                switch.change(Change::Request(ofproto::Request::Buckets(buckets)))?;
+            }
             Message::PortMod(port) => switch.change(Change::Port(port))?,
             Message::TableMod(table) => switch.table_mod(table)?,
             Message::PacketOut(packet) if packet.buffer_id.is_some() => return Err(Code::BufferUnknown),

@@ -2,7 +2,7 @@
 
 use crate::ofproto;
 use crate::openflow::{
-    BucketMod, Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
+    Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
 };
 use datapath::flow::OfPort;
 
@@ -11,9 +11,7 @@ use datapath::flow::OfPort;
 pub enum Change {
     /// Of flow entries, groups or meters.
     Request(ofproto::Request),
-    /// Of a group's buckets.
-    Buckets(BucketMod),
-    /// Of a port.
+    /// Of a port, with the address that it must have.
     Port(PortMod),
     /// A frame is sent.
     Packet(Box<PacketOut>),
