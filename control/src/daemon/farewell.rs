@@ -20,12 +20,15 @@ pub(super) async fn pause(has_leaving: bool) {
 }
 
 impl Daemon {
-    /// Looks which entries' counts are final, and asks for those that are not. Nobody listens to farewells that has not asked the switch for them.
+    /// Looks which entries' counts are final, and asks for those that are not.
     pub(super) fn say_farewells(&mut self) {
         self.switch.settled(self.workers.settled());
         if self.switch.has_leaving() {
             self.workers.sweeper().ask();
         }
-        drop(self.switch.farewells());
+        for farewell in self.switch.farewells() {
+            self.tell_farewell(&farewell);
+        }
+        self.deliver();
     }
 }

@@ -231,7 +231,6 @@ impl Daemon {
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
         loop {
-            self.say_farewells().await;
             let expiry = self.next_expiry();
             let learned_until = self.learned_until();
             let awaited_until = self.awaited.until();

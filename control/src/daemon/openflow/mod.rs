@@ -21,12 +21,11 @@ pub(super) use tls::Tls;
 use super::Daemon;
 use super::calls::View;
 use super::sweep::Sweeper;
-use crate::ofproto::{Changed, Reason, Removed};
+use crate::ofproto::{Changed, Farewell, Reason, Removed};
 use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step};
 use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
-use datapath::stats::Counted;
 use datapath::worker::Punted;
 use model::Model;
 use std::collections::BTreeMap;
@@ -83,8 +82,6 @@ pub(super) enum Ask {
 pub(super) struct Controllers {
     pub(super) channel: Channel,
     peers: BTreeMap<ConnectionId, Peer>,
-    /// Entries that have gone and are to be told of, when all that they counted is written.
-    farewells: Vec<Removed>,
     /// How it stands with those that were configured.
     standing: Vec<(String, dial::Watched)>,
     /// Since when none of them is there.
@@ -142,7 +139,7 @@ impl Daemon {
                     now,
                 );
             }
-            model.note(applied);
+            model.note(&applied);
         }
         let generation = model.publish();
         self.controllers.channel = channel;
@@ -200,29 +197,13 @@ impl Daemon {
             let now = self.workers.now_ms();
             channel.flows_changed(None, &changes(&applied.entries, &applied.removed), now);
         }
-        self.note_farewells(&applied.removed);
         self.deliver();
     }
 
-    fn note_farewells(&mut self, removed: &[Removed]) {
-        let told = removed.iter().filter(|removed| removed.is_told());
-        self.controllers.farewells.extend(told.cloned());
-    }
-
-    /// Tells of entries that have gone, with all that they have counted.
-    pub(super) async fn say_farewells(&mut self) {
-        if self.controllers.farewells.is_empty() {
-            return;
-        }
-        let sweeper = self.workers.sweeper();
-        sweeper.adopted_soon(self.switch.pipeline().generation()).await;
-        sweeper.settle().await;
-        for removed in std::mem::take(&mut self.controllers.farewells) {
-            let Counted { packets, bytes, .. } = self.switch.counted(&removed.entry);
-            let message = farewell(&removed, packets, bytes);
-            self.controllers.channel.flow_removed(&message);
-        }
-        self.deliver();
+    /// Tells of an entry that has gone.
+    pub(super) fn tell_farewell(&mut self, farewell: &Farewell) {
+        let Farewell { removed, counted } = farewell;
+        self.controllers.channel.flow_removed(&flow_removed(removed, counted.packets, counted.bytes));
     }
 }
 
@@ -238,7 +219,7 @@ fn reason(reason: Reason) -> u8 {
     }
 }
 
-fn farewell(removed: &Removed, packets: u64, bytes: u64) -> FlowRemoved {
+fn flow_removed(removed: &Removed, packets: u64, bytes: u64) -> FlowRemoved {
     let Removed { table, entry, duration, .. } = removed;
     let rule = &entry.installed.rule;
     FlowRemoved {

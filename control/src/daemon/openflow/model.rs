@@ -39,10 +39,9 @@ impl<'d> Model<'d> {
         std::mem::take(&mut self.applied)
     }
 
-    /// Notes what is to be published, and told.
-    pub(super) fn note(&mut self, applied: Applied) {
+    /// Notes what is to be published.
+    pub(super) fn note(&mut self, applied: &Applied) {
         self.unpublished |= applied.changes();
-        self.daemon.note_farewells(&applied.removed);
     }
 
     /// Hands the workers all that has changed. The generation that has it.
