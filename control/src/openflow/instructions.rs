@@ -53,10 +53,8 @@ pub fn decode(version: Version, reader: &mut Reader<'_>, matching: &Match) -> Re
     if let Some(mut body) = found[usize::from(WRITE_METADATA)] {
         body.skip(4)?;
         let (value, mask) = (body.u64()?, body.u64()?);
-        if value & !mask != 0 {
-            return Err(Code::UnsupMetadataMask);
-        }
-        out.metadata = Some((value, mask));
+        // Bits of the value that the mask leaves out are not written (OpenFlow 1.3.5 section 5.9).
+        out.metadata = Some((value & mask, mask));
     }
     if let Some(mut body) = found[usize::from(GOTO_TABLE)] {
         let table = body.u8()?;

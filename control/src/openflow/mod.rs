@@ -11,6 +11,8 @@ mod faces;
 pub mod fields;
 mod frames;
 pub mod instructions;
+#[cfg(test)]
+mod laws;
 pub mod matching;
 mod message;
 mod numbers;

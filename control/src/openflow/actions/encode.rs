@@ -140,7 +140,9 @@ impl Encoder<'_> {
             RuleAction::PushMpls { ether_type } => self.typed(19, nxast::PUSH_MPLS, *ether_type),
             RuleAction::PopMpls { ether_type } => self.typed(20, nxast::POP_MPLS, *ether_type),
             RuleAction::DecMplsTtl => self.bare(16, nxast::DEC_MPLS_TTL),
-            // These four OpenFlow 1.0 does not have, nor does any extension; there they are told by the numbers of 1.3.
+            // OpenFlow 1.0 has nothing for these four, nor has any extension of it.
+            RuleAction::PushPbb | RuleAction::PopPbb | RuleAction::CopyTtlOut | RuleAction::CopyTtlIn
+                if self.is_v10() => {}
             RuleAction::PushPbb => self.short(26, datapath::wire::ethertype::PBB),
             RuleAction::PopPbb => self.own(27, |writer| writer.zeros(4)),
             RuleAction::CopyTtlOut => self.own(11, |writer| writer.zeros(4)),

@@ -245,10 +245,7 @@ impl Reading {
         if self.place != Place::Flow || self.depth > 0 {
             return Err(Code::UnsupInst);
         }
-        if value & !mask != 0 {
-            return Err(Code::UnsupMetadataMask);
-        }
-        self.metadata = Some((value, mask));
+        self.metadata = Some((value & mask, mask));
         Ok(())
     }
 

@@ -62,6 +62,7 @@ pub fn decode_nxm_with_cookie(fields: &[u8]) -> Result<(Match, u64, u64), Code> 
 fn read_fields(fields: &[u8], mut cookie: Option<&mut (u64, u64)>) -> Result<Match, Code> {
     let mut reader = Reader::new(fields, Code::BadMatchLen);
     let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
+    let mut needs = Vec::new();
     while !reader.is_empty() {
         if let Some(cookie) = &mut cookie
             && let Some(found) = read_cookie(&mut reader)?
@@ -88,6 +89,12 @@ fn read_fields(fields: &[u8], mut cookie: Option<&mut (u64, u64)>) -> Result<Mat
         }
         key.set_masked(field, bits, care);
         mask.set_masked(field, care, care);
+        needs.push(value.row.needs);
+    }
+    // What comes later can take a header away again: later fragments have none behind that of IP.
+    let context = Context::of_key(&key, &mask);
+    if needs.iter().any(|needs| !context.meets(*needs)) {
+        return Err(Code::BadPrereq);
     }
     Ok(Match::of(&key, &mask))
 }
