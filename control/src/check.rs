@@ -45,6 +45,14 @@ pub fn check(path: &Path) -> Report {
             faults.extend(more);
             Rules::default()
         });
+    let rules = match config.tenant_flows() {
+        Ok(flows) if faults.is_empty() => rules.behind(flows),
+        Ok(_) => rules,
+        Err(more) => {
+            faults.extend(more);
+            rules
+        }
+    };
     if faults.is_empty()
         && let Err(error) = rules.check()
     {

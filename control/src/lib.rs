@@ -20,5 +20,6 @@ pub mod pmtu;
 pub mod replay;
 pub mod show;
 pub mod status;
+pub mod tenants;
 pub mod text;
 pub mod trace;

@@ -16,8 +16,16 @@ use std::path::{Path, PathBuf};
 const REFERENCE: &str = "docs/configuration.md";
 
 /// The sections of a configuration.
-const SECTIONS: [&str; 6] =
-    ["[bridge]", "[worker]", "[[uplink]]", "[[port]]", "[[tunnel]]", "[[replay.neighbour]]"];
+const SECTIONS: [&str; 8] = [
+    "[bridge]",
+    "[worker]",
+    "[[uplink]]",
+    "[[port]]",
+    "[[tunnel]]",
+    "[[peer]]",
+    "[[tenant]]",
+    "[[replay.neighbour]]",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -4,8 +4,9 @@ use super::laws::Laws;
 use super::section::{At, Faults, Section};
 use super::{
     CONFIG_BYTES_MAX, CONTROLLERS_MAX, Config, LOCAL_SUFFIX, Mode, Port, Tunnel, UPLINKS_MAX, openflow,
-    read_text, replay, sections, switching, tunnels,
+    read_text, replay, sections, switching, tenants, tunnels,
 };
+use crate::tenants::{apply, made_tunnel};
 use crate::text::Diagnostic;
 use crate::text::LOCAL;
 use crate::text::suggest::did_you_mean;
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const SECTIONS: [&str; 9] =
-    ["bridge", "worker", "uplink", "port", "tunnel", "mac", "controller", "ssl", "replay"];
+const SECTIONS: [&str; 11] =
+    ["bridge", "worker", "uplink", "port", "tunnel", "mac", "controller", "ssl", "peer", "tenant", "replay"];
 /// How many addresses may be told.
 const MACS_MAX: usize = 65_536;
 
@@ -143,6 +144,7 @@ impl Draft {
         }
         self.macs(root, faults);
         self.controllers(root, directory, faults);
+        self.tenants(root, &identification, &mut laws, faults);
         self.replay(root, &mut laws, faults);
     }
 
@@ -174,6 +176,27 @@ impl Draft {
             }
             self.config.openflow.controllers.push(controller);
         }
+    }
+
+    /// Tenants, and what they ask of ports and tunnels.
+    fn tenants(
+        &mut self,
+        root: &DeTable<'_>,
+        identification: &Counter,
+        laws: &mut Laws,
+        faults: &mut Faults<'_>,
+    ) {
+        let (tenants, lacking) = tenants::tenants(root, &self.config, faults);
+        for (kind, span) in lacking {
+            let tunnel = made_tunnel(kind, identification);
+            laws.name(&tunnel.name, &span, faults);
+            laws.ofport(tunnel.spec.ofport, &span, faults);
+            laws.tunnel(&tunnel, &span, &self.config.uplinks, root.contains_key("uplink"), faults);
+            self.names.entry(tunnel.name.clone()).or_insert(tunnel.spec.ofport);
+            self.config.tunnels.push(tunnel);
+        }
+        apply(&tenants, &mut self.config);
+        self.config.tenants = tenants;
     }
 
     fn macs(&mut self, root: &DeTable<'_>, faults: &mut Faults<'_>) {
@@ -297,7 +320,7 @@ fn single<'a>(
 }
 
 /// The sections of a kind of which there may be many.
-fn many<'a>(
+pub(super) fn many<'a>(
     shown: &'static str,
     key: &str,
     root: &'a DeTable<'a>,

@@ -16,6 +16,7 @@ mod rules;
 mod section;
 mod sections;
 mod switching;
+mod tenants;
 mod tunnels;
 
 pub use draft::Draft;
@@ -25,8 +26,10 @@ pub use replay::{Answer, Neighbour, Way};
 pub(crate) use rules::in_order;
 pub use rules::{Rules, read_rules};
 pub use switching::StaticMac;
+pub use tenants::{MEMBERS_MAX, PEERS_MAX, TENANTS_MAX};
 
-use crate::text::Diagnostic;
+use crate::tenants::Tenants;
+use crate::text::{Diagnostic, FlowLine};
 use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Domain, FarEnd, FarEnds, PortSetup, QueueId, QueueSpec, Switching};
@@ -70,6 +73,8 @@ pub struct Config {
     pub openflow: OpenFlow,
     /// `[[mac]]`: addresses that need not be learned.
     pub macs: Vec<StaticMac>,
+    /// `[[tenant]]` and `[[peer]]`: what the embedded controller is told.
+    pub tenants: Tenants,
     /// `[[replay.neighbour]]`: for `adit replay` alone.
     pub neighbours: Vec<Neighbour>,
 }
@@ -255,13 +260,22 @@ impl Config {
         self.ports.iter().flat_map(of).collect()
     }
 
-    /// The flows, groups and meters in the files that it names.
+    /// The flows of the embedded controller.
+    ///
+    /// # Errors
+    /// When there are more than a bridge can have.
+    pub fn tenant_flows(&self) -> Result<Vec<FlowLine>, Vec<Diagnostic>> {
+        crate::tenants::flows(self)
+    }
+
+    /// The flows of the embedded controller, and the flows, groups and meters in the files that it names, which go before those.
     ///
     /// # Errors
     /// Every fault in them.
     pub fn rules(&self) -> Result<Rules, Vec<Diagnostic>> {
         let Bridge { flows, groups, meters, .. } = &self.bridge;
-        read_rules(flows.as_deref(), groups.as_deref(), meters.as_deref(), &self.port_names())
+        let told = read_rules(flows.as_deref(), groups.as_deref(), meters.as_deref(), &self.port_names())?;
+        Ok(told.behind(self.tenant_flows()?))
     }
 
     /// The names of all ports of the bridge: guests and tunnels.

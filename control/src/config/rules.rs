@@ -33,6 +33,11 @@ impl Rules {
         self.flows.iter().find(passes)
     }
 
+    /// The same behind other flows: where both have one of the same match and priority, theirs gives way.
+    pub fn behind(self, first: Vec<FlowLine>) -> Rules {
+        Rules { flows: first.into_iter().chain(self.flows).collect(), ..self }
+    }
+
     /// Whether a switch would take them.
     ///
     /// # Errors

@@ -70,6 +70,11 @@ impl<'a> Section<'a> {
         Section { name, table, span, known: Vec::new() }
     }
 
+    /// Itself, for sections within it.
+    pub(super) fn table(&self) -> &'a DeTable<'a> {
+        self.table
+    }
+
     /// The value of a key, whatever it is.
     pub(super) fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.known.push(key);

@@ -169,12 +169,19 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn rules(args: &Args, config: &Config) -> Result<Rules> {
-    let Some(flows) = args.flows.as_deref().or(config.bridge.flows.as_deref()) else {
-        bail!("there are no flows: give --flows, or name them in [bridge]");
+    let flows = args.flows.as_deref().or(config.bridge.flows.as_deref());
+    // Flows that are given take the place of all that the configuration says.
+    let of_tenants = match &args.flows {
+        None => config.tenant_flows().map_err(Faults)?,
+        Some(_) => Vec::new(),
     };
+    if flows.is_none() && of_tenants.is_empty() {
+        bail!("there are no flows: give --flows, or name them in [bridge]");
+    }
     let groups = args.groups.as_deref().or(config.bridge.groups.as_deref());
     let meters = args.meters.as_deref().or(config.bridge.meters.as_deref());
-    Ok(read_rules(Some(flows), groups, meters, &config.port_names()).map_err(Faults)?)
+    let rules = read_rules(flows, groups, meters, &config.port_names()).map_err(Faults)?;
+    Ok(rules.behind(of_tenants))
 }
 
 /// A pipeline, and whether something in it learns and something tells the controller.
