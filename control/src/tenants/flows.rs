@@ -113,7 +113,7 @@ impl Text {
                 self.flow(1, 110, &format!("in_port={port},{whose},{asked}"), "goto_table:2");
             }
             // RFC 4862 section 5.4.2: who has no address yet asks whether one is taken, of all; its owner tells all.
-            if let IpAddr::V6(_) = ip {
+            if ip.is_ipv6() {
                 self.flow(1, 105, &format!("{whose},{asked},ipv6_src=::"), "goto_table:2");
             }
             // To one station alone: whether it is still there, only itself can tell.
