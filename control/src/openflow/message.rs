@@ -110,6 +110,8 @@ pub enum Message {
     /// Nicira: in which format flows are told (1.0); 0 standard, 2 NXM: so are those of which nobody asked ([`Envelope::nicira`]). Flow-mods of
     /// both are taken.
     SetFlowFormat(u32),
+    /// Nicira: flows are told with how long no frame has come, which they always are.
+    FlowAge,
     /// Nicira: in which format frames are told.
     SetPacketInFormat(PacketInFormat),
     /// Nicira: the number by which `controller(id=N)` means me.
@@ -680,8 +682,6 @@ pub enum TableProperty {
     WriteSetField(bool, Vec<u32>),
     /// Fields that apply_actions can set.
     ApplySetField(bool, Vec<u32>),
-    /// An experimenter's, by its type: not looked into.
-    Experimenter(bool),
 }
 
 /// Of which flows news are wanted.
@@ -695,13 +695,26 @@ pub struct FlowMonitor {
     pub filter: Filter,
 }
 
-/// News of a flow (`NXFME_*`).
+/// What happened to a flow of which news are told (`OFPFME_*` of OpenFlow 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateEvent {
+    /// It was there when news began to be told; before 1.4 that is said as if it were new.
+    Initial,
+    /// It is new, or has taken another's place.
+    Added,
+    /// It is gone.
+    Deleted,
+    /// It does something else.
+    Modified,
+}
+
+/// News of a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FlowUpdate {
-    /// It was added, modified or deleted.
+    /// Something happened to it.
     Full {
-        /// What happened: 0 added, 1 deleted, 2 modified.
-        event: u16,
+        /// What.
+        event: UpdateEvent,
         /// Why, of one that was deleted (`OFPRR_*`).
         reason: u16,
         /// The flow; its instructions only if they were asked for. Counters are zero.
@@ -709,6 +722,10 @@ pub enum FlowUpdate {
     },
     /// It was changed by the one who is told, by the request of this number.
     Abbreviated(u32),
+    /// News are not sent for a while (1.4; before, [`Message::FlowMonitorPaused`]).
+    Paused,
+    /// They are sent again.
+    Resumed,
 }
 
 /// How the map of Geneve options shall change (`NXTTMC_*`).

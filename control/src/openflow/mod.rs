@@ -20,7 +20,7 @@ pub mod ports;
 pub mod wire;
 
 pub use code::Code;
-pub use faces::{decode, encode};
+pub use faces::{decode, encode, parts};
 pub use frames::{Frames, HEADER, TooShort};
 pub use message::*;
 pub use numbers::{NICIRA, Numbers, ONF};

@@ -5,7 +5,7 @@ use crate::ofproto::{Entry, Filter, GROUPS_MAX, TableConfig};
 use crate::openflow::channel::{Asked, refusal};
 use crate::openflow::{
     Code, Envelope, FlowMonitor, FlowStats, FlowUpdate, GroupFeatures, GroupStats, Message, MeterFeatures,
-    MeterStats, Question, QueueStats, Reply, SwitchDesc, TableStats,
+    MeterStats, Question, QueueStats, Reply, SwitchDesc, TableStats, UpdateEvent,
 };
 use bytes::Bytes;
 use datapath::flow::OfPort;
@@ -265,7 +265,7 @@ fn initial(picture: &Picture, monitors: &[FlowMonitor]) -> Vec<FlowUpdate> {
         let flags = wanted.iter().filter(fits).map(|monitor| monitor.flags).reduce(|a, b| a | b);
         if let Some(flags) = flags {
             let flow = crate::openflow::channel::news(table, &entry, flags & ACTIONS != 0, picture.view.now);
-            updates.push(FlowUpdate::Full { event: 0, reason: 0, flow: Box::new(flow) });
+            updates.push(FlowUpdate::Full { event: UpdateEvent::Initial, reason: 0, flow: Box::new(flow) });
         }
     }
     updates

@@ -9,7 +9,7 @@ use crate::daemon::calls::Call;
 use crate::openflow::channel::{
     Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
 };
-use crate::openflow::{Code, Envelope, Frames, HEADER, Message, Question, Version, decode, encode};
+use crate::openflow::{Code, Envelope, Frames, HEADER, Message, Question, Version, decode, parts};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Wire {
 
     fn say(&mut self, version: Version, envelope: &Envelope) {
         // What a version has no words for is not said in it.
-        self.out.extend_from_slice(&encode(version, envelope).unwrap_or_default());
+        parts(version, envelope).iter().for_each(|part| self.out.extend_from_slice(part));
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -246,7 +246,7 @@ impl Peer {
         let writing = tokio::task::spawn_blocking(move || {
             let mut waiting = Vec::new();
             answers::answer(&picture, asked, question, &mut |envelope| {
-                waiting.extend_from_slice(&encode(version, &envelope).unwrap_or_default());
+                parts(version, &envelope).iter().for_each(|part| waiting.extend_from_slice(part));
                 waiting.len() < WRITE || out.blocking_send(std::mem::take(&mut waiting)).is_ok()
             });
             let _ = out.blocking_send(waiting);

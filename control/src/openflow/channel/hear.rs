@@ -124,6 +124,8 @@ impl Channel {
             // 0 is the standard's, 2 NXM; what comes is understood in both.
             Message::SetFlowFormat(format @ (0 | 2)) => connection.flow_format = format,
             Message::SetFlowFormat(_) => return Err(Code::Eperm),
+            // Ages are told in any case.
+            Message::FlowAge => {}
             Message::SetPacketInFormat(format) => connection.format = format,
             Message::SetControllerId(number) => connection.controller_id = number,
             Message::TlvTableMod(change) => switch.tlv_table_mod(change)?,

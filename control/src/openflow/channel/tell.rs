@@ -5,6 +5,7 @@ use super::{Channel, ConnectionId};
 use crate::ofproto::Entry;
 use crate::openflow::{
     Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
+    UpdateEvent,
 };
 use datapath::action::punt;
 use datapath::pipeline::{Instructions, TableId};
@@ -110,12 +111,12 @@ impl Channel {
     }
 }
 
-/// `NXFME_ADDED`, `NXFME_DELETED`, `NXFME_MODIFIED`.
+/// A piece of news.
 fn full(change: &FlowChange, instructions: bool, now: u64) -> FlowUpdate {
     let (event, reason) = match change.event {
-        FlowEvent::Added => (0, 0),
-        FlowEvent::Deleted(reason) => (1, reason.into()),
-        FlowEvent::Modified => (2, 0),
+        FlowEvent::Added => (UpdateEvent::Added, 0),
+        FlowEvent::Deleted(reason) => (UpdateEvent::Deleted, reason.into()),
+        FlowEvent::Modified => (UpdateEvent::Modified, 0),
     };
     FlowUpdate::Full { event, reason, flow: Box::new(news(change.table, &change.entry, instructions, now)) }
 }

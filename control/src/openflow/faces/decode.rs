@@ -2,7 +2,10 @@
 
 use super::extensions::Extension;
 use super::kinds::Kind;
-use super::{asynchronous, bundles, features, hello, port, refusals, roles, tlv};
+use super::{
+    asynchronous, bundles, features, flow_mod, flow_removed, group_mod, hello, meters, multipart, packet_in,
+    packet_out, port, queues, refusals, roles, tables, tlv,
+};
 use crate::openflow::frames::HEADER;
 use crate::openflow::wire::Reader;
 use crate::openflow::{Code, Envelope, Message, NICIRA, ONF, PacketInFormat, Version};
@@ -63,6 +66,8 @@ impl Body<'_> {
             Ok(Kind::EchoReply) => Message::EchoReply(self.rest()),
             _ if self.number != self.version as u8 => return Err(Code::BadVersion),
             Ok(Kind::Experimenter) => return self.extension(),
+            Ok(Kind::MultipartRequest) => return multipart::decode_request(self.version, &mut self.reader),
+            Ok(Kind::MultipartReply) => return multipart::decode_reply(self.version, &mut self.reader),
             kind => {
                 let message = self.standard(kind?)?;
                 self.reader.end()?;
@@ -77,8 +82,25 @@ impl Body<'_> {
     }
 
     fn standard(&mut self, kind: Kind) -> Result<Message, Code> {
-        let (version, reader) = (self.version, &mut self.reader);
+        let (version, reader, whole) = (self.version, &mut self.reader, self.whole);
         Ok(match kind {
+            Kind::PacketIn => Message::PacketIn(Box::new(packet_in::decode(version, reader, whole)?)),
+            Kind::FlowRemoved => Message::FlowRemoved(flow_removed::decode(version, reader)?),
+            Kind::PacketOut => Message::PacketOut(packet_out::decode(version, reader, whole)?),
+            Kind::FlowMod => {
+                let (change, buffer) = flow_mod::decode(version, reader)?;
+                Message::FlowMod(change, buffer)
+            }
+            Kind::GroupMod => group_mod::decode(version, reader)?,
+            Kind::MeterMod => Message::MeterMod(meters::decode_mod(reader)?),
+            Kind::TableMod => Message::TableMod(tables::decode_mod(version, reader)?),
+            Kind::QueueConfigRequest => {
+                Message::QueueConfigRequest(queues::decode_config_request(version, reader)?)
+            }
+            Kind::QueueConfigReply => {
+                let (port, queues) = queues::decode_config(version, reader)?;
+                Message::QueueConfigReply(port, queues)
+            }
             Kind::FeaturesRequest => Message::FeaturesRequest,
             Kind::FeaturesReply => Message::FeaturesReply(features::decode(version, reader)?),
             Kind::GetConfigRequest => Message::GetConfigRequest,
@@ -134,6 +156,15 @@ impl Body<'_> {
             Extension::RoleRequest => Message::RoleRequest(roles::decode_nicira(reader)?),
             Extension::RoleReply => Message::RoleReply(roles::decode_nicira(reader)?),
             Extension::RoleStatus => Message::RoleStatus(roles::decode_status(reader)?),
+            Extension::FlowMod => {
+                let (change, buffer) = flow_mod::decode_nicira(version, reader)?;
+                Message::FlowMod(change, buffer)
+            }
+            Extension::FlowRemoved => Message::FlowRemoved(flow_removed::decode_nicira(reader)?),
+            Extension::PacketIn => Message::PacketIn(Box::new(packet_in::decode_nxt(reader, self.whole)?)),
+            Extension::PacketIn2 => Message::PacketIn(Box::new(packet_in::decode_nxt2(reader, self.whole)?)),
+            Extension::GroupMod => group_mod::decode(version, reader)?,
+            Extension::FlowAge => Message::FlowAge,
             Extension::SetFlowFormat => Message::SetFlowFormat(reader.u32()?),
             Extension::FlowModTableId => {
                 let [set, ..] = reader.array::<8>()?;

@@ -2,12 +2,16 @@
 
 use super::extensions::Extension;
 use super::kinds::Kind;
-use super::{asynchronous, bundles, features, hello, port, refusals, roles, tlv};
+use super::{
+    asynchronous, bundles, features, flow_mod, flow_removed, group_mod, hello, meters, multipart, packet_in,
+    packet_out, port, queues, refusals, roles, tables, tlv,
+};
 use crate::openflow::wire::Writer;
-use crate::openflow::{Envelope, Message, PacketInFormat, Version};
+use crate::openflow::{Envelope, FlowUpdate, Message, PacketInFormat, Reply, Version};
 use bytes::Bytes;
 
-/// Writes a message for a connection that speaks `version`; None if the version has no words for it.
+/// Writes a message for a connection that speaks `version`; None if the version has no words for it, or a message no room. Answers to
+/// multipart requests can be too long for one message: [`super::parts`] writes them in several.
 pub fn encode(version: Version, envelope: &Envelope) -> Option<Bytes> {
     let number = match &envelope.message {
         Message::Hello(versions) => hello::version(versions),
@@ -17,8 +21,17 @@ pub fn encode(version: Version, envelope: &Envelope) -> Option<Bytes> {
     out.writer.u8(number).u8(0).u16(0).u32(envelope.xid);
     out.message(envelope)?;
     let mut writer = out.writer;
+    if writer.len() > usize::from(u16::MAX) {
+        return None;
+    }
     writer.put_len(2, 0);
     Some(writer.into_bytes().into())
+}
+
+/// Writes the header of an answer to a multipart request.
+pub(super) fn begin_reply(version: Version, envelope: &Envelope, writer: &mut Writer) -> Option<()> {
+    writer.u8(version as u8).u8(Kind::MultipartReply.number(version)?).u16(0).u32(envelope.xid);
+    Some(())
 }
 
 /// A message that is being written: its kind is set in the header when it is known.
@@ -152,17 +165,79 @@ impl Out {
             Message::TlvTableReply(table) => {
                 tlv::encode_table(table, self.extension(Extension::TlvTableReply)?);
             }
+            Message::FlowMonitorCancel(id) if version >= Version::V14 => {
+                return multipart::encode_cancel(version, *id, self.kind(Kind::MultipartRequest)?);
+            }
             Message::FlowMonitorCancel(id) => {
                 self.extension(Extension::MonitorCancel)?.u32(*id);
             }
+            Message::FlowMonitorPaused if version >= Version::V14 => self.update(FlowUpdate::Paused)?,
             Message::FlowMonitorPaused => {
                 self.extension(Extension::MonitorPaused)?;
             }
+            Message::FlowMonitorResumed if version >= Version::V14 => self.update(FlowUpdate::Resumed)?,
             Message::FlowMonitorResumed => {
                 self.extension(Extension::MonitorResumed)?;
             }
-            _ => return None,
+            Message::PacketIn(packet) => match packet.format {
+                PacketInFormat::Standard => packet_in::encode(version, packet, self.kind(Kind::PacketIn)?),
+                PacketInFormat::Nxt => {
+                    packet_in::encode_nxt(version, packet, self.extension(Extension::PacketIn)?);
+                }
+                PacketInFormat::Nxt2 => {
+                    packet_in::encode_nxt2(version, packet, self.extension(Extension::PacketIn2)?);
+                }
+            },
+            Message::FlowRemoved(removed) if nicira => {
+                flow_removed::encode_nicira(version, removed, self.extension(Extension::FlowRemoved)?);
+            }
+            Message::FlowRemoved(removed) => {
+                flow_removed::encode(version, removed, self.kind(Kind::FlowRemoved)?);
+            }
+            Message::PacketOut(packet) => packet_out::encode(version, packet, self.kind(Kind::PacketOut)?),
+            Message::FlowMod(change, buffer) if nicira && version == Version::V10 => {
+                flow_mod::encode_nicira(change, *buffer, self.extension(Extension::FlowMod)?);
+            }
+            Message::FlowMod(change, buffer) => {
+                flow_mod::encode(version, change, *buffer, self.kind(Kind::FlowMod)?);
+            }
+            Message::GroupMod(change) => {
+                group_mod::encode(version, change, self.kind_or(Kind::GroupMod, Extension::GroupMod)?);
+            }
+            Message::BucketMod(change) if matches!(version, Version::V10 | Version::V15) => {
+                let writer = self.kind_or(Kind::GroupMod, Extension::GroupMod)?;
+                group_mod::encode_buckets(version, change, writer);
+            }
+            // Single buckets can be changed since 1.5.
+            Message::BucketMod(_) => return None,
+            Message::TableMod(change) => tables::encode_mod(version, change, self.kind(Kind::TableMod)?),
+            Message::MeterMod(change) => meters::encode_mod(change, self.kind(Kind::MeterMod)?),
+            Message::MultipartRequest(question, more) => {
+                let writer = self.kind(Kind::MultipartRequest)?;
+                multipart::encode_request(version, nicira, question, *more, writer)?;
+            }
+            Message::MultipartReply(reply, more) => {
+                let writer = self.kind(Kind::MultipartReply)?;
+                multipart::encode_reply(version, nicira, reply, *more, writer)?;
+            }
+            Message::QueueConfigRequest(port) => {
+                let writer = self.kind(Kind::QueueConfigRequest)?;
+                queues::encode_config_request(version, *port, writer);
+            }
+            Message::QueueConfigReply(port, queues) => {
+                let writer = self.kind(Kind::QueueConfigReply)?;
+                queues::encode_config(version, *port, queues, writer);
+            }
+            Message::FlowAge => {
+                self.extension(Extension::FlowAge)?;
+            }
         }
         Some(())
+    }
+
+    /// News of flows that are one piece.
+    fn update(&mut self, update: FlowUpdate) -> Option<()> {
+        let (version, writer) = (self.version, self.kind(Kind::MultipartReply)?);
+        multipart::encode_reply(version, false, &Reply::FlowMonitor(vec![update]), false, writer)
     }
 }

@@ -5,18 +5,32 @@
 //! kind cannot have. What is in it is one file for each thing that can be spoken of.
 
 mod asynchronous;
+mod buckets;
 mod bundles;
 mod decode;
 mod encode;
 mod extensions;
 mod features;
+mod flow_mod;
+mod flow_removed;
+mod group_mod;
 mod hello;
 mod kinds;
+mod matches;
+mod meters;
+mod multipart;
+mod oxs;
+mod packet_in;
+mod packet_out;
 mod port;
 mod properties;
+mod queues;
 mod refusals;
 mod roles;
+mod tables;
+mod times;
 mod tlv;
 
 pub use decode::decode;
 pub use encode::encode;
+pub use multipart::parts;
