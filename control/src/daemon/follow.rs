@@ -31,6 +31,7 @@ impl Daemon {
             self.workers.publish(&pipeline);
         }
         self.warn_of_mtu();
+        self.tell_ports();
         Ok(())
     }
 

@@ -84,7 +84,7 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
             types: 0xf,
             capabilities: 0xf,
             max_groups: [GROUPS_MAX as u32; 4],
-            actions: [0; 4],
+            actions: [super::tables::ACTIONS.iter().fold(0, |bits, action| bits | 1 << action); 4],
         })),
         Question::MeterStats(meter) => {
             let all = switch.meters().filter(|stats| meter.is_none_or(|meter| meter == stats.id));

@@ -23,7 +23,7 @@ use super::calls::View;
 use super::sweep::Sweeper;
 use crate::ofproto::{Changed, Farewell, Reason, Removed};
 use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step};
-use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, Version};
+use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
 use datapath::worker::Punted;
@@ -82,6 +82,8 @@ pub(super) enum Ask {
 pub(super) struct Controllers {
     pub(super) channel: Channel,
     peers: BTreeMap<ConnectionId, Peer>,
+    /// The ports as they were told of last.
+    ports: Vec<PortDesc>,
     /// How it stands with those that were configured.
     standing: Vec<(String, dial::Watched)>,
     /// Since when none of them is there.
@@ -142,8 +144,12 @@ impl Daemon {
             model.note(&applied);
         }
         let generation = model.publish();
+        let ports_changed = model.ports_changed;
         self.controllers.channel = channel;
-        self.deliver();
+        match ports_changed {
+            true => self.tell_ports(),
+            false => self.deliver(),
+        }
         let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
         let picture = asks.then(|| Box::new(self.picture()));
         Done { steps, picture, generation, sweeper: self.workers.sweeper() }

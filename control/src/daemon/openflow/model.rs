@@ -27,11 +27,13 @@ pub(super) struct Model<'d> {
     applied: Applied,
     /// By others before it.
     unpublished: bool,
+    /// Whether a port is another than before.
+    pub(super) ports_changed: bool,
 }
 
 impl<'d> Model<'d> {
     pub(super) fn new(daemon: &'d mut Daemon) -> Model<'d> {
-        Model { daemon, applied: Applied::default(), unpublished: false }
+        Model { daemon, applied: Applied::default(), unpublished: false, ports_changed: false }
     }
 
     /// What the last message has changed.
@@ -120,6 +122,7 @@ impl Switch for Model<'_> {
             Change::Request(request) => self.request(request),
             Change::Port(port) => {
                 let request = self.port_request(&port)?;
+                self.ports_changed = true;
                 self.request(request)
             }
             Change::Packet(packet) => self.packet_out(*packet),
@@ -132,7 +135,10 @@ impl Switch for Model<'_> {
         for (at, change) in changes.into_iter().enumerate() {
             let request = match change {
                 Change::Request(request) => request,
-                Change::Port(port) => self.port_request(&port).map_err(|code| (at, code))?,
+                Change::Port(port) => {
+                    self.ports_changed = true;
+                    self.port_request(&port).map_err(|code| (at, code))?
+                }
                 Change::Packet(packet) => {
                     packets.push((at, packet));
                     continue;
@@ -165,7 +171,7 @@ impl Switch for Model<'_> {
     }
 
     fn set_table_features(&mut self, _: Vec<TableFeatures>) -> Result<(), Code> {
-        Err(Code::TableFeaturesBadTable)
+        Err(Code::TableFeaturesEperm)
     }
 
     fn queues(&self, port: Option<OfPort>) -> Result<Vec<QueueDesc>, Code> {

@@ -1,7 +1,7 @@
 //! The ports of the bridge as OpenFlow tells them.
 
 use super::super::Daemon;
-use crate::openflow::{PortDesc, PortStats};
+use crate::openflow::{PortChange, PortDesc, PortStats};
 use crate::text::LOCAL;
 use datapath::flow::OfPort;
 use datapath::stats::PortCounters;
@@ -54,7 +54,11 @@ impl Daemon {
         let mut faces = Vec::new();
         for (index, port) in self.ports.list.iter().enumerate() {
             let Role::Guest(number) = port.role else { continue };
-            let presence = self.watcher.present().get(&port.device).filter(|_| !port.gone);
+            // A port whose device is gone is none until it is back, as in Open vSwitch.
+            if port.gone {
+                continue;
+            }
+            let presence = self.watcher.present().get(&port.device);
             let (up, running) = presence.map_or((false, false), |device| (device.up, device.running));
             let sum =
                 |field: fn(&PortCounters) -> u64| tallies.iter().map(|tally| field(&tally.port(index))).sum();
@@ -107,6 +111,25 @@ impl Daemon {
         }
         faces.sort_by_key(|face| face.desc.number);
         Faces(faces)
+    }
+
+    /// Tells of ports that are others than those that were told of last.
+    pub(in super::super) fn tell_ports(&mut self) {
+        let now = self.faces().descs(None);
+        let before = std::mem::replace(&mut self.controllers.ports, now.clone());
+        let of =
+            |ports: &[PortDesc], number: OfPort| ports.iter().find(|port| port.number == number).cloned();
+        for port in &now {
+            match of(&before, port.number) {
+                None => self.controllers.channel.port_status(PortChange::Add, port),
+                Some(was) if was != *port => self.controllers.channel.port_status(PortChange::Modify, port),
+                Some(_) => {}
+            }
+        }
+        for port in before.iter().filter(|port| of(&now, port.number).is_none()) {
+            self.controllers.channel.port_status(PortChange::Delete, port);
+        }
+        self.deliver();
     }
 
     /// What a controller has made of a port, and whether the host has taken it down.

@@ -1,5 +1,63 @@
-//! What tables can do: all of them the same.
-use crate::openflow::TableFeatures;
-pub(super) fn all(_: u8) -> Vec<TableFeatures> {
-    Vec::new()
+//! What tables can do: all of them the same, but that each leads only to later ones (OpenFlow 1.3.5 section 7.3.5.5).
+
+use crate::ofproto::ENTRIES_MAX;
+use crate::openflow::fields::{EXPERIMENTER, FIELDS, Numbering, WireField};
+use crate::openflow::{TableFeatures, TableProperty, Version};
+use datapath::pipeline::TableId;
+
+/// `OFPIT_*`: goto, metadata, write, apply and clear actions, meter.
+const INSTRUCTIONS: [u16; 6] = [1, 2, 3, 4, 5, 6];
+/// `OFPAT_*`: output; TTL in and out; MPLS TTL; VLAN; MPLS; queue; group; IP TTL; set-field; PBB.
+pub(super) const ACTIONS: [u16; 16] = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27];
+/// `OFPXMT`: the bit that says that a mask follows.
+const MASKED: u32 = 1 << 8;
+
+/// All tables.
+pub(super) fn all(tables: u8) -> Vec<TableFeatures> {
+    let (matched, bare, set) = (matched(), fields(|_| true), fields(|row| row.settable));
+    let of = |table: u8| {
+        let later: Vec<TableId> = (table + 1..tables).map(TableId).collect();
+        let mut properties = Vec::new();
+        for miss in [false, true] {
+            properties.extend([
+                TableProperty::Instructions(miss, INSTRUCTIONS.to_vec()),
+                TableProperty::NextTables(miss, later.clone()),
+                TableProperty::WriteActions(miss, ACTIONS.to_vec()),
+                TableProperty::ApplyActions(miss, ACTIONS.to_vec()),
+                TableProperty::WriteSetField(miss, set.clone()),
+                TableProperty::ApplySetField(miss, set.clone()),
+            ]);
+        }
+        properties.extend([TableProperty::Match(matched.clone()), TableProperty::Wildcards(bare.clone())]);
+        TableFeatures {
+            table: TableId(table),
+            name: String::new(),
+            metadata_match: u64::MAX,
+            metadata_write: u64::MAX,
+            config: 0,
+            max_entries: ENTRIES_MAX as u32,
+            properties,
+        }
+    };
+    (0..tables).map(of).collect()
+}
+
+/// The fields that can be matched, each with the mask that it may have.
+fn matched() -> Vec<u32> {
+    let header = |row: &WireField| {
+        let plain = header(row)?;
+        Some(if row.maskable { (plain | MASKED) + u32::from(row.bytes) } else { plain })
+    };
+    FIELDS.iter().filter_map(header).collect()
+}
+
+fn fields(which: impl Fn(&WireField) -> bool) -> Vec<u32> {
+    FIELDS.iter().filter(|row| which(row)).filter_map(header).collect()
+}
+
+/// The header of a field; none for those of experimenters, which need more than four bytes.
+fn header(row: &WireField) -> Option<u32> {
+    let number = row.number(Numbering::Oxm(Version::V13));
+    let header = u32::from(number.class) << 16 | u32::from(number.field) << 9 | u32::from(row.bytes);
+    (number.class != EXPERIMENTER).then_some(header)
 }

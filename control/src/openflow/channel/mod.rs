@@ -19,6 +19,8 @@ mod refusals;
 mod roles;
 mod switch;
 mod tell;
+#[cfg(test)]
+mod tests;
 
 pub use bundles::{BUNDLE_BYTES_MAX, BUNDLES_MAX};
 pub use connection::Kind;
