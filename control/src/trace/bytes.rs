@@ -67,10 +67,16 @@ pub(super) fn key(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Result<FlowK
         Role::Guest(ofport) => extract(frame.bytes(), ofport, None, &mut key),
         Role::Uplink => {
             let tunnels = plan.pipeline.tunnels();
-            decap(&mut frame, tunnels, |address| plan.pipeline.is_endpoint(address), &mut Last::default())
-                .and_then(|(tunnel, outer)| {
-                    extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), &mut key)
-                })
+            let mut last = Last::default();
+            decap(&mut frame, tunnels, |address| plan.pipeline.is_endpoint(address), &mut last).and_then(
+                |(tunnel, outer)| {
+                    let read = extract(frame.bytes(), tunnels.spec(tunnel).ofport, Some(&outer), &mut key)?;
+                    if outer.options != 0 {
+                        last.give_options(&mut key);
+                    }
+                    Ok(read)
+                },
+            )
         }
     };
     pool.give(frame);

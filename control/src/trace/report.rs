@@ -84,7 +84,8 @@ impl Way {
             Action::Encap { .. } => Some(Way::Sent(words(action, translation, pipeline, names))),
             Action::Punt(_) => Some(Way::Sent(words(action, translation, pipeline, names))),
             Action::Drop(reason) => Some(Way::Dropped(*reason)),
-            Action::Edit(..)
+            Action::Options(_)
+            | Action::Edit(..)
             | Action::PushVlan { .. }
             | Action::PopVlan
             | Action::PushMpls { .. }
@@ -115,6 +116,10 @@ pub(super) fn words(
                 "encapsulate ({kind}) to {remote} with key {key}, tos {:#04x}, ttl {}",
                 marks.tos, marks.ttl
             )
+        }
+        Action::Options(piece) => {
+            let bytes: String = piece.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("with Geneve options {bytes}")
         }
         Action::Edit(edit) => written(&edit),
         Action::PushVlan { tpid, tci } => {

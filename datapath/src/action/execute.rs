@@ -62,10 +62,14 @@ impl<'u> Executor<'_, 'u> {
                 Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
                     self.on_way(run, keys, last, |executor, run, keys| {
-                        executor.encap(run, keys, encap, marks, means);
+                        match marks.options_len() {
+                            0 => executor.encap(run, keys, encap, marks, means),
+                            _ => executor.encap_with_options(run, keys, encap, (marks, &actions[..i]), means),
+                        }
                         executor.output(run, encap.uplink());
                     });
                 }
+                Action::Options(_) => {}
                 Action::Edit(bits) => run.iter_mut().flatten().for_each(|frame| edit::edit(frame, &bits)),
                 Action::PushVlan { tpid, tci } => {
                     self.push(run, |frame| headers::push_vlan(frame, tpid, tci))
@@ -147,7 +151,7 @@ impl<'u> Executor<'_, 'u> {
             if reason == DropReason::ExceedsMtu {
                 // It may go on in pieces, behind those before it.
                 self.output(&mut run[..i], encap.uplink());
-                self.too_long(frame, key, encap, marks, means);
+                self.too_long(frame, key, encap, (marks, &[]), means);
             } else {
                 self.drop(frame, reason);
             }
@@ -156,7 +160,7 @@ impl<'u> Executor<'_, 'u> {
 
     /// Sends every frame.
     #[inline(never)]
-    fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
+    pub(super) fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
         for frame in run.iter_mut().filter_map(Option::take) {
             self.send(frame, port);
         }

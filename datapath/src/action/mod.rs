@@ -8,6 +8,7 @@ pub mod execute;
 pub mod headers;
 mod kept;
 pub mod meter;
+mod options;
 pub mod punt;
 pub mod queue;
 mod rate;
@@ -20,7 +21,7 @@ pub use edit::Edit;
 use crate::flow::FlowKey;
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::{Encap, EncapId, Marks};
+use crate::tunnel::{Encap, EncapId, Marks, Piece};
 use crate::wire::{mpls, pbb};
 use meter::{Meter, MeterId};
 use queue::{Queue, QueueAt};
@@ -40,6 +41,9 @@ pub enum Action {
         /// What they say of this flow.
         marks: Marks,
     },
+    /// Bytes of Geneve options for the next encapsulation, which are behind its headers. One after another, as many as its marks
+    /// say.
+    Options(Piece),
     /// Send the frame as it is now, through a queue of the port.
     Enqueue {
         /// The port.

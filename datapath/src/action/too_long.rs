@@ -17,6 +17,9 @@ const TOLD_PER_SECOND: u64 = 100;
 /// How many at once after a pause: Linux has 50 (`icmp_msgs_burst`).
 const TOLD_AT_ONCE: u64 = 50;
 
+/// What the headers of a tunnel say of a frame, and the bytes of Geneve options behind them.
+pub(super) type Wrapping<'a> = (Marks, &'a [u8]);
+
 /// What a worker remembers of frames that are too long.
 #[derive(Debug)]
 pub struct TooLong {
@@ -49,10 +52,10 @@ impl<'u> Executor<'_, 'u> {
         mut frame: Frame<'u>,
         key: &FlowKey,
         encap: &Encap,
-        marks: Marks,
+        marks: Wrapping<'_>,
         means: &impl Means,
     ) {
-        match encap.remedy(frame.bytes()) {
+        match encap.remedy(frame.bytes(), marks.1.len()) {
             Remedy::Trim(len) => {
                 frame.truncate(len);
                 self.wrap(frame, key, encap, marks);
@@ -66,8 +69,8 @@ impl<'u> Executor<'_, 'u> {
         }
     }
 
-    fn wrap(&mut self, mut frame: Frame<'u>, key: &FlowKey, encap: &Encap, marks: Marks) {
-        match encap.push(&mut frame, marks, entropy(key, self.seed)) {
+    fn wrap(&mut self, mut frame: Frame<'u>, key: &FlowKey, encap: &Encap, (marks, options): Wrapping<'_>) {
+        match encap.push_with_options(&mut frame, options, marks, entropy(key, self.seed)) {
             Ok(()) => drop(self.send(frame, encap.uplink())),
             Err(reason) => self.drop(frame, reason),
         }
@@ -80,7 +83,7 @@ impl<'u> Executor<'_, 'u> {
         cuts: Cuts,
         key: &FlowKey,
         encap: &Encap,
-        marks: Marks,
+        marks: Wrapping<'_>,
     ) {
         let count = cuts.count();
         if self.pool.len() + 1 < count {
@@ -98,7 +101,14 @@ impl<'u> Executor<'_, 'u> {
         self.send_piece(cuts.cut(count - 1, &mut frame), frame, key, encap, marks);
     }
 
-    fn send_piece(&mut self, cut: Option<()>, piece: Frame<'u>, key: &FlowKey, encap: &Encap, marks: Marks) {
+    fn send_piece(
+        &mut self,
+        cut: Option<()>,
+        piece: Frame<'u>,
+        key: &FlowKey,
+        encap: &Encap,
+        marks: Wrapping<'_>,
+    ) {
         if cut.is_none() {
             return self.drop(piece, DropReason::ExceedsMtu);
         }

@@ -29,6 +29,8 @@ pub struct Tunnelled {
     pub ttl: u8,
     /// Flags: bit 0 for a control message.
     pub flags: u16,
+    /// Which options there were, as it lies in the key; their data follow apart.
+    pub options: u16,
     /// Group policy: identifier in the upper half, flags above the lowest byte, as they lie in the key.
     pub policy: u32,
 }

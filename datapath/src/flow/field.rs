@@ -7,6 +7,8 @@
 //! (the most significant first). Fields that can never be present together share bits (a frame is ARP or IPv6 ND, never
 //! both); `eth_type` and `nw_proto` tell them apart, and every match on such a field carries those as prerequisites.
 
+use super::key::{LONG_WORDS, PACKET_WORDS};
+
 /// Where a field lies: bits `shift .. shift + bits` of `word`; 128-bit fields fill `word` and `word + 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -154,68 +156,133 @@ fields! {
     InnerIp = "inner_ip", 25, 8, 8;
     /// Time to live of an IP packet in an IP packet.
     InnerTtl = "inner_ttl", 25, 0, 8;
+    /// Which options of a Geneve header there are: each has the bit of its first unit. The room of options has sixteen units of four
+    /// bytes, and [`crate::tunnel::OptionMap`] says what lies where; what is not there is zero.
+    OptionPresence = "option_presence", 25, 32, 16;
+    /// Unit 0 of the room of Geneve options.
+    Option0 = "option_unit0", 26, 32, 32;
+    /// Unit 1 of the room of Geneve options.
+    Option1 = "option_unit1", 26, 0, 32;
+    /// Unit 2 of the room of Geneve options.
+    Option2 = "option_unit2", 27, 32, 32;
+    /// Unit 3 of the room of Geneve options.
+    Option3 = "option_unit3", 27, 0, 32;
+    /// Unit 4 of the room of Geneve options.
+    Option4 = "option_unit4", 28, 32, 32;
+    /// Unit 5 of the room of Geneve options.
+    Option5 = "option_unit5", 28, 0, 32;
+    /// Unit 6 of the room of Geneve options.
+    Option6 = "option_unit6", 29, 32, 32;
+    /// Unit 7 of the room of Geneve options.
+    Option7 = "option_unit7", 29, 0, 32;
+    /// Unit 8 of the room of Geneve options.
+    Option8 = "option_unit8", 30, 32, 32;
+    /// Unit 9 of the room of Geneve options.
+    Option9 = "option_unit9", 30, 0, 32;
+    /// Unit 10 of the room of Geneve options.
+    Option10 = "option_unit10", 31, 32, 32;
+    /// Unit 11 of the room of Geneve options.
+    Option11 = "option_unit11", 31, 0, 32;
+    /// Unit 12 of the room of Geneve options.
+    Option12 = "option_unit12", 32, 32, 32;
+    /// Unit 13 of the room of Geneve options.
+    Option13 = "option_unit13", 32, 0, 32;
+    /// Unit 14 of the room of Geneve options.
+    Option14 = "option_unit14", 33, 32, 32;
+    /// Unit 15 of the room of Geneve options.
+    Option15 = "option_unit15", 33, 0, 32;
+    /// Units 0 and 1 as one.
+    OptionPair0 = "option_pair0", 26, 0, 64;
+    /// Units 2 and 3 as one.
+    OptionPair1 = "option_pair1", 27, 0, 64;
+    /// Units 4 and 5 as one.
+    OptionPair2 = "option_pair2", 28, 0, 64;
+    /// Units 6 and 7 as one.
+    OptionPair3 = "option_pair3", 29, 0, 64;
+    /// Units 8 and 9 as one.
+    OptionPair4 = "option_pair4", 30, 0, 64;
+    /// Units 10 and 11 as one.
+    OptionPair5 = "option_pair5", 31, 0, 64;
+    /// Units 12 and 13 as one.
+    OptionPair6 = "option_pair6", 32, 0, 64;
+    /// Units 14 and 15 as one.
+    OptionPair7 = "option_pair7", 33, 0, 64;
+    /// Units 0 to 3 as one.
+    OptionQuad0 = "option_quad0", 26, 0, 128;
+    /// Units 2 to 5 as one.
+    OptionQuad1 = "option_quad1", 27, 0, 128;
+    /// Units 4 to 7 as one.
+    OptionQuad2 = "option_quad2", 28, 0, 128;
+    /// Units 6 to 9 as one.
+    OptionQuad3 = "option_quad3", 29, 0, 128;
+    /// Units 8 to 11 as one.
+    OptionQuad4 = "option_quad4", 30, 0, 128;
+    /// Units 10 to 13 as one.
+    OptionQuad5 = "option_quad5", 31, 0, 128;
+    /// Units 12 to 15 as one.
+    OptionQuad6 = "option_quad6", 32, 0, 128;
     /// Value that tables pass on to later tables.
-    Metadata = "metadata", 26, 0, 64;
+    Metadata = "metadata", 34, 0, 64;
     /// Number of the conjunction that a table is asked about again for; zero otherwise (`crate::pipeline::Table`).
-    ConjId = "conj_id", 27, 0, 32;
+    ConjId = "conj_id", 35, 0, 32;
     /// A mark for the host's own use: zero at first, since no port has one.
-    PktMark = "pkt_mark", 27, 32, 32;
+    PktMark = "pkt_mark", 35, 32, 32;
     /// Register 0: zero at first, for the rules to use.
-    Reg0 = "reg0", 28, 32, 32;
+    Reg0 = "reg0", 36, 32, 32;
     /// Register 1: zero at first, for the rules to use.
-    Reg1 = "reg1", 28, 0, 32;
+    Reg1 = "reg1", 36, 0, 32;
     /// Register 2: zero at first, for the rules to use.
-    Reg2 = "reg2", 29, 32, 32;
+    Reg2 = "reg2", 37, 32, 32;
     /// Register 3: zero at first, for the rules to use.
-    Reg3 = "reg3", 29, 0, 32;
+    Reg3 = "reg3", 37, 0, 32;
     /// Register 4: zero at first, for the rules to use.
-    Reg4 = "reg4", 30, 32, 32;
+    Reg4 = "reg4", 38, 32, 32;
     /// Register 5: zero at first, for the rules to use.
-    Reg5 = "reg5", 30, 0, 32;
+    Reg5 = "reg5", 38, 0, 32;
     /// Register 6: zero at first, for the rules to use.
-    Reg6 = "reg6", 31, 32, 32;
+    Reg6 = "reg6", 39, 32, 32;
     /// Register 7: zero at first, for the rules to use.
-    Reg7 = "reg7", 31, 0, 32;
+    Reg7 = "reg7", 39, 0, 32;
     /// Register 8: zero at first, for the rules to use.
-    Reg8 = "reg8", 32, 32, 32;
+    Reg8 = "reg8", 40, 32, 32;
     /// Register 9: zero at first, for the rules to use.
-    Reg9 = "reg9", 32, 0, 32;
+    Reg9 = "reg9", 40, 0, 32;
     /// Register 10: zero at first, for the rules to use.
-    Reg10 = "reg10", 33, 32, 32;
+    Reg10 = "reg10", 41, 32, 32;
     /// Register 11: zero at first, for the rules to use.
-    Reg11 = "reg11", 33, 0, 32;
+    Reg11 = "reg11", 41, 0, 32;
     /// Register 12: zero at first, for the rules to use.
-    Reg12 = "reg12", 34, 32, 32;
+    Reg12 = "reg12", 42, 32, 32;
     /// Register 13: zero at first, for the rules to use.
-    Reg13 = "reg13", 34, 0, 32;
+    Reg13 = "reg13", 42, 0, 32;
     /// Register 14: zero at first, for the rules to use.
-    Reg14 = "reg14", 35, 32, 32;
+    Reg14 = "reg14", 43, 32, 32;
     /// Register 15: zero at first, for the rules to use.
-    Reg15 = "reg15", 35, 0, 32;
+    Reg15 = "reg15", 43, 0, 32;
     /// Registers 0 and 1 as one.
-    Xreg0 = "xreg0", 28, 0, 64;
+    Xreg0 = "xreg0", 36, 0, 64;
     /// Registers 2 and 3 as one.
-    Xreg1 = "xreg1", 29, 0, 64;
+    Xreg1 = "xreg1", 37, 0, 64;
     /// Registers 4 and 5 as one.
-    Xreg2 = "xreg2", 30, 0, 64;
+    Xreg2 = "xreg2", 38, 0, 64;
     /// Registers 6 and 7 as one.
-    Xreg3 = "xreg3", 31, 0, 64;
+    Xreg3 = "xreg3", 39, 0, 64;
     /// Registers 8 and 9 as one.
-    Xreg4 = "xreg4", 32, 0, 64;
+    Xreg4 = "xreg4", 40, 0, 64;
     /// Registers 10 and 11 as one.
-    Xreg5 = "xreg5", 33, 0, 64;
+    Xreg5 = "xreg5", 41, 0, 64;
     /// Registers 12 and 13 as one.
-    Xreg6 = "xreg6", 34, 0, 64;
+    Xreg6 = "xreg6", 42, 0, 64;
     /// Registers 14 and 15 as one.
-    Xreg7 = "xreg7", 35, 0, 64;
+    Xreg7 = "xreg7", 43, 0, 64;
     /// Registers 0 to 3 as one.
-    Xxreg0 = "xxreg0", 28, 0, 128;
+    Xxreg0 = "xxreg0", 36, 0, 128;
     /// Registers 4 to 7 as one.
-    Xxreg1 = "xxreg1", 30, 0, 128;
+    Xxreg1 = "xxreg1", 38, 0, 128;
     /// Registers 8 to 11 as one.
-    Xxreg2 = "xxreg2", 32, 0, 128;
+    Xxreg2 = "xxreg2", 40, 0, 128;
     /// Registers 12 to 15 as one.
-    Xxreg3 = "xxreg3", 34, 0, 128;
+    Xxreg3 = "xxreg3", 42, 0, 128;
 }
 
 impl Field {
@@ -226,6 +293,13 @@ impl Field {
             128 => u128::MAX,
             bits => (1u128 << bits) - 1,
         }
+    }
+
+    /// Whether it lies in the room for Geneve options.
+    #[inline]
+    pub const fn is_option(self) -> bool {
+        let word = self.slot().word as usize;
+        word >= LONG_WORDS && word < PACKET_WORDS
     }
 
     /// The field of that name (the names of ovs-fields(7), without aliases).

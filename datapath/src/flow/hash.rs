@@ -3,6 +3,7 @@
 //! Each step multiplies two 64-bit words into 128 bits and folds the halves together, the construction of wyhash and
 //! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other.
 
+use super::field::Field;
 use super::key::{FlowKey, FlowMask, SHORT_WORDS};
 
 /// The secret of a process (or a constant, where runs must repeat).
@@ -44,7 +45,7 @@ impl KeyHash {
     pub fn of(key: &FlowKey, seed: &Seed) -> KeyHash {
         let mut hash = short_hash(*key.short(), seed);
         if key.is_long() {
-            hash = rest_hash(hash, key.rest().iter().copied(), seed);
+            hash = long_hash(hash, key, seed);
         }
         KeyHash(mix(hash ^ seed.0[2], seed.0[3]))
     }
@@ -62,7 +63,7 @@ pub fn masked_hash(key: &FlowKey, mask: &FlowMask, long: bool, at: usize, seed: 
     let masked = std::array::from_fn(|i| key.short()[i] & mask.short()[i]);
     let mut hash = short_hash(masked, seed) ^ at as u64;
     if long {
-        hash = rest_hash(hash, key.rest().iter().zip(mask.rest()).map(|(word, bits)| word & bits), seed);
+        hash = long_masked_hash(hash, key, mask, seed);
     }
     mix(hash ^ seed.0[2], seed.0[3])
 }
@@ -79,6 +80,27 @@ fn short_hash([a, b, c, d, e, f, g, h]: [u64; SHORT_WORDS], seed: &Seed) -> u64 
 
 /// Apart, lest the words of a long key are read for a short one too.
 #[cold]
+fn long_hash(hash: u64, key: &FlowKey, seed: &Seed) -> u64 {
+    let hash = rest_hash(hash, key.rest().iter().copied(), seed);
+    match key.get(Field::OptionPresence) {
+        0 => hash,
+        _ => rest_hash(hash, key.options().iter().copied(), seed),
+    }
+}
+
+#[cold]
+fn long_masked_hash(hash: u64, key: &FlowKey, mask: &FlowMask, seed: &Seed) -> u64 {
+    let hash = rest_hash(hash, masked(key.rest(), mask.rest()), seed);
+    match mask.has_options() {
+        false => hash,
+        true => rest_hash(hash, masked(key.options(), mask.options()), seed),
+    }
+}
+
+fn masked(words: &[u64], bits: &[u64]) -> impl Iterator<Item = u64> {
+    words.iter().zip(bits).map(|(word, bits)| word & bits)
+}
+
 fn rest_hash(hash: u64, words: impl Iterator<Item = u64>, seed: &Seed) -> u64 {
     words.zip(0..).fold(hash, |hash, (word, i): (u64, usize)| mix(hash ^ word, seed.0[i % 4] | 1))
 }
@@ -105,7 +127,6 @@ pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Field;
     use crate::flow::key::PACKET_WORDS;
 
     fn tcp() -> FlowKey {
@@ -147,7 +168,9 @@ mod tests {
         let of_frames = |field: &&Field| usize::from(field.slot().word) < PACKET_WORDS;
         for field in Field::ALL.iter().filter(of_frames) {
             let mut key = zero.clone();
-            key.set(*field, 1);
+            key.set(Field::OptionPresence, u128::from(field.is_option()));
+            let zero = key.clone();
+            key.set(*field, key.get(*field) ^ 1);
             assert_ne!(KeyHash::of(&key, &seed), KeyHash::of(&zero, &seed), "{field:?}");
         }
     }

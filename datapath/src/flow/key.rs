@@ -3,6 +3,8 @@
 //! The first eight words, one cache line, hold everything of an IPv4 frame that came out of an IPv4 tunnel, so the common
 //! key is extracted, hashed and compared as 64 bytes. The rest is IPv6, ARP hardware addresses, neighbour discovery, MPLS and
 //! provider backbones; a key that uses any of it is *long*. A short key has only zeros there, so two keys are equal when their words are.
+//! Behind them is the room for Geneve options: sixteen units of four bytes. Which of them are there is told before it, in a word of
+//! long keys, so whoever has seen that there are none need not look.
 //!
 //! Byte order: words hold numbers, not wire bytes; a field is read with shifts on any machine.
 
@@ -10,9 +12,11 @@ use super::field::{Field, Slot};
 use std::fmt;
 
 /// Words in a key.
-pub const WORDS: usize = 36;
+pub const WORDS: usize = 44;
 /// Words that are read out of a frame; those behind them (metadata, registers) are zero until rules write them.
-pub const PACKET_WORDS: usize = 26;
+pub const PACKET_WORDS: usize = 34;
+/// Words in front of the room for options.
+pub const LONG_WORDS: usize = 26;
 /// Words of a short key: one cache line.
 pub const SHORT_WORDS: usize = 8;
 
@@ -72,16 +76,28 @@ impl FlowKey {
         self.words.first_chunk().expect("a key is longer than its first line")
     }
 
-    /// The words of the frame that only long keys use.
+    /// The words of the frame that only long keys use, without those of options.
     #[inline]
-    pub fn rest(&self) -> &[u64; PACKET_WORDS - SHORT_WORDS] {
+    pub fn rest(&self) -> &[u64; LONG_WORDS - SHORT_WORDS] {
         self.words[SHORT_WORDS..].first_chunk().expect("a key is longer than its rest")
+    }
+
+    /// The room for options.
+    #[inline]
+    pub fn options(&self) -> &[u64; PACKET_WORDS - LONG_WORDS] {
+        self.words[LONG_WORDS..].first_chunk().expect("a key is longer than its room")
     }
 
     /// Whether the key uses words beyond the first cache line.
     #[inline]
     pub fn is_long(&self) -> bool {
-        self.written && self.rest().iter().any(|word| *word != 0)
+        self.written && self.words[SHORT_WORDS..PACKET_WORDS].iter().any(|word| *word != 0)
+    }
+
+    /// Whether the key uses the room for options.
+    #[inline]
+    pub fn has_options(&self) -> bool {
+        self.written && self.options().iter().any(|word| *word != 0)
     }
 
     /// The value of a field, right-aligned.

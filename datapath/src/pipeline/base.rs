@@ -6,7 +6,7 @@ use super::{FarEnds, Pipeline, PortSetup};
 use crate::flow::{Field, FlowKey, OfPort};
 use crate::port::PortId;
 use crate::stats::DropReason;
-use crate::tunnel::{Encap, EncapId, Reach, Remote, TunnelId, TunnelTable, Underlay};
+use crate::tunnel::{Encap, EncapId, Kind, OptionMap, Reach, Remote, TunnelId, TunnelTable, Underlay};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem::discriminant;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -106,13 +106,14 @@ impl Base {
 }
 
 impl Pipeline {
-    /// Puts other ports, tunnels or ways under the same rules. Ways that are there as before, with another MTU or next hop, leave all
-    /// cached answers as they are.
-    pub fn set_base(&mut self, base: Base) {
+    /// Puts other ports, tunnels or ways under the same rules; Geneve options are called as before. Ways that are there as before, with
+    /// another MTU or next hop, leave all cached answers as they are.
+    pub fn set_base(&mut self, mut base: Base) {
         if !base.decides_like(&self.base) {
             self.changes.everything();
         }
         self.storms = Arc::new(self.storms.adapted(base.setups()));
+        base.tunnels.set_options(self.base.tunnels.options().clone());
         self.base = Arc::new(base);
     }
 
@@ -121,6 +122,19 @@ impl Pipeline {
         self.changes.everything();
         self.storms = Arc::new(self.storms.adapted(&switching.ports));
         Arc::make_mut(&mut self.base).switching = switching;
+    }
+
+    /// What Geneve options are called, from now on.
+    pub fn set_options(&mut self, options: OptionMap) {
+        self.changes.everything();
+        Arc::make_mut(&mut self.base).tunnels.set_options(options);
+    }
+
+    /// Whether frames that come in by a port may have options that rules can see.
+    pub(super) fn has_options(&self, port: OfPort) -> bool {
+        let tunnels = self.tunnels();
+        !tunnels.options().is_empty()
+            && matches!(self.target(port), Some(Target::Tunnel(id)) if tunnels.spec(id).kind == Kind::Geneve)
     }
 
     /// The tunnel ports.

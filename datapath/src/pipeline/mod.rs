@@ -15,6 +15,7 @@ mod credit;
 mod far;
 pub mod group;
 mod normal;
+mod options;
 pub mod observer;
 mod queues;
 pub mod recent;

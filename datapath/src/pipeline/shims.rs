@@ -63,7 +63,7 @@ const STACK: [Field; LABELS] = [Field::MplsLse, Field::InnerMplsLse, Field::Thir
 const VLAN_PRIORITY: Part = Part { field: Field::VlanTci, offset: 13, bits: 3 };
 const VLAN_PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
 
-impl State {
+impl State<'_> {
     /// OpenFlow 1.3.5 section 5.12: behind all tags; label and traffic class are those of the entry that was outermost, or zero,
     /// the time to live that of the header that was outermost, or zero.
     pub(super) fn push_mpls(&mut self, ether_type: u16, out: &mut Translation) -> Result<(), DropReason> {

@@ -9,9 +9,10 @@ use super::shims::Shims;
 use super::tags::Buried;
 use super::translation::Translation;
 use crate::action::{Action, Edit};
-use crate::flow::key::{PACKET_WORDS, WORDS};
+use crate::flow::key::{LONG_WORDS, PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask};
 use crate::stats::DropReason;
+use crate::tunnel::OptionMap;
 use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::wire::protocol::{ICMP, ICMPV6, SCTP, TCP, UDP};
 use crate::wire::{ethertype, mpls};
@@ -22,7 +23,7 @@ const VLAN_PRESENT: u16 = 0x1000;
 const PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
 
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct State<'a> {
     /// What the frame shall say at the next output.
     wish: FlowKey,
     /// Bits of `wish` that are the same for every frame of this answer.
@@ -31,20 +32,31 @@ pub(super) struct State {
     dirty: FlowMask,
     /// Whether there is a tag in the frame by now.
     tagged: bool,
+    /// What Geneve options are called.
+    pub(super) options: &'a OptionMap,
     pub(super) buried: Buried,
     pub(super) shims: Shims,
 }
 
-impl State {
-    pub(super) fn of(key: &FlowKey) -> State {
+impl<'a> State<'a> {
+    /// Of a frame with this key. Where it may have no options, that is known of all frames that come in by its port.
+    pub(super) fn of(key: &FlowKey, options: &'a OptionMap, may_have_options: bool) -> State<'a> {
         let mut known = FlowMask::default();
         known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
+        let mut wish = key.clone();
+        if !may_have_options {
+            wish.set(Field::OptionPresence, 0);
+            wish.words_mut()[LONG_WORDS..PACKET_WORDS].fill(0);
+            known.set(Field::OptionPresence, Field::OptionPresence.max());
+            known.words_mut()[LONG_WORDS..PACKET_WORDS].fill(u64::MAX);
+        }
         let tagged = key.get(Field::VlanTci) as u16 & VLAN_PRESENT != 0;
         State {
-            wish: key.clone(),
+            wish,
             known,
             dirty: FlowMask::default(),
             tagged,
+            options,
             buried: Buried::NONE,
             shims: Shims::OF_A_FRAME,
         }
@@ -129,6 +141,14 @@ impl State {
                 self.assign_protocol(value, mask, out);
                 Ok(())
             }
+            Field::OptionPresence => {
+                self.delete_options(value as u16, mask as u16, out);
+                Ok(())
+            }
+            piece if piece.is_option() => {
+                self.set_option(piece, value, mask, out);
+                Ok(())
+            }
             Field::MplsBos => {
                 self.assign_bottom(value != 0, out);
                 Ok(())
@@ -163,6 +183,11 @@ impl State {
     /// The field is this from now on, in the frame too.
     pub(super) fn settle(&mut self, field: Field, value: u128, out: &mut Translation) {
         self.set(field, value, field.max(), out);
+        self.dirty.set(field, 0);
+    }
+
+    /// What is said of a field is in no header, so it is never written out.
+    pub(super) fn settle_bits(&mut self, field: Field) {
         self.dirty.set(field, 0);
     }
 
@@ -241,6 +266,11 @@ impl State {
             let known = self.known.get(field);
             says.set(field, self.wish.get(field) & known);
             open.set(field, field.max() & !known);
+        }
+        for at in LONG_WORDS..PACKET_WORDS {
+            let known = self.known.words()[at];
+            says.words_mut()[at] = self.wish.words()[at] & known;
+            open.words_mut()[at] = !known;
         }
         says.words_mut()[PACKET_WORDS..].copy_from_slice(&self.wish.words()[PACKET_WORDS..]);
         (says, open)
@@ -397,6 +427,7 @@ const BESIDE: &[Field] = &[
     Field::TunFlags,
     Field::TunGbpId,
     Field::TunGbpFlags,
+    Field::OptionPresence,
 ];
 
 /// Fields of neighbour discovery.

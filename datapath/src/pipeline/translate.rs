@@ -72,7 +72,8 @@ fn walk<'a, O: Observer>(
     work: impl FnOnce(&mut Walk<'a, O>),
 ) {
     out.clear();
-    let state = State::of(key);
+    let in_port = OfPort(key.get(Field::InPort) as u32);
+    let state = State::of(key, pipeline.tunnels().options(), pipeline.has_options(in_port));
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
     let mut walk = Walk {
@@ -100,7 +101,7 @@ pub(super) struct Walk<'a, O> {
     pub(super) pipeline: &'a Pipeline,
     /// What the frame says.
     pub(super) origin: &'a FlowKey,
-    pub(super) state: State,
+    pub(super) state: State<'a>,
     set: ActionSet<'a>,
     /// What outputs go through, where the port has one of this number.
     queue: Option<QueueId>,
@@ -444,26 +445,27 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     pub(super) fn send(&mut self, port: OfPort) {
         let PortConfig { down, no_fwd, .. } = self.pipeline.port_config(port);
-        let step = match self.pipeline.target(port) {
-            None => Err(DropReason::NoSuchPort),
-            Some(_) if down => Err(DropReason::PortDown),
-            Some(_) if no_fwd => Err(DropReason::NoForward),
+        match self.pipeline.target(port) {
+            None => self.fail(DropReason::NoSuchPort),
+            Some(_) if down => self.fail(DropReason::PortDown),
+            Some(_) if no_fwd => self.fail(DropReason::NoForward),
             Some(Target::Port(id)) => {
-                Ok(match self.queue.and_then(|queue| self.pipeline.queues.place(port, queue)) {
+                let step = match self.queue.and_then(|queue| self.pipeline.queues.place(port, queue)) {
                     None => Action::Output(id),
                     Some(queue) => Action::Enqueue { port: id, queue },
-                })
-            }
-            Some(Target::Tunnel(tunnel)) => {
-                self.way(tunnel).map(|(encap, marks)| Action::Encap { encap, marks })
-            }
-        };
-        match step {
-            Ok(step) => {
+                };
                 self.state.commit(self.out);
                 self.out.push(step);
             }
-            Err(reason) => self.fail(reason),
+            Some(Target::Tunnel(tunnel)) => match self.way(tunnel) {
+                Ok((encap, marks)) => {
+                    self.state.commit(self.out);
+                    let options = self.pipeline.encap(encap).kind() == Kind::Geneve;
+                    let options = if options { self.state.write_options(self.out) } else { 0 };
+                    self.out.push(Action::Encap { encap, marks: marks.with_options(options) });
+                }
+                Err(reason) => self.fail(reason),
+            },
         }
     }
 
@@ -505,7 +507,8 @@ impl<'a, O: Observer> Walk<'a, O> {
             0
         };
         let control = spec.kind == Kind::Geneve && self.state.get(Field::TunFlags, self.out) & 1 != 0;
-        Marks { key: key as u32, policy, tos: dscp | ecn, ttl, control }
+        let geneve = if control { Marks::CONTROL } else { 0 };
+        Marks { key: key as u32, policy, tos: dscp | ecn, ttl, geneve }
     }
 
     fn remote_of_flow(&mut self) -> Option<IpAddr> {

@@ -42,6 +42,7 @@ reasons! {
     TunnelPayload = "tunnel_payload": "The tunnel carries something else than an Ethernet frame.";
     TunnelControl = "tunnel_control": "It is a control message of Geneve, which is for nobody behind the tunnel.";
     CriticalOption = "critical_option": "The Geneve header has a critical option that is not known here.";
+    OptionLength = "option_length": "A Geneve option is longer or shorter than the map of options says.";
     UnknownTunnel = "unknown_tunnel": "No tunnel port takes this remote endpoint and tunnel key.";
     UnknownPeer = "unknown_peer": "The tunnel takes packets from known peers only, and the sender is none of them.";
     InnerTooShort = "inner_too_short": "The frame inside the tunnel is shorter than an Ethernet header.";

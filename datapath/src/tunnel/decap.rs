@@ -7,6 +7,7 @@
 //! What differs between the versions of IP is the type of the addresses, so the checks are written once and compiled twice.
 
 use super::last::{Asked, Last};
+use super::options::Unread;
 use super::spec::{Kind, TunnelSpec};
 use super::table::{TunnelId, TunnelTable};
 use super::{ecn, verify};
@@ -63,7 +64,7 @@ fn decap_ip<A: Copy + Into<IpAddr>>(
 ) -> Result<(TunnelId, Tunnelled), DropReason> {
     let packet = frame.bytes();
     let ip = network(&packet[ethernet::HEADER_LEN..])?;
-    let Carried { tunnel, key, flags, policy, inner } = parse(ip, tunnels, is_endpoint, last)?;
+    let Carried { tunnel, key, flags, options, policy, inner } = parse(ip, tunnels, is_endpoint, last)?;
     if inner.len() < ethernet::HEADER_LEN {
         return Err(DropReason::InnerTooShort);
     }
@@ -76,7 +77,7 @@ fn decap_ip<A: Copy + Into<IpAddr>>(
     }
     frame.truncate(start + len);
     frame.pull(start).ok_or(DropReason::InnerTooShort)?;
-    Ok((tunnel, Tunnelled { remote, local, id: key.into(), tos, ttl, flags, policy }))
+    Ok((tunnel, Tunnelled { remote, local, id: key.into(), tos, ttl, flags, options, policy }))
 }
 
 /// What a tunnel packet carries, and to which port.
@@ -84,6 +85,7 @@ struct Carried<'a> {
     tunnel: TunnelId,
     key: u32,
     flags: u16,
+    options: u16,
     policy: u32,
     inner: &'a [u8],
 }
@@ -143,7 +145,7 @@ fn from_udp<'a, A: Copy + Into<IpAddr>>(
             Some(policy) => Tunnelled::policy_of(policy.id, policy.flags),
             None => 0,
         };
-        Ok(Carried { tunnel, key, flags: 0, policy, inner })
+        Ok(Carried { tunnel, key, flags: 0, options: 0, policy, inner })
     } else {
         from_geneve(ip, udp, tunnels, last)
     }
@@ -165,19 +167,21 @@ fn from_geneve<'a, A: Copy + Into<IpAddr>>(
     if geneve.is_control() && !spec.control {
         return Err(DropReason::TunnelControl);
     }
-    // RFC 8926 section 3.5: options are invalid unless they add up, and one that is critical and unknown ends the packet. We
-    // know none.
-    let mut critical = false;
-    for option in geneve.options() {
-        critical |= option.map_err(|_| DropReason::TunnelHeader)?.is_critical();
-    }
-    if critical {
-        return Err(DropReason::CriticalOption);
+    // RFC 8926 section 3.5: options are invalid unless they add up, one that is critical and unknown ends the packet, and any other
+    // that is unknown is passed over.
+    let mut options = 0;
+    if geneve.has_options() {
+        tunnels.options().read(geneve.options(), &mut last.options).map_err(|unread| match unread {
+            Unread::Malformed => DropReason::TunnelHeader,
+            Unread::Critical => DropReason::CriticalOption,
+            Unread::Length => DropReason::OptionLength,
+        })?;
+        options = last.options.present;
     }
     if geneve.protocol() != geneve::ETHERNET {
         return Err(DropReason::TunnelPayload);
     }
-    Ok(Carried { tunnel, key, flags: geneve.is_control().into(), policy: 0, inner: geneve.payload() })
+    Ok(Carried { tunnel, key, flags: geneve.is_control().into(), options, policy: 0, inner: geneve.payload() })
 }
 
 /// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a
@@ -215,7 +219,7 @@ fn from_gre<'a, A: Copy + Into<IpAddr>>(
     if tunnels.spec(tunnel).kind == Kind::Nvgre && tagged() {
         return Err(DropReason::InnerTag);
     }
-    Ok(Carried { tunnel, key, flags: 0, policy: 0, inner })
+    Ok(Carried { tunnel, key, flags: 0, options: 0, policy: 0, inner })
 }
 
 /// The port that takes the packet, if it takes packets from there.

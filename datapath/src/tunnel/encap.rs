@@ -6,10 +6,12 @@
 
 use super::headers::{self, HEADERS_MAX, IP};
 use super::mss::Mss;
+use super::options::OPTIONS_MAX;
 use super::spec::{Key, Kind, TunnelSpec};
 use super::too_long::Remedy;
 use super::underlay::Path;
 use crate::mem::Frame;
+use af_xdp::{KERNEL_HEADROOM, TX_METADATA_LEN};
 use crate::port::{PortId, finish_checksum};
 use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6, update16};
@@ -21,7 +23,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct EncapId(pub u32);
 
 /// The largest encapsulation; every frame has at least this headroom.
-pub const ENCAP_MAX: usize = HEADERS_MAX;
+pub const ENCAP_MAX: usize = HEADERS_MAX + OPTIONS_MAX;
+
+const _: () = assert!(
+    ENCAP_MAX + TX_METADATA_LEN as usize <= KERNEL_HEADROOM as usize,
+    "the kernel leaves room for all that is put in front"
+);
 
 /// UDP over IPv4, and eight bytes more.
 const PLAIN: usize = UDP4 + udp::HEADER_LEN + vxlan::HEADER_LEN;
@@ -38,8 +45,32 @@ pub struct Marks {
     pub tos: u8,
     /// Time to live, or hop limit.
     pub ttl: u8,
-    /// A control message of Geneve.
-    pub control: bool,
+    /// The first two bytes of a Geneve header: how many words of options there are, and flags.
+    pub geneve: u16,
+}
+
+impl Marks {
+    /// In [`Marks::geneve`]: a control message.
+    pub const CONTROL: u16 = (geneve::FLAG_CONTROL as u16);
+    const CRITICAL: u16 = geneve::FLAG_CRITICAL as u16;
+    /// How far to the left the length of options is, in words of four bytes.
+    const OPTIONS: u32 = 8;
+
+    /// What [`Marks::geneve`] says of so many bytes of options.
+    pub(crate) fn options(len: usize, critical: bool) -> u16 {
+        ((len / 4) as u16) << Marks::OPTIONS | if critical { Marks::CRITICAL } else { 0 }
+    }
+
+    /// The same with options.
+    pub(crate) fn with_options(self, options: u16) -> Marks {
+        Marks { geneve: self.geneve | options, ..self }
+    }
+
+    /// Bytes of options.
+    #[inline]
+    pub fn options_len(&self) -> usize {
+        usize::from(self.geneve >> Marks::OPTIONS) * 4
+    }
 }
 
 /// The headers that lead from one tunnel port to one remote endpoint.
@@ -101,10 +132,10 @@ impl Encap {
         (self.mtu + IP).saturating_sub(self.spec.headers_len(self.remote.is_ipv6()))
     }
 
-    /// What can be done about a frame that [`Encap::push`] has found too long.
+    /// What can be done about a frame that [`Encap::push`] has found too long, with so many bytes of options.
     #[cold]
-    pub fn remedy(&self, frame: &[u8]) -> Remedy {
-        Remedy::of(frame, self.frame_max(), self.spec.fragmenting)
+    pub fn remedy(&self, frame: &[u8], options: usize) -> Remedy {
+        Remedy::of(frame, self.frame_max().saturating_sub(options), self.spec.fragmenting)
     }
 
     /// What segments of TCP are held to.
@@ -120,7 +151,27 @@ impl Encap {
             Key::Absent => 0,
             Key::Flow => id,
         };
-        Marks { key, policy: 0, tos: self.tos, ttl: self.ttl, control: false }
+        Marks { key, policy: 0, tos: self.tos, ttl: self.ttl, geneve: 0 }
+    }
+
+    /// [`Encap::push`], with options between the headers and the frame: as many bytes as `marks` says.
+    ///
+    /// # Errors
+    /// As of [`Encap::push`]; the frame is as it was then.
+    #[cold]
+    pub fn push_with_options(
+        &self,
+        frame: &mut Frame<'_>,
+        options: &[u8],
+        marks: Marks,
+        entropy: u64,
+    ) -> Result<(), DropReason> {
+        debug_assert_eq!(options.len(), marks.options_len());
+        frame.push(options.len()).ok_or(DropReason::NoHeadroom)?.copy_from_slice(options);
+        self.push(frame, marks, entropy).map_err(|reason| {
+            let _ = frame.pull(options.len());
+            reason
+        })
     }
 
     /// Puts the headers in front of `frame`. `entropy` is a hash of the inner conversation.
@@ -152,7 +203,7 @@ impl Encap {
         let room = frame.push(PLAIN).and_then(|room| room.first_chunk_mut::<PLAIN>());
         let room = room.ok_or(DropReason::NoHeadroom)?;
         *room = *headers;
-        if (marks.tos, marks.ttl, marks.control) != (self.tos, self.ttl, false) {
+        if (marks.tos, marks.ttl, marks.geneve) != (self.tos, self.ttl, 0) {
             self.mark_plain(room, marks);
         }
         let ip_len = ip_len as u16;
@@ -177,8 +228,8 @@ impl Encap {
         room[IP + ipv4::at::TOS] = marks.tos;
         room[IP + ipv4::at::TTL] = marks.ttl;
         put(room, IP + ipv4::at::CHECKSUM, checksum);
-        if marks.control && self.spec.kind == Kind::Geneve {
-            room[UDP4 + udp::HEADER_LEN + geneve::at::FLAGS] = geneve::FLAG_CONTROL;
+        if self.spec.kind == Kind::Geneve {
+            put(room, UDP4 + udp::HEADER_LEN + geneve::at::OPTIONS_LEN, marks.geneve);
         }
     }
 
@@ -245,7 +296,7 @@ impl Encap {
         let tunnel = &mut packet[udp::HEADER_LEN..];
         put_vni(tunnel, vxlan::at::VNI, marks.key);
         if self.spec.kind == Kind::Geneve {
-            tunnel[geneve::at::FLAGS] = if marks.control { geneve::FLAG_CONTROL } else { 0 };
+            put(tunnel, geneve::at::OPTIONS_LEN, marks.geneve);
         } else if self.spec.group_policy && marks.policy != 0 {
             let [id_high, id_low, flags, _] = marks.policy.to_be_bytes();
             let policy = vxlan::Policy { flags, id: u16::from_be_bytes([id_high, id_low]) };

@@ -4,8 +4,10 @@
 //! any of them may have changed. A worker has one for each batch. Everything that the table is asked for is compared, so a
 //! remembered answer is the table's own.
 
+use super::options::Options;
 use super::spec::Kind;
 use super::table::TunnelId;
+use crate::flow::FlowKey;
 use std::net::IpAddr;
 
 /// What a packet asks the table.
@@ -33,27 +35,37 @@ impl Asked {
 
 /// The last packet that a tunnel port took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Last(Option<(Asked, TunnelId)>);
+pub struct Last {
+    took: Option<(Asked, TunnelId)>,
+    /// Those of the last packet that had any.
+    pub(super) options: Options,
+}
 
 impl Last {
     /// Whether the last packet was for this address, which then is an endpoint of ours.
     #[inline(always)]
     pub(super) fn was_for(&self, local: IpAddr) -> bool {
-        matches!(&self.0, Some((last, _)) if last.local == local)
+        matches!(&self.took, Some((last, _)) if last.local == local)
     }
 
     /// The port that took the last packet, if this one asks the same.
     #[inline(always)]
     pub(super) fn answer(&self, asked: &Asked) -> Option<TunnelId> {
-        match &self.0 {
+        match &self.took {
             Some((last, tunnel)) if last.is(asked) => Some(*tunnel),
             _ => None,
         }
     }
 
+    /// Writes the options that the last packet had into the key that was read of what it carried.
+    #[cold]
+    pub fn give_options(&self, key: &mut FlowKey) {
+        self.options.put(key);
+    }
+
     /// From now on this was the last one.
     pub(super) fn remember(&mut self, asked: Asked, tunnel: TunnelId) {
-        self.0 = Some((asked, tunnel));
+        self.took = Some((asked, tunnel));
     }
 }
 

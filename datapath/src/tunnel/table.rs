@@ -7,6 +7,7 @@
 //!
 //! A key that is absent is the key 0, in a port and in a packet, as in Open vSwitch.
 
+use super::options::OptionMap;
 use super::spec::{Key, Kind, Remote, TunnelSpec};
 use crate::flow::{OfPort, Seed};
 use crate::wire::protocol;
@@ -102,6 +103,8 @@ pub struct TunnelTable {
     takes_gre: bool,
     /// Known remote ends, in order.
     peers: Box<[IpAddr]>,
+    /// What Geneve options are called.
+    options: OptionMap,
     seed: Seed,
 }
 
@@ -116,6 +119,7 @@ impl TunnelTable {
             listening: Vec::new(),
             takes_gre,
             peers: Box::default(),
+            options: OptionMap::default(),
             seed,
         };
         for (i, spec) in table.specs.iter().enumerate() {
@@ -191,6 +195,17 @@ impl TunnelTable {
     pub fn set_peers(&mut self, peers: impl IntoIterator<Item = IpAddr>) {
         self.peers = peers.into_iter().collect();
         self.peers.sort_unstable();
+    }
+
+    /// From now on Geneve options are called so.
+    pub fn set_options(&mut self, options: OptionMap) {
+        self.options = options;
+    }
+
+    /// What Geneve options are called.
+    #[inline]
+    pub fn options(&self) -> &OptionMap {
+        &self.options
     }
 
     /// Whether a remote end is known.

@@ -10,6 +10,8 @@ use super::{Error, Layer, Vni, be16, put, read, split, write};
 pub const HEADER_LEN: usize = 8;
 /// Most bytes of options: six bits that count words.
 pub const OPTIONS_LEN_MAX: usize = 252;
+/// Most bytes of an option's data: five bits that count words.
+pub const OPTION_DATA_MAX: usize = 124;
 /// Length of what is in front of an option's data.
 pub const OPTION_HEADER_LEN: usize = 4;
 
@@ -104,6 +106,13 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn vni(&self) -> Vni {
         Vni::from_bytes(read::<{ at::VNI }, 3, _>(self.header))
+    }
+
+    /// Whether there are options.
+    #[inline]
+    #[must_use]
+    pub fn has_options(&self) -> bool {
+        !self.options.is_empty()
     }
 
     /// The options, one after another.

@@ -8,7 +8,7 @@ use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::{Counted, DropReason};
-use crate::tunnel::{Last, decap, mss};
+use crate::tunnel::{Kind, Last, decap, mss};
 
 /// A batch on its way through the stages: parallel columns, the same index for the same frame.
 #[derive(Debug)]
@@ -109,7 +109,11 @@ impl<'u> Worker<'u> {
                 let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
                 let spec = tunnels.spec(tunnel);
                 mss = spec.mss.map(|mss| (mss, tunnel));
-                extract(frame.bytes(), spec.ofport, Some(&outer), key)?
+                let unfilled = extract(frame.bytes(), spec.ofport, Some(&outer), key)?;
+                if outer.options != 0 {
+                    last.give_options(key);
+                }
+                unfilled
             }
         };
         self.batch.lengths[at] = frame.len() as u16;
@@ -122,7 +126,9 @@ impl<'u> Worker<'u> {
             && mss::is_syn(key)
             && let Some(back) = self.pipeline.way_back(tunnel, key)
         {
-            self.too_long.clamp(frame, mss, back.frame_max());
+            // What comes back may have all options.
+            let options = if back.kind() == Kind::Geneve { self.pipeline.tunnels().options().len_max() } else { 0 };
+            self.too_long.clamp(frame, mss, back.frame_max().saturating_sub(options));
         }
         Ok(())
     }

@@ -16,7 +16,7 @@
 //! **Threads.** One owner, the worker. Nothing is allocated after [`Megaflows::new`].
 //!
 //! **Memory.** 128 bytes a flow, 20 for its place in the index, 4 in the list of free places, and up to 32 for credits that
-//! do not fit its line; 120 more if its key is long.
+//! do not fit its line; 144 more if its key is long, and 64 more if it was known by Geneve options.
 
 mod counts;
 mod lists;
@@ -25,22 +25,28 @@ pub use counts::IDLE_MS;
 pub use lists::CREDITS_MAX;
 
 use super::hash::{Seed, masked_hash};
-use super::key::{FlowKey, FlowMask, PACKET_WORDS, SHORT_WORDS};
+use super::key::{FlowKey, FlowMask, LONG_WORDS, PACKET_WORDS, SHORT_WORDS};
+use super::Field;
 use crate::mem::prefetch;
 use crate::stats::{Credit, Ledger};
 use hashbrown::HashTable;
 use lists::Lists;
 
-/// Most masks at a time, the exact one among them.
+/// Most masks at a time, the two exact ones among them.
 pub const MASKS_MAX: usize = 64;
 
-const REST: usize = PACKET_WORDS - SHORT_WORDS;
+const REST: usize = LONG_WORDS - SHORT_WORDS;
 /// The words of a long key beyond its first line. In two halves, because the standard library takes zeroed pages from the kernel, without
 /// touching them, for arrays of up to 16 only (`alloc/src/vec/is_zero.rs`).
 type Rest = [[u64; REST / 2]; 2];
 const _: () =
     assert!(size_of::<Rest>() == REST * 8 && REST / 2 <= 16, "no page is touched for a key that is not long");
+/// The room for options of a key.
+type Room = [u64; PACKET_WORDS - LONG_WORDS];
+/// Every bit but the room for options: enough for keys that have none, since which there are is among the bits.
 const EXACT: usize = 0;
+/// Every bit.
+const EXACT_WITH_OPTIONS: usize = 1;
 /// Flows looked at to find the one to give up.
 const CANDIDATES: usize = 8;
 
@@ -112,12 +118,20 @@ impl Flow {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Mask {
     bits: FlowMask,
     /// Whether it has bits beyond the first line of a key.
     long: bool,
+    /// Whether some of them are in the room for options.
+    options: bool,
     flows: u32,
+}
+
+impl Mask {
+    fn of(bits: FlowMask) -> Mask {
+        Mask { long: bits.is_long(), options: bits.has_options(), bits, flows: 0 }
+    }
 }
 
 /// The table.
@@ -126,6 +140,8 @@ pub struct Megaflows {
     flows: Box<[Flow]>,
     /// The words of long keys beyond their first line, at the flow's place; untouched pages cost nothing.
     rests: Box<[Rest]>,
+    /// The room for options of those whose mask has bits there, likewise.
+    rooms: Box<[Room]>,
     index: HashTable<u32>,
     free: Vec<u32>,
     masks: Vec<Mask>,
@@ -145,10 +161,11 @@ impl Megaflows {
     pub fn new(flows: usize, seed: Seed) -> Megaflows {
         let flows = flows.clamp(64, 1 << 24);
         let mut masks = Vec::with_capacity(MASKS_MAX);
-        masks.push(Mask { bits: exact(), long: true, flows: 0 });
+        masks.extend([LONG_WORDS, PACKET_WORDS].map(|words| Mask::of(exact(words))));
         Megaflows {
             flows: vec![Flow::default(); flows].into_boxed_slice(),
             rests: vec![Rest::default(); flows].into_boxed_slice(),
+            rooms: vec![Room::default(); flows].into_boxed_slice(),
             // Twice the room, so that removing and inserting never makes it rearrange itself into more.
             index: HashTable::with_capacity(flows * 2),
             free: (0..flows as u32).rev().collect(),
@@ -205,13 +222,12 @@ impl Megaflows {
     /// The part beyond the first line. Not inlined, so that the part before is.
     #[inline(never)]
     fn equal_rest(&self, flow: u32, mask: &Mask, key: &FlowKey) -> bool {
-        let mut differing = 0;
-        for ((have, bits), key) in
-            self.rests[flow as usize].as_flattened().iter().zip(mask.bits.rest()).zip(key.rest())
-        {
-            differing |= have ^ key & bits;
-        }
-        differing == 0
+        let flow = flow as usize;
+        let equal = |have: &[u64], bits: &[u64], key: &[u64]| {
+            have.iter().zip(bits).zip(key).fold(0, |differing, ((have, bits), key)| differing | have ^ key & bits) == 0
+        };
+        equal(self.rests[flow].as_flattened(), mask.bits.rest(), key.rest())
+            && (!mask.options || equal(&self.rooms[flow], mask.bits.options(), key.options()))
     }
 
     /// The flow that a frame with this key belongs to.
@@ -253,7 +269,7 @@ impl Megaflows {
         ledger: &Ledger,
     ) -> FlowId {
         debug_assert!(credits.len() <= CREDITS_MAX);
-        let at = self.mask_for(mask);
+        let at = self.mask_for(mask, key);
         let Mask { bits, long, .. } = &self.masks[at];
         let hash = masked_hash(key, bits, *long, at, &self.seed);
         let same =
@@ -268,7 +284,7 @@ impl Megaflows {
         self.make_room(credits.len(), ledger);
         let flow = self.free.pop().unwrap_or_else(|| self.evict(ledger));
         self.high = self.high.max(flow as usize + 1);
-        let Mask { bits, long, .. } = &self.masks[at];
+        let Mask { bits, long, options, .. } = &self.masks[at];
         let masked = |words: &[u64], bits: &[u64], to: &mut [u64]| {
             to.iter_mut().zip(words.iter().zip(bits)).for_each(|(to, (word, bits))| *to = word & bits);
         };
@@ -277,13 +293,16 @@ impl Megaflows {
         if *long {
             masked(key.rest(), bits.rest(), self.rests[flow as usize].as_flattened_mut());
         }
+        if *options {
+            masked(key.options(), bits.options(), &mut self.rooms[flow as usize]);
+        }
         have.set_answer(answer);
         (have.packets, have.bytes) = (0, 0);
         (have.used_ms, have.mask) = (self.now_ms as u32, at as u8);
         self.set_credits(flow, credits);
         self.masks[at].flows += 1;
-        let Megaflows { flows, rests, masks, index, seed, .. } = self;
-        index.insert_unique(hash, flow, |flow| hash_of(*flow, flows, rests, masks, seed));
+        let Megaflows { flows, rests, rooms, masks, index, seed, .. } = self;
+        index.insert_unique(hash, flow, |flow| hash_of(*flow, flows, (rests, rooms), masks, seed));
         FlowId(flow)
     }
 
@@ -303,13 +322,13 @@ impl Megaflows {
         self.free.extend((0..self.flows.len() as u32).rev());
         self.flows[..self.high].iter_mut().for_each(|flow| flow.state = FREE);
         self.lists.clear();
-        self.masks.truncate(1);
-        self.masks[EXACT].flows = 0;
+        self.masks.truncate(EXACT_WITH_OPTIONS + 1);
+        self.masks.iter_mut().for_each(|mask| mask.flows = 0);
         (self.high, self.sweep_end) = (0, 0);
     }
 
     fn unlink(&mut self, flow: u32, ledger: &Ledger) {
-        let hash = hash_of(flow, &self.flows, &self.rests, &self.masks, &self.seed);
+        let hash = hash_of(flow, &self.flows, (&self.rests, &self.rooms), &self.masks, &self.seed);
         if let Ok(entry) = self.index.find_entry(hash, |have| *have == flow) {
             entry.remove();
         }
@@ -346,40 +365,51 @@ impl Megaflows {
         victim as u32
     }
 
-    /// The place of a mask; that of the exact one when there is no room for another.
-    fn mask_for(&mut self, wanted: &FlowMask) -> usize {
-        let same = |mask: &Mask| mask.bits.short() == wanted.short() && mask.bits.rest() == wanted.rest();
+    /// The place of a mask; that of an exact one when there is no room for another.
+    fn mask_for(&mut self, wanted: &FlowMask, key: &FlowKey) -> usize {
+        let same = |mask: &Mask| mask.bits.words()[..PACKET_WORDS] == wanted.words()[..PACKET_WORDS];
         if let Some(at) = self.masks.iter().position(same) {
             return at;
         }
-        let mask = Mask { bits: wanted.clone(), long: wanted.is_long(), flows: 0 };
+        let mask = Mask::of(wanted.clone());
         if self.masks.len() < MASKS_MAX {
             self.masks.push(mask);
             return self.masks.len() - 1;
         }
-        match self.masks.iter().skip(1).position(|mask| mask.flows == 0) {
+        let others = EXACT_WITH_OPTIONS + 1;
+        match self.masks.iter().skip(others).position(|mask| mask.flows == 0) {
             Some(at) => {
-                self.masks[at + 1] = mask;
-                at + 1
+                self.masks[at + others] = mask;
+                at + others
             }
-            None => EXACT,
+            None if key.get(Field::OptionPresence) == 0 => EXACT,
+            None => EXACT_WITH_OPTIONS,
         }
     }
 }
 
-/// Every bit of a frame's key.
-fn exact() -> FlowMask {
+/// Every bit of the first words of a key.
+fn exact(words: usize) -> FlowMask {
     let mut mask = FlowMask::default();
-    mask.words_mut()[..PACKET_WORDS].fill(u64::MAX);
+    mask.words_mut()[..words].fill(u64::MAX);
     mask
 }
 
-fn hash_of(flow: u32, flows: &[Flow], rests: &[Rest], masks: &[Mask], seed: &Seed) -> u64 {
+fn hash_of(
+    flow: u32,
+    flows: &[Flow],
+    (rests, rooms): (&[Rest], &[Room]),
+    masks: &[Mask],
+    seed: &Seed,
+) -> u64 {
     let at = usize::from(flows[flow as usize].mask);
     let mut key = FlowKey::default();
     key.words_mut()[..SHORT_WORDS].copy_from_slice(&flows[flow as usize].key);
     if masks[at].long {
-        key.words_mut()[SHORT_WORDS..PACKET_WORDS].copy_from_slice(rests[flow as usize].as_flattened());
+        key.words_mut()[SHORT_WORDS..LONG_WORDS].copy_from_slice(rests[flow as usize].as_flattened());
+    }
+    if masks[at].options {
+        key.words_mut()[LONG_WORDS..PACKET_WORDS].copy_from_slice(&rooms[flow as usize]);
     }
     masked_hash(&key, &masks[at].bits, masks[at].long, at, seed)
 }
