@@ -9,19 +9,19 @@ use common::*;
 use datapath::action::Action;
 use datapath::action::report::{Place, Station};
 use datapath::flow::key::PACKET_WORDS;
-use datapath::flow::{Field, FlowKey, OfPort};
+use datapath::flow::{Field, FlowKey, OfPort, Tunnelled};
 use datapath::pipeline::{
     FarEnd, GroupId, Match, Meter, MeterId, Pipeline, Queue, QueueId, QueueSpec, Switching, TableId,
     Translation, translate, translate_actions,
 };
 use datapath::stats::DropReason;
-use datapath::tunnel::{self, TunnelSpec, Underlay};
+use datapath::tunnel::{self, Kind, Mapping, OptionMap, TunnelSpec, Underlay};
 use datapath::worker::{PacketOut, Punted};
 use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{CONTROLLER, Outer, Ran, Reference, Sent, Told, meters, seen};
+use reference::{CONTROLLER, Outer, Ran, Reference, Sent, Told, meters, options, seen};
 use std::collections::BTreeMap;
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
@@ -39,6 +39,37 @@ fn key_of(port: u16, frame: &[u8]) -> FlowKey {
     key
 }
 
+/// What a packet for the Geneve port carries, and its key; None when it is dropped before rules are asked.
+fn key_in(reference: &Reference, port: u16, packet: &[u8]) -> Option<(FlowKey, Vec<u8>)> {
+    if port != 0 {
+        return Some((key_of(port, packet), packet.to_vec()));
+    }
+    let end = 50 + usize::from(packet[42] & 0x3f) * 4;
+    let (id, frame) = (u32::from_be_bytes([0, packet[46], packet[47], packet[48]]), &packet[end..]);
+    let (remote, local) = (ip(THERE), ip(HERE));
+    let outer = Tunnelled { remote, local, id: id.into(), tos: 0, ttl: 64, flags: 0, options: 0, policy: 0 };
+    let mut key = FlowKey::default();
+    datapath::flow::extract(frame, OfPort(GENEVE), Some(&outer), &mut key).expect("a whole frame");
+    options::read(&reference.options, &packet[50..end], &mut key)?;
+    Some((key, frame.to_vec()))
+}
+
+/// A Geneve packet for us (RFC 8926 section 3), by the uplink.
+fn wrapped((vni, options, frame): (u32, Vec<u8>, Vec<u8>)) -> (u16, Vec<u8>) {
+    let geneve = [options.len() as u8 / 4, 0, 0x65, 0x58];
+    let payload = [&geneve[..], &(vni << 8).to_be_bytes(), &options, &frame].concat();
+    let there = etherparse::PacketBuilder::ethernet2(NEXT_HOP_MAC.0, UPLINK_MAC.0);
+    let mut packet = Vec::new();
+    let udp = there.ipv4([192, 0, 2, 2], [192, 0, 2, 1], 64).udp(50_000, 6081);
+    udp.write(&mut packet, &payload).expect("a packet");
+    (0, packet)
+}
+
+/// Frames of guests and of the Geneve port.
+fn any_frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
+    prop_oneof![3 => frames(), 1 => geneve().prop_map(wrapped)]
+}
+
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
 fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setups) -> (Pipeline, Reference) {
     let mut underlay = Underlay::default();
@@ -47,7 +78,18 @@ fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setup
     let remote = if far.is_some() { tunnel::Remote::Flow } else { tunnel::Remote::Fixed(ip(THERE)) };
     let (tos, ttl) = (tunnel::Outer::Inherit, tunnel::Outer::Inherit);
     let tunnel = TunnelSpec { remote, tos, ttl, ..tunnel(THERE) };
-    let mut pipeline = pipeline_over(1, vec![], GUESTS, vec![tunnel], underlay, &[HERE]);
+    let remote = tunnel::Remote::Fixed(ip(THERE));
+    let geneve =
+        TunnelSpec { ofport: OfPort(GENEVE), kind: Kind::Geneve, dst_port: 6081, remote, ..tunnel.clone() };
+    let mut pipeline = pipeline_over(1, vec![], GUESTS, vec![tunnel, geneve], underlay, &[HERE]);
+    let mut map = OptionMap::default();
+    let options = OPTIONS.map(|(class, kind, len, index)| {
+        map.add(Mapping { class, kind, len, index }).expect("room for all");
+        let pieces = map.pieces(index).collect();
+        let presence = map.presence(index).expect("it is there").into();
+        options::Known { class, kind, len: len.into(), presence, pieces }
+    });
+    pipeline.set_options(map);
     let mut switching = Switching { ports: setups.clone(), ..Switching::default() };
     for (tenant, remote, key) in far.iter().flatten() {
         let end = FarEnd { remote: (*remote).into(), key: (key != tenant).then_some(*key) };
@@ -55,8 +97,10 @@ fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setup
     }
     pipeline.set_switching(switching);
     let mut reference = Reference {
-        ports: (1..=GUESTS.into()).chain([TUNNEL]).collect(),
-        tunnels: vec![TUNNEL],
+        ports: (1..=GUESTS.into()).chain([TUNNEL, GENEVE]).collect(),
+        tunnels: vec![TUNNEL, GENEVE],
+        geneve: vec![GENEVE],
+        options: options.to_vec(),
         open: far.is_some().then_some(TUNNEL).into_iter().collect(),
         far: far.iter().flatten().map(|(tenant, remote, key)| (TUNNEL, *tenant, *remote, *key)).collect(),
         reached: [THERE, ELSEWHERE].map(|there| there.parse().expect("IPv4")).to_vec(),
@@ -143,15 +187,20 @@ fn punted(switch: &Switch<'_>) -> (Vec<Sent>, Vec<Told>) {
     punted.map(told).unzip()
 }
 
-/// What came out, in the interpreter's words. A tunnel packet has 50 bytes in front; the key is in the VXLAN header.
+/// What came out, in the interpreter's words. A tunnel packet has 50 bytes in front, and those of Geneve options; the key is where it
+/// is in both headers.
 fn told(out: &[(u16, Vec<u8>)]) -> Vec<Sent> {
     let told = |(port, bytes): &(u16, Vec<u8>)| match port {
         0 => {
             let key = u32::from_be_bytes([0, bytes[46], bytes[47], bytes[48]]);
             assert_eq!(checksum(&bytes[14..34]), 0xffff, "the outer header adds up");
             let to = [bytes[30], bytes[31], bytes[32], bytes[33]].into();
-            let outer = Outer { to, key, tos: bytes[15], ttl: bytes[22] };
-            seen(TUNNEL, Some(outer), &bytes[50..])
+            let is_geneve = bytes[36..38] == 6081u16.to_be_bytes();
+            let end = 50 + if is_geneve { usize::from(bytes[42] & 0x3f) * 4 } else { 0 };
+            let options = bytes[50..end].to_vec();
+            let critical = is_geneve && bytes[43] & 0x40 != 0;
+            let outer = Outer { to, key, tos: bytes[15], ttl: bytes[22], options, critical };
+            seen(if is_geneve { GENEVE } else { TUNNEL }, Some(outer), &bytes[end..])
         }
         _ => seen((*port).into(), None, bytes),
     };
@@ -165,9 +214,9 @@ fn checksum(header: &[u8]) -> u16 {
     ((sum & 0xffff) + (sum >> 16)) as u16
 }
 
-/// In the order of [`through`]: by port, the tunnel first.
+/// By port, which each send in their order.
 fn by_port(mut sent: Vec<Sent>) -> Vec<Sent> {
-    sent.sort_by_key(|sent| if sent.port == TUNNEL { 0 } else { sent.port });
+    sent.sort_by_key(|sent| sent.port);
     sent
 }
 
@@ -217,13 +266,16 @@ fn check(
     prop_assert_eq!(&out, &wanted, "warm and fresh");
     let (punts, said) = punted(warm);
     prop_assert_eq!(punted(&fresh), (punts.clone(), said.clone()), "warm and fresh, to the controller");
-    let key = key_of(*port, frame);
+    let Some((key, frame)) = key_in(reference, *port, frame) else {
+        prop_assert!(out.is_empty() && said.is_empty(), "it is dropped");
+        return Ok(());
+    };
     if too_much(pipeline, &key) {
         while warm.reports.sighting().is_some() {}
         return Ok(());
     }
-    let Ran { sent, met, told: to_say, .. } = reference.run(&key, frame, warm.now_ns);
-    prop_assert_eq!([told(&out), punts].concat(), by_port(sent), "switch and interpreter");
+    let Ran { sent, met, told: to_say, .. } = reference.run(&key, &frame, warm.now_ns);
+    prop_assert_eq!(by_port([told(&out), punts].concat()), by_port(sent), "switch and interpreter");
     prop_assert_eq!(said, to_say, "what the controller is told");
     learn(warm, pipeline, reference, met)
 }
@@ -238,7 +290,7 @@ proptest! {
         meters in meters(),
         setups in setups(),
         asides in vec(aside(), 0..3),
-        frames in vec(frames(), 1..40),
+        frames in vec(any_frames(), 1..40),
         // Also where hardly any answer finds room.
         room in prop_oneof![Just(usize::MAX), 0..4_usize],
     ) {
@@ -258,7 +310,7 @@ proptest! {
         groups in groups(),
         meters in meters(),
         setups in setups(),
-        frames in vec(frames(), 4..10),
+        frames in vec(any_frames(), 4..10),
         changes in vec((vec(change(), 0..3), prop::bool::weighted(0.7)), 1..8),
         seen in vec(any::<prop::sample::Index>(), 6),
     ) {
@@ -325,7 +377,7 @@ proptest! {
             }
             let Ran { sent, met, told: to_say, .. } =
                 reference.sent_out(&actions, &key, &frame, switch.now_ns);
-            prop_assert_eq!([told(&out), punts].concat(), by_port(sent), "switch and interpreter");
+            prop_assert_eq!(by_port([told(&out), punts].concat()), by_port(sent), "switch and interpreter");
             prop_assert_eq!(said, to_say, "what the controller is told");
             learn(&mut switch, &mut pipeline, &mut reference, met)?;
         }
@@ -338,18 +390,19 @@ proptest! {
         groups in groups(),
         setups in setups(),
         asides in vec(aside(), 0..3),
-        frame in frames(),
-        others in vec(frames(), 1..20),
+        frame in any_frames(),
+        others in vec(any_frames(), 1..20),
         noise in any::<[u64; PACKET_WORDS]>(),
     ) {
         let (mut pipeline, mut reference) = both(rules, groups, Vec::new(), setups);
         asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
-        let key = key_of(frame.0, &frame.1);
+        let key_of = |(port, frame): &(u16, Vec<u8>)| key_in(&reference, *port, frame).map(|(key, _)| key);
+        let Some(key) = key_of(&frame) else { return Ok(()) };
         let mut translation = Translation::default();
         translate(&pipeline, &key, &mut translation);
         let mut noisy = FlowKey::default();
         noisy.words_mut()[..PACKET_WORDS].copy_from_slice(&noise);
-        let others = others.iter().map(|(port, frame)| key_of(*port, frame)).chain([noisy]);
+        let others = others.iter().filter_map(key_of).chain([noisy]);
         for mut other in others {
             for (i, word) in other.words_mut()[..PACKET_WORDS].iter_mut().enumerate() {
                 let mask = translation.mask().words()[i];

@@ -330,7 +330,7 @@ const NETWORK: &[(usize, u64)] = &[
     (14, u64::MAX),
     (15, u64::MAX),
     (16, u64::MAX),
-    (25, !0xffff_0000),
+    (25, !0xffff_ffff_0000),
 ];
 
 /// Those of the fields behind the network header.

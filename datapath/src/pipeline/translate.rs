@@ -40,7 +40,8 @@ pub fn translate(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation) {
 
 /// [`translate`], while somebody watches.
 pub fn observe<O: Observer>(pipeline: &Pipeline, key: &FlowKey, out: &mut Translation, observer: &mut O) {
-    walk(pipeline, key, Reason::Action, out, observer, |walk| walk.pipeline_from(TableId(0)));
+    let (reason, options) = (Reason::Action, pipeline.has_options(in_port_of(key)));
+    walk(pipeline, (key, options), reason, out, observer, |walk| walk.pipeline_from(TableId(0)));
 }
 
 /// Decides what these actions do with a frame that has this key, of which `says` is not what it shows but what was said of it: not
@@ -52,7 +53,7 @@ pub fn translate_actions(
     says: &Match,
     out: &mut Translation,
 ) {
-    walk(pipeline, key, Reason::PacketOut, out, &mut (), |walk| {
+    walk(pipeline, (key, true), Reason::PacketOut, out, &mut (), |walk| {
         walk.state.know(&says.mask());
         // Open vSwitch lets no frame of a controller in by such a port, either.
         if let Err(reason) = walk.comes_in() {
@@ -63,17 +64,21 @@ pub fn translate_actions(
     });
 }
 
+fn in_port_of(key: &FlowKey) -> OfPort {
+    OfPort(key.get(Field::InPort) as u32)
+}
+
+/// `options` says whether the frame may have any.
 fn walk<'a, O: Observer>(
     pipeline: &'a Pipeline,
-    key: &'a FlowKey,
+    (key, options): (&'a FlowKey, bool),
     reason: Reason,
     out: &'a mut Translation,
     observer: &'a mut O,
     work: impl FnOnce(&mut Walk<'a, O>),
 ) {
     out.clear();
-    let in_port = OfPort(key.get(Field::InPort) as u32);
-    let state = State::of(key, pipeline.tunnels().options(), pipeline.has_options(in_port));
+    let state = State::of(key, pipeline.tunnels().options(), options);
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
     let mut walk = Walk {

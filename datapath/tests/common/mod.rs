@@ -21,6 +21,8 @@ pub(crate) const UPLINK_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 pub(crate) const NEXT_HOP_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 /// OpenFlow number of the tunnel port.
 pub(crate) const TUNNEL: u32 = 10;
+/// OpenFlow number of the Geneve port, where there is one.
+pub(crate) const GENEVE: u32 = 11;
 pub(crate) const MTU: u16 = 1600;
 
 pub(crate) fn ip(text: &str) -> IpAddr {

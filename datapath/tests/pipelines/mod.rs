@@ -47,6 +47,30 @@ pub(crate) fn frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
     frames_with((option::weighted(0.25, labels), option::weighted(0.15, (0..3u8, tags()))))
 }
 
+/// Options that rules and frames speak of: class, type, length and number of the field.
+pub(crate) const OPTIONS: [(u16, u8, u8, u16); 4] =
+    [(0x0102, 0x80, 4, 0), (0x0102, 1, 8, 1), (0xffff, 2, 20, 7), (0x0103, 0x83, 4, 63)];
+
+/// Where they lie in a key, with the bits that say which are there.
+const PIECES: [Field; 5] =
+    [Field::Option0, Field::Option1, Field::OptionPair1, Field::Option5, Field::OptionQuad3];
+const PRESENCE: [u128; 4] = [1 << 0, 1 << 1, 1 << 2, 1 << 5];
+
+/// What follows a Geneve header: options, now and then some that nobody knows, and a frame.
+pub(crate) fn geneve() -> impl Strategy<Value = (u32, Vec<u8>, Vec<u8>)> {
+    let known = (select(OPTIONS.to_vec()), 0..4u8, prop::bool::weighted(0.02));
+    let known = known.prop_map(|((class, kind, len, _), value, shorter)| {
+        let len = if shorter { len - 4 } else { len };
+        [&class.to_be_bytes()[..], &[kind, len / 4], &vec![value; len.into()]].concat()
+    });
+    let other = (prop::bool::weighted(0.05), 0..3u8).prop_map(|(critical, words)| {
+        let kind = if critical { 0xf0 } else { 0x70 };
+        [&[0x77, 0x77, kind, words][..], &vec![7; usize::from(words) * 4]].concat()
+    });
+    let options = vec(prop_oneof![8 => known, 1 => other], 0..4);
+    (0..4u32, options, frames()).prop_map(|(vni, options, (_, frame))| (vni, options.concat(), frame))
+}
+
 /// Whole frames, with up to two tags.
 pub(crate) fn frames_without_shims() -> impl Strategy<Value = (u16, Vec<u8>)> {
     frames_with(Just((None, None)))
@@ -183,8 +207,11 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         1 => (select(vec![0u128, 0x40, 0x48]), select(vec![0x1ffu128, 0x40, 8]))
             .prop_map(|(v, m)| (Field::Ipv6Exthdr, v, m)),
         1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::NwTtl, v, 0xff)),
-        3 => (select(vec![Field::Reg0, Field::Reg1, Field::Metadata, Field::TunId]), small, bits)
+        3 => (select(vec![Field::Reg0, Field::Reg1, Field::Metadata, Field::TunId]), small.clone(), bits.clone())
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
+        1 => (select(PIECES.to_vec()), small, bits).prop_map(|(f, v, m)| (f, v, m & f.max())),
+        1 => (select(PRESENCE.to_vec()), any::<bool>())
+            .prop_map(|(bit, there)| (Field::OptionPresence, if there { bit } else { 0 }, bit)),
     ]
 }
 
@@ -231,7 +258,9 @@ fn set() -> impl Strategy<Value = RuleAction> {
     ];
     let masks = select(vec![u128::MAX, u128::MAX, 1, 3, 0xfe]);
     prop_oneof![
-        8 => (select(fields), 0..4u128, masks).prop_map(move |(f, v, m)| set(f, v, m)),
+        8 => (select(fields), 0..4u128, masks.clone()).prop_map(move |(f, v, m)| set(f, v, m)),
+        2 => (select(PIECES.to_vec()), 0..4u128, masks).prop_map(move |(f, v, m)| set(f, v, m)),
+        1 => select(PRESENCE.to_vec()).prop_map(move |bit| set(Field::OptionPresence, 0, bit)),
         1 => (0..3u128).prop_map(move |v| set(Field::VlanVid, 0x1000 | v, u128::MAX)),
         1 => (0..8u128).prop_map(move |v| set(Field::VlanPcp, v, u128::MAX)),
         1 => (0..4u128).prop_map(move |v| set(Field::InPort, v, u128::MAX)),
@@ -259,6 +288,9 @@ fn moved() -> impl Strategy<Value = RuleAction> {
         (part(Field::VlanVid, 0, 12), part(Field::TunId, 0, 12)),
         (part(Field::Metadata, 0, 3), part(Field::NwTos, 2, 3)),
         (part(Field::Ipv6Dst, 0, 32), part(Field::Reg0, 0, 32)),
+        (part(Field::OptionPair1, 3, 16), part(Field::Reg1, 0, 16)),
+        (part(Field::Reg0, 0, 8), part(Field::Option5, 24, 8)),
+        (part(Field::OptionQuad3, 0, 32), part(Field::Option0, 0, 32)),
     ])
     .prop_map(|(from, to)| RuleAction::Move { from, to })
 }
@@ -266,7 +298,7 @@ fn moved() -> impl Strategy<Value = RuleAction> {
 fn output() -> impl Strategy<Value = RuleAction> {
     let reg = Part { field: Field::Reg1, offset: 0, bits: 16 };
     prop_oneof![
-        6 => select(vec![1u32, 2, 3, 10, 77]).prop_map(|port| RuleAction::Output(OfPort(port))),
+        6 => select(vec![1u32, 2, 3, 10, 11, 77]).prop_map(|port| RuleAction::Output(OfPort(port))),
         1 => Just(RuleAction::OutputReg(reg)),
         1 => Just(RuleAction::InPort),
         1 => Just(RuleAction::All),
@@ -308,13 +340,16 @@ fn far_ends() -> impl Strategy<Value = Vec<(u64, Ipv4Addr, u64)>> {
 
 fn ports() -> impl Strategy<Value = BTreeMap<OfPort, PortSetup>> {
     let some = |port: u32| option::weighted(0.6, setup(port)).prop_map(move |s| s.map(|s| (OfPort(port), s)));
-    (some(1), some(2), some(3), some(10))
-        .prop_map(|(a, b, c, d)| [a, b, c, d].into_iter().flatten().collect())
+    // Frames of more than one tenant come in by the last one.
+    let geneve = setup(11).prop_map(|s| Some((OfPort(11), s)));
+    (some(1), some(2), some(3), some(10), geneve)
+        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].into_iter().flatten().collect())
 }
 
 fn setup(port: u32) -> impl Strategy<Value = PortSetup> {
     let domain = match port {
         10 => select(vec![Domain::TunnelKey, Domain::TenantKey]).boxed(),
+        11 => Just(Domain::TunnelKey).boxed(),
         _ => select(vec![Domain::Tenant(0), Domain::Tenant(0), Domain::Tenant(1)]).boxed(),
     };
     let mode = select(vec![
@@ -376,6 +411,7 @@ fn stacked() -> impl Strategy<Value = RuleAction> {
         Part { field: Field::NwDst, offset: 0, bits: 8 },
         Part { field: Field::EthSrc, offset: 0, bits: 48 },
         Part { field: Field::TpDst, offset: 0, bits: 16 },
+        Part { field: Field::Option1, offset: 8, bits: 16 },
     ]);
     prop_oneof![
         2 => part.clone().prop_map(RuleAction::Push),

@@ -1,6 +1,8 @@
 //! One frame, by its bytes: every action is done to them at once, and what rules see is read out of them again. Checksums are
 //! not kept: what comes out is compared by what it says.
 
+use super::options;
+use datapath::flow::key::WORDS;
 use datapath::flow::{Field, FlowKey, OfPort, extract};
 
 pub(crate) const PRESENT: u128 = 0x1000;
@@ -23,7 +25,7 @@ const NETWORK: &[(usize, u64)] = &[
     word(14, !0),
     word(15, !0),
     word(16, !0),
-    word(25, 0xffff_ffff_0000_ffff),
+    word(25, 0xffff_0000_0000_ffff),
 ];
 const TRANSPORT: &[(usize, u64)] =
     &[word(4, !0xffff), word(13, !0), word(14, !0), word(15, !0), word(16, !0), word(25, 0xffff)];
@@ -36,7 +38,10 @@ pub(crate) struct Frame {
     pub(crate) says: FlowKey,
     bytes: Vec<u8>,
     /// Bits that rules have made unreadable.
-    blank: [u64; 36],
+    blank: [u64; WORDS],
+    options: Vec<options::Known>,
+    /// The tunnel key is the one that it came in with.
+    pub(crate) key_is_its_own: bool,
     /// A meter has dropped it.
     pub(crate) dead: bool,
     /// A meter has marked it: only in the bytes, what rules see is what came in, or what they have set.
@@ -88,11 +93,13 @@ fn read(bytes: &[u8]) -> FlowKey {
 }
 
 impl Frame {
-    pub(crate) fn new(says: FlowKey, bytes: &[u8]) -> Frame {
+    pub(crate) fn new(says: FlowKey, bytes: &[u8], options: &[options::Known]) -> Frame {
         Frame {
+            options: options.to_vec(),
+            key_is_its_own: true,
             says,
             bytes: bytes.to_vec(),
-            blank: [0; 36],
+            blank: [0; WORDS],
             dead: false,
             marked: false,
             labels: 3,
@@ -105,7 +112,7 @@ impl Frame {
     }
 
     /// Bits of the key that rules have made unreadable.
-    pub(crate) fn unreadable(&self) -> &[u64; 36] {
+    pub(crate) fn unreadable(&self) -> &[u64; WORDS] {
         &self.blank
     }
 
@@ -123,7 +130,9 @@ impl Frame {
         if field == Field::EthType && is_tag(old_type as u16) {
             return false;
         }
+        self.key_is_its_own &= field != Field::TunId;
         self.force(field, value, mask);
+        options::follow(&self.options, &mut self.says, field);
         let new_type = self.get(Field::EthType);
         if new_type != old_type && !(is_mpls(old_type) && is_mpls(new_type)) {
             [LABELS, SERVICE, NETWORK].into_iter().for_each(|part| self.blank(part));
@@ -322,6 +331,9 @@ impl Frame {
         let (new, tos) = (read(&self.bytes), self.says.get(Field::NwTos));
         for word in [1, 2, 3, 4, 8, 9, 10, 11, 12, 21, 22, 23, 24, 25] {
             let mut said = new.words()[word] & !self.blank[word];
+            if word == 25 {
+                said |= self.says.words()[word] & 0xffff << 32;
+            }
             if word < 3 {
                 said = said & !0xffff | self.says.words()[word] & 0xffff;
             }

@@ -6,9 +6,11 @@
 mod frame;
 pub(crate) mod meters;
 mod normal;
+pub(crate) mod options;
 
 use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
+use datapath::flow::key::WORDS;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
     BandKind, Bucket, Clause, Fragments, Group, GroupId, GroupKind, Match, Part, PortConfig, PortSetup, Rule,
@@ -42,6 +44,9 @@ pub(crate) struct Reference {
     pub(crate) far: Vec<(u32, u64, Ipv4Addr, u64)>,
     /// The remote ends that there is a way to.
     pub(crate) reached: Vec<Ipv4Addr>,
+    /// Those of them that are Geneve, and what options are called.
+    pub(crate) geneve: Vec<u32>,
+    pub(crate) options: Vec<options::Known>,
     /// What the ports are to NORMAL; those that are not here are trunks of no tenant.
     pub(crate) setups: BTreeMap<u32, PortSetup>,
     /// What controllers have made of ports.
@@ -92,6 +97,8 @@ pub(crate) struct Told {
     pub(crate) tunnel: u64,
     pub(crate) metadata: u64,
     pub(crate) registers: [u32; 16],
+    /// The room for options, and which are there.
+    pub(crate) options: ([u64; 8], u16),
 }
 
 const REGISTERS: [Field; 16] = [
@@ -132,6 +139,7 @@ impl Told {
             tunnel: says.get(Field::TunId) as u64,
             metadata: says.get(Field::Metadata) as u64,
             registers: REGISTERS.map(|register| says.get(register) as u32),
+            options: (*says.options(), says.get(Field::OptionPresence) as u16),
         }
     }
 }
@@ -143,18 +151,22 @@ pub(crate) struct Outer {
     pub(crate) key: u32,
     pub(crate) tos: u8,
     pub(crate) ttl: u8,
+    /// Of Geneve: all options, and whether one of them is critical.
+    pub(crate) options: Vec<u8>,
+    pub(crate) critical: bool,
 }
 
 impl Outer {
     /// RFC 6040 section 4.1 for the two lower bits of the type of service; the rest is inherited, from IP only.
     fn of(says: &FlowKey, to: Ipv4Addr) -> Outer {
         let key = says.get(Field::TunId) as u32;
+        let (options, critical) = (Vec::new(), false);
         match says.get(Field::EthType) {
             0x0800 | 0x86dd => {
                 let (tos, ttl) = (says.get(Field::NwTos) as u8, says.get(Field::NwTtl) as u8);
-                Outer { to, key, tos, ttl: if ttl == 0 { 1 } else { ttl } }
+                Outer { to, key, tos, ttl: if ttl == 0 { 1 } else { ttl }, options, critical }
             }
-            _ => Outer { to, key, tos: 0, ttl: 64 },
+            _ => Outer { to, key, tos: 0, ttl: 64, options, critical },
         }
     }
 }
@@ -169,14 +181,14 @@ pub(crate) struct Sent {
     /// What else the frame says.
     pub(crate) frame: FlowKey,
     /// Bits of that which rules have made meaningless: checksums, which are not kept here, may lie there.
-    blank: [u64; 36],
+    blank: [u64; WORDS],
 }
 
 impl PartialEq for Sent {
     fn eq(&self, other: &Sent) -> bool {
         let told = |sent: &Sent| (sent.port, sent.tunnel.clone(), sent.tags.clone());
         let word = |at: usize| self.frame.words()[at] ^ other.frame.words()[at];
-        told(self) == told(other) && (0..36).all(|at| word(at) & !self.blank[at] & !other.blank[at] == 0)
+        told(self) == told(other) && (0..WORDS).all(|at| word(at) & !self.blank[at] & !other.blank[at] == 0)
     }
 }
 
@@ -252,6 +264,7 @@ impl Reference {
     /// What comes of it when a controller sends it, with these actions.
     pub(crate) fn sent_out(&self, actions: &[RuleAction], key: &FlowKey, bytes: &[u8], now_ns: u64) -> Ran {
         self.begin(key, bytes, now_ns, Reason::PacketOut, |run| {
+            run.frame.key_is_its_own = false;
             run.actions(actions, TableId(0));
         })
     }
@@ -264,7 +277,7 @@ impl Reference {
         why: Reason,
         work: impl FnOnce(&mut Run<'_>),
     ) -> Ran {
-        let frame = Frame::new(key.clone(), bytes);
+        let frame = Frame::new(key.clone(), bytes, &self.options);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
         let from = (0, u64::MAX, why);
         let came_by = key.get(Field::InPort) as u32;
@@ -560,7 +573,13 @@ impl Run<'_> {
         if self.of.open.contains(&port) && !self.of.reached.contains(&to) {
             return;
         }
-        let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says, to));
+        let tunnel = self.of.tunnels.contains(&port).then(|| Outer::of(&self.frame.says, to)).map(|outer| {
+            if !self.of.geneve.contains(&port) {
+                return outer;
+            }
+            let (options, critical) = options::emitted(&self.of.options, &self.frame.says);
+            Outer { options, critical, ..outer }
+        });
         self.ran.sent.push(self.sent_by(port, tunnel));
     }
 
@@ -661,5 +680,5 @@ pub(crate) fn seen(port: u32, tunnel: Option<Outer>, bytes: &[u8]) -> Sent {
     }
     let mut frame = FlowKey::default();
     datapath::flow::extract(&bytes, OfPort(0), None, &mut frame).expect("a whole frame");
-    Sent { port, tunnel, tags, frame, blank: [0; 36] }
+    Sent { port, tunnel, tags, frame, blank: [0; WORDS] }
 }

@@ -102,6 +102,8 @@ impl Run<'_> {
         let tenant = match (setup.domain, field(Field::TunId)) {
             (Domain::Tenant(tenant), 0) => tenant,
             (Domain::TenantKey, 0) => return,
+            // What came by a tunnel is of the port that rules say it came by, unless they say otherwise.
+            (Domain::Tenant(tenant), _) if self.frame.key_is_its_own => tenant,
             (_, told) => told,
         };
         // A key knows of two tags; those behind them are payload.
