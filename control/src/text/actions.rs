@@ -135,6 +135,7 @@ impl<'a> Reading<'a> {
             "set_field" => self.set_field(word.argument()?),
             "load" => self.load(word.argument()?),
             "move" => self.copy(word.argument()?),
+            "delete_field" => self.delete_field(word.argument()?),
             "resubmit" => self.resubmit(word),
             "clone" => self.clone_of(word),
             "dec_ttl" => self.dec_ttl(word),

@@ -4,6 +4,7 @@
 //! whose header may be absent. Here both are refused: a flow does what it says or is not accepted.
 
 use super::fields::{self, NAMES, Name};
+use super::options;
 use super::ports::PortNames;
 use super::properties::{Given, Purpose, Reader};
 use super::scan::{Fault, Span, Word, Words};
@@ -55,6 +56,10 @@ impl<'a> Reading<'a> {
         }
         if let Some(name) = fields::find(word.key.text) {
             return self.field(name, word);
+        }
+        if let Some(mapping) = options::find(word.key, self.ports)? {
+            let bits = options::conditions(mapping, word.value, self.ports)?;
+            return bits.into_iter().try_for_each(|bits| self.require(bits, word.key, word.key.text));
         }
         if self.properties.word(word, self.ports)? {
             return Ok(());

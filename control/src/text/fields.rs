@@ -4,6 +4,7 @@
 use super::flags::{self, Flags};
 use crate::ofproto::context::Needs;
 use datapath::flow::Field;
+use std::sync::LazyLock;
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +260,17 @@ pub(super) fn find(name: &str) -> Option<&'static Name> {
     NAMES.iter().find(|field| field.names.contains(&name))
 }
 
+/// The names of the pieces of Geneve options, which stand in no text.
+static PIECES: LazyLock<Vec<Name>> = LazyLock::new(|| {
+    let pieces = Field::ALL.iter().filter(|field| field.is_option());
+    pieces.map(|field| register(&["tun_metadata"], *field, &["NXM_NX_TUN_METADATA"])).collect()
+});
+
+/// The name of a piece of an option.
+pub(super) fn piece(field: Field) -> Option<&'static Name> {
+    PIECES.iter().find(|name| name.field == field)
+}
+
 /// The field that bits are called by, in any of its names.
 pub(super) fn find_bits(name: &str) -> Option<&'static Name> {
     let called = |field: &&Name| field.bits.is_some_and(|(names, _)| names.contains(&name));
@@ -283,7 +295,7 @@ mod tests {
     fn every_field_that_openflow_can_match_has_a_name() {
         for field in Field::ALL {
             // tun_tos and tun_ttl have no code point in OpenFlow (ovs-fields(7)), and what lies behind the outermost header
-            // is the key's own.
+            // is the key's own; nor have pieces of options.
             let hidden = [
                 "tun_tos",
                 "tun_ttl",
@@ -293,6 +305,7 @@ mod tests {
                 "mpls_lse",
                 "mpls_payload",
                 "pbb_tci",
+                "option_*",
             ];
             let hidden = words::lists(&hidden, field.name());
             assert_eq!(NAMES.iter().any(|name| name.field == *field), !hidden, "{field:?}");

@@ -6,6 +6,7 @@ use super::conditions::PRIORITY_DEFAULT;
 use super::controller::{write_controller, write_dec_ttl};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags;
+use super::options;
 use super::parts::write_part;
 use super::ports::{LOCAL, PortNames};
 use super::value::FRAGMENTS;
@@ -89,12 +90,21 @@ pub(super) fn write_actions(actions: &[RuleAction], context: &Context, ports: &d
 
 /// Each action, with what is known when it is its turn.
 fn write_each(actions: &[RuleAction], context: &mut Context, ports: &dyn PortNames) -> Vec<String> {
-    let write = |action| {
-        let text = write_action(action, context, ports);
+    let (mut texts, mut rest) = (Vec::with_capacity(actions.len()), actions);
+    while let [action, behind @ ..] = rest {
+        rest = match options::write_set(rest, ports) {
+            Some((text, count)) => {
+                texts.push(text);
+                rest.get(count..).unwrap_or(&[])
+            }
+            None => {
+                texts.push(write_action(action, context, ports));
+                behind
+            }
+        };
         context.after(action);
-        text
-    };
-    actions.iter().map(write).collect()
+    }
+    texts
 }
 
 fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
@@ -187,6 +197,9 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::NdTll, "nd_tll"),
     ];
     for (field, name) in names {
+        if field == Field::Metadata {
+            options::write_match(out, matching, ports);
+        }
         let (value, mask) = get(field);
         if name.is_empty() || mask == 0 {
             continue;
@@ -308,14 +321,14 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::InPort => "IN_PORT".into(),
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
-        RuleAction::SetField { field, value, mask } => write_setting(*field, *value, *mask, context),
-        RuleAction::OutputReg(part) => format!("output:{}", write_part(part, context)),
+        RuleAction::SetField { field, value, mask } => write_setting(*field, *value, *mask, context, ports),
+        RuleAction::OutputReg(part) => format!("output:{}", write_part(part, context, ports)),
         RuleAction::All => "ALL".into(),
         RuleAction::Flood => "FLOOD".into(),
         RuleAction::Normal => "NORMAL".into(),
         RuleAction::Group(group) => format!("group:{}", group.0),
         RuleAction::Move { from, to } => {
-            format!("move:{}->{}", write_part(from, context), write_part(to, context))
+            format!("move:{}->{}", write_part(from, context, ports), write_part(to, context, ports))
         }
         RuleAction::DecTtl => "dec_ttl".into(),
         RuleAction::DecTtlOrTell(controllers) => write_dec_ttl(controllers),
@@ -340,15 +353,15 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         }
         RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
         RuleAction::Note(bytes) => write_note(bytes),
-        RuleAction::Push(part) => format!("push:{}", write_part(part, context)),
-        RuleAction::Pop(part) => format!("pop:{}", write_part(part, context)),
+        RuleAction::Push(part) => format!("push:{}", write_part(part, context, ports)),
+        RuleAction::Pop(part) => format!("pop:{}", write_part(part, context, ports)),
         RuleAction::Exit => "exit".into(),
         RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }
 
 /// Bits that are set: by `set_field`, or by `load` where `set_field` takes no mask.
-fn write_setting(field: Field, value: u128, mask: u128, context: &Context) -> String {
+fn write_setting(field: Field, value: u128, mask: u128, context: &Context, ports: &dyn PortNames) -> String {
     let Some(name) = settable(field, context) else {
         return format!("set_field:{value:#x}/{mask:#x}->{}", field.name());
     };
@@ -357,7 +370,7 @@ fn write_setting(field: Field, value: u128, mask: u128, context: &Context) -> St
     }
     let offset = mask.trailing_zeros() as u8;
     let part = Part { field, offset, bits: (mask >> offset).trailing_ones() as u8 };
-    format!("load:{:#x}->{}", value >> offset, write_part(&part, context))
+    format!("load:{:#x}->{}", value >> offset, write_part(&part, context, ports))
 }
 
 /// The name under which a field is set in the frames of a flow.

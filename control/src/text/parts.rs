@@ -2,6 +2,8 @@
 //! field has its own name or that of its number in OpenFlow's or Nicira's classes (`NXM_NX_REG0`; ovs-fields(7)).
 
 use super::fields::{NAMES, Name, Set, find_bits};
+use super::options;
+use super::ports::PortNames;
 use super::scan::{Fault, Span};
 use super::suggest::did_you_mean;
 use super::value::read_number;
@@ -35,7 +37,7 @@ fn whole(name: &Name) -> Option<Part> {
 }
 
 /// Reads a part.
-pub(super) fn read_part(text: Span<'_>) -> Result<NamedPart, Fault> {
+pub(super) fn read_part(text: Span<'_>, ports: &dyn PortNames) -> Result<NamedPart, Fault> {
     let (called, range) = match text.split_once("[") {
         None => (text, None),
         Some((called, rest)) => match rest.text.strip_suffix(']') {
@@ -43,6 +45,12 @@ pub(super) fn read_part(text: Span<'_>) -> Result<NamedPart, Fault> {
             None => return Err(text.fault("the bits of a field end with ], as in reg0[0..15]")),
         },
     };
+    if let Some(mapping) = options::find(called, ports)? {
+        let (first, last) = read_range(called, range, u32::from(mapping.len) * 8)?;
+        let found = options::part(mapping, (first, last), ports).map(|(name, part)| NamedPart { name, part });
+        let message = "bits are used together only within 16 bytes of an option, counted from its lowest bit";
+        return found.ok_or_else(|| text.fault(message));
+    }
     let Some(name) = find_bits(called.text) else {
         let message = if words::lists(words::FIELDS_NOT_YET, called.text) {
             format!("the field {} is not supported yet", called.text)
@@ -58,19 +66,25 @@ pub(super) fn read_part(text: Span<'_>) -> Result<NamedPart, Fault> {
             _ => format!("{} cannot be used in parts", called.text),
         }));
     };
-    let range = range.filter(|range| !range.text.is_empty());
-    let Some(range) = range else { return Ok(NamedPart { name, part: whole }) };
+    let (first, last) = read_range(called, range, whole.bits.into())?;
+    let (offset, bits) = (first as u8, (last - first + 1) as u8);
+    Ok(NamedPart { name, part: Part { field: name.field, offset, bits } })
+}
+
+/// The first and the last of the bits that are meant; all of them where none are named.
+fn read_range(called: Span<'_>, range: Option<Span<'_>>, bits: u32) -> Result<(u32, u32), Fault> {
+    let Some(range) = range.filter(|range| !range.text.is_empty()) else { return Ok((0, bits - 1)) };
     let (first, last) = range.split_once("..").unwrap_or((range, range));
     let bit = |text: Span<'_>| {
-        let last = u128::from(whole.bits) - 1;
+        let last = u128::from(bits) - 1;
         read_number(text.text, last)
             .map_err(|message| text.fault(format!("{message}; {} has bits 0 to {last}", called.text)))
     };
-    let (first, last) = (bit(first)? as u8, bit(last)? as u8);
+    let (first, last) = (bit(first)? as u32, bit(last)? as u32);
     if first > last {
         return Err(range.fault(format!("bits are written from the lower: {last}..{first}")));
     }
-    Ok(NamedPart { name, part: Part { field: name.field, offset: first, bits: last - first + 1 } })
+    Ok((first, last))
 }
 
 /// Whether every frame of the flow has the field.
@@ -82,7 +96,10 @@ pub(super) fn is_there(name: &Name, context: &Context) -> bool {
 }
 
 /// A part as text, under the name that its field has in the frames of the flow.
-pub(super) fn write_part(part: &Part, context: &Context) -> String {
+pub(super) fn write_part(part: &Part, context: &Context, ports: &dyn PortNames) -> String {
+    if let Some(text) = options::write_part(part, ports) {
+        return text;
+    }
     let wide = |name: &&Name| {
         name.field == part.field && name.bits.is_some_and(|(_, bits)| part.offset + part.bits <= bits)
     };

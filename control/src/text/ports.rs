@@ -1,6 +1,7 @@
-//! The names of bridge ports, given by whoever knows the bridge.
+//! The names of bridge ports and of Geneve options, given by whoever knows the bridge.
 
 use datapath::flow::OfPort;
+use datapath::tunnel::OptionMap;
 use std::collections::BTreeMap;
 
 /// The largest number that an ordinary port can have; larger ones are reserved (OpenFlow 1.0 section 5.3.1, `OFPP_MAX`).
@@ -19,6 +20,46 @@ pub trait PortNames {
 
     /// Every name, to suggest one for a mistyped word.
     fn names(&self) -> Vec<&str>;
+
+    /// Which Geneve options are fields.
+    fn options(&self) -> &OptionMap {
+        OptionMap::EMPTY
+    }
+}
+
+/// All names of a bridge: of its ports, and of Geneve options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The ports.
+    pub ports: BTreeMap<String, OfPort>,
+    /// The options.
+    pub options: OptionMap,
+}
+
+impl std::ops::Deref for Names {
+    type Target = BTreeMap<String, OfPort>;
+
+    fn deref(&self) -> &BTreeMap<String, OfPort> {
+        &self.ports
+    }
+}
+
+impl PortNames for Names {
+    fn number(&self, name: &str) -> Option<OfPort> {
+        self.ports.number(name)
+    }
+
+    fn name(&self, port: OfPort) -> Option<&str> {
+        self.ports.name(port)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.ports.names()
+    }
+
+    fn options(&self) -> &OptionMap {
+        &self.options
+    }
 }
 
 /// A bridge that knows no names: ports are written as numbers.

@@ -2,6 +2,7 @@
 
 use super::actions::Reading;
 use super::fields::{self, Form, NAMES, Name, Set};
+use super::options;
 use super::parts::{NamedPart, is_there, read_part};
 use super::scan::{Fault, Span, Word};
 use super::suggest::did_you_mean;
@@ -20,7 +21,7 @@ impl Reading<'_> {
         let Some((value, target)) = text.split_once("->") else {
             return Err(text.fault("load is written load:VALUE->FIELD[] or load:VALUE->FIELD[0..15]"));
         };
-        let to = read_part(target)?;
+        let to = read_part(target, self.known.ports)?;
         self.check(to.name, target)?;
         let max = to.part.mask() >> to.part.offset;
         let number = read_number(value.text, max).map_err(|message| value.fault(message))?;
@@ -36,7 +37,7 @@ impl Reading<'_> {
             return Err(text.fault("move is written move:FIELD[]->FIELD[] or move:FIELD[0..7]->FIELD[8..15]"));
         };
         let from = self.source(source)?;
-        let to = read_part(target)?;
+        let to = read_part(target, self.known.ports)?;
         self.check(to.name, target)?;
         if from.bits != to.part.bits {
             let message =
@@ -66,13 +67,24 @@ impl Reading<'_> {
     pub(super) fn pop_part(&mut self, word: Word<'_>) -> Result<(), Fault> {
         self.not_in_a_set(&word)?;
         let target = word.argument()?;
-        let to = read_part(target)?;
+        let to = read_part(target, self.known.ports)?;
         self.check(to.name, target)?;
         if to.part.field == Field::VlanTci {
             return Err(target.fault("a whole tag is not popped: pop to vlan_vid or vlan_pcp"));
         }
         self.push_action(RuleAction::Pop(to.part));
         Ok(())
+    }
+
+    /// `delete_field:FIELD`, of a field that can be absent.
+    pub(super) fn delete_field(&mut self, text: Span<'_>) -> Result<(), Fault> {
+        match options::find(text, self.known.ports)? {
+            Some(mapping) => {
+                self.push_action(options::deletion(mapping, self.known.ports));
+                Ok(())
+            }
+            None => Err(text.fault("only tun_metadata0 to tun_metadata63 can be taken away")),
+        }
     }
 
     pub(super) fn exit(&mut self, word: Word<'_>) -> Result<(), Fault> {
@@ -84,7 +96,7 @@ impl Reading<'_> {
 
     /// Part of a field that every frame of this flow has.
     pub(super) fn source(&self, text: Span<'_>) -> Result<Part, Fault> {
-        let NamedPart { name, part } = read_part(text)?;
+        let NamedPart { name, part } = read_part(text, self.known.ports)?;
         if is_there(name, &self.context) {
             return Ok(part);
         }
@@ -98,6 +110,11 @@ impl Reading<'_> {
                 text.fault("set_field is written set_field:VALUE->FIELD or set_field:VALUE/MASK->FIELD")
             );
         };
+        if let Some(mapping) = options::find(target, self.known.ports)? {
+            let bits = options::settings(mapping, value, self.known.ports)?;
+            bits.into_iter().for_each(|bits| self.set(bits));
+            return Ok(());
+        }
         let Some(name) = fields::find(target.text) else {
             let message = if words::lists(words::FIELDS_NOT_YET, target.text) {
                 format!("the field {} is not supported yet", target.text)

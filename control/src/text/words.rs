@@ -72,7 +72,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "skb_priority",
     "tun_erspan_*",
     "tun_gtpu_*",
-    "tun_metadata*",
     "tun_tos",
     "tun_ttl",
 ];
@@ -109,6 +108,7 @@ pub(super) const ACTIONS: &[&str] = &[
     "group",
     "load",
     "move",
+    "delete_field",
     "dec_ttl",
     "push_mpls",
     "pop_mpls",
@@ -152,7 +152,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "debug_slow",
     "dec_nsh_ttl",
     "decap",
-    "delete_field",
     "encap",
     "fin_timeout",
     "flood_vlans",
