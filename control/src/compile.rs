@@ -7,7 +7,7 @@ use datapath::pipeline::{
     Switching, TableId,
 };
 use datapath::port::PortId;
-use datapath::tunnel::{Conflict, Remote, TunnelSpec, TunnelTable, Underlay};
+use datapath::tunnel::{Conflict, OptionMap, Remote, TunnelSpec, TunnelTable, Underlay};
 use std::net::IpAddr;
 
 /// What a bridge shall be.
@@ -31,6 +31,8 @@ pub struct Bridge {
     pub switching: Switching,
     /// Where stations are that need not be learned.
     pub stations: Vec<(Station, Place)>,
+    /// Which Geneve options are fields.
+    pub options: OptionMap,
 }
 
 impl Bridge {
@@ -113,6 +115,7 @@ impl Bridge {
     /// When two tunnel ports would take the same packets.
     pub fn compile(&self, underlay: Underlay, seed: Seed) -> Result<Pipeline, Conflict> {
         let mut pipeline = Pipeline::new(self.base(underlay, seed)?);
+        pipeline.set_options(self.options.clone());
         self.rules.iter().for_each(|(table, rule)| drop(pipeline.insert(*table, rule.clone())));
         self.groups.iter().for_each(|(id, group)| pipeline.set_group(*id, group.clone()));
         self.install_queues(&mut pipeline);

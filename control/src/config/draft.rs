@@ -4,16 +4,15 @@ use super::laws::Laws;
 use super::section::{At, Faults, Section};
 use super::{
     CONFIG_BYTES_MAX, CONTROLLERS_MAX, Config, LOCAL_SUFFIX, Mode, Port, Tunnel, UPLINKS_MAX, openflow,
-    read_text, replay, sections, switching, tenants, tunnels,
+    options, read_text, replay, sections, switching, tenants, tunnels,
 };
 use crate::tenants::{apply, made_tunnel};
-use crate::text::Diagnostic;
-use crate::text::LOCAL;
 use crate::text::suggest::did_you_mean;
+use crate::text::{Diagnostic, LOCAL, Names};
 use datapath::flow::OfPort;
 use datapath::pipeline::PortSetup;
 use datapath::tunnel::{Counter, Remote};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -27,7 +26,7 @@ const MACS_MAX: usize = 65_536;
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     config: Config,
-    names: BTreeMap<String, OfPort>,
+    names: Names,
     faults: Vec<Diagnostic>,
 }
 
@@ -63,8 +62,8 @@ impl Draft {
         &self.config
     }
 
-    /// The names of all its ports. A port whose number is wrong has number 0.
-    pub fn names(&self) -> &BTreeMap<String, OfPort> {
+    /// The names of all its ports and options. A port whose number is wrong has number 0.
+    pub fn names(&self) -> &Names {
         &self.names
     }
 
@@ -128,7 +127,7 @@ impl Draft {
                 setup,
                 queues: Vec::new(),
             };
-            self.names.insert(local.name.clone(), LOCAL);
+            self.names.ports.insert(local.name.clone(), LOCAL);
             self.config.ports.push(local);
         }
         for section in many("[[tunnel]]", "tunnel", root, faults) {
@@ -267,6 +266,8 @@ impl Draft {
             );
         }
         bridge.forward_bpdu = section.flag("forward_bpdu", faults).is_some_and(|flag| flag.value);
+        bridge.options = options::map(&mut section, faults);
+        self.names.options = bridge.options.clone();
         openflow::bridge(&mut section, directory, &mut self.config.openflow, faults);
         section.finish(&["datapath_type", "controller"], faults);
     }
@@ -284,7 +285,7 @@ impl Draft {
         }
         if let Some(name) = name {
             laws.name(&name.value, &name.span, faults);
-            self.names.entry(name.value).or_insert(ofport.map_or(OfPort(0), |ofport| ofport.value));
+            self.names.ports.entry(name.value).or_insert(ofport.map_or(OfPort(0), |ofport| ofport.value));
         }
     }
 }

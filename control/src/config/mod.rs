@@ -10,6 +10,7 @@ mod draft;
 mod flood;
 mod laws;
 mod openflow;
+mod options;
 mod queues;
 mod replay;
 mod rules;
@@ -29,13 +30,12 @@ pub use switching::StaticMac;
 pub use tenants::{MEMBERS_MAX, PEERS_MAX, TENANTS_MAX};
 
 use crate::tenants::Tenants;
-use crate::text::{Diagnostic, FlowLine};
+use crate::text::{Diagnostic, FlowLine, Names};
 use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Domain, FarEnd, FarEnds, PortSetup, QueueId, QueueSpec, Switching};
-use datapath::tunnel::{Key, TunnelSpec};
+use datapath::tunnel::{Key, OptionMap, TunnelSpec};
 use datapath::worker::PuntRate;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -98,6 +98,8 @@ pub struct Bridge {
     pub local: bool,
     /// Whether NORMAL forwards what is addressed to network control.
     pub forward_bpdu: bool,
+    /// Which Geneve options are fields.
+    pub options: OptionMap,
 }
 
 /// What NORMAL remembers of the addresses that it has seen.
@@ -278,11 +280,11 @@ impl Config {
         Ok(told.behind(self.tenant_flows()?))
     }
 
-    /// The names of all ports of the bridge: guests and tunnels.
-    pub fn port_names(&self) -> BTreeMap<String, OfPort> {
+    /// The names of all ports of the bridge, guests and tunnels, and of Geneve options.
+    pub fn port_names(&self) -> Names {
         let ports = self.ports.iter().map(|port| (port.name.clone(), port.ofport));
         let tunnels = self.tunnels.iter().map(|tunnel| (tunnel.name.clone(), tunnel.spec.ofport));
-        ports.chain(tunnels).collect()
+        Names { ports: ports.chain(tunnels).collect(), options: self.bridge.options.clone() }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::netlink::Remote;
 use crate::ofproto::{Applied, Error, Ofproto, Request};
 use crate::replay::{Plan, PlannedPort};
 use crate::status::Status;
-use datapath::flow::{OfPort, Seed};
-use std::collections::BTreeMap;
+use crate::text::Names;
+use datapath::flow::Seed;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -39,7 +39,9 @@ pub(super) enum Call {
 /// The switch at one moment. Counters are not of that moment: they are read when they are asked for.
 pub(super) struct View {
     pub(super) switch: Ofproto,
-    pub(super) names: Arc<BTreeMap<String, OfPort>>,
+    pub(super) names: Arc<Names>,
+    /// Names of options alone.
+    pub(super) numbers: Names,
     pub(super) sweeper: Sweeper,
     /// In milliseconds of the workers' clock.
     pub(super) now: u64,
@@ -70,6 +72,7 @@ impl Daemon {
     pub(super) fn view(&self) -> View {
         View {
             switch: self.switch.clone(),
+            numbers: Names { options: self.names.options.clone(), ..Names::default() },
             names: self.names.clone(),
             sweeper: self.workers.sweeper(),
             now: self.workers.now_ms(),

@@ -36,11 +36,11 @@ use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
 use crate::pmtu::{Learned, Listener};
-use crate::text::Diagnostic;
+use crate::text::{Diagnostic, Names};
 use anyhow::{Context, Result, anyhow, bail};
 use awaited::Awaited;
 use calls::Call;
-use datapath::flow::{OfPort, Seed};
+use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
 use datapath::tunnel::{Reach, Underlay};
@@ -52,7 +52,6 @@ use nix::sys::resource::{Resource, setrlimit};
 use openflow::{Controllers, Listeners, Tls};
 use ports::Ports;
 use silence::Silence;
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::process::ExitCode;
@@ -120,8 +119,8 @@ struct Daemon {
     remotes_met: u64,
     /// When it was last looked for flows whose time is over, by the workers' clock.
     looked_ms: u64,
-    /// The names of the bridge's ports.
-    names: Arc<BTreeMap<String, OfPort>>,
+    /// The names of the bridge's ports and options.
+    names: Arc<Names>,
     /// What the underlay has said of packets that did not fit, and who hears it.
     learned: Learned,
     routers: Option<Listener>,
@@ -167,6 +166,7 @@ impl Daemon {
         let queues = config.queues();
         let bridge = Bridge { guests, queues, tunnels, endpoints, switching, stations, ..Bridge::default() };
         let mut switch = Ofproto::new(bridge.base(Underlay::default(), seed)?);
+        switch.pipeline_mut().set_options(config.bridge.options.clone());
         bridge.install_queues(switch.pipeline_mut());
         bridge
             .stations

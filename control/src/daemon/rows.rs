@@ -3,7 +3,7 @@
 use super::calls::View;
 use crate::api::{Answer, BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
 use crate::ofproto::{Entry, Filter, FlowFlags, MeterStats};
-use crate::text::{NoNames, PortNames, format_group, format_instructions, format_match, format_meter};
+use crate::text::{PortNames, format_group, format_instructions, format_match, format_meter};
 use datapath::pipeline::{Metered, TableId};
 use datapath::stats::Counted;
 
@@ -26,7 +26,7 @@ pub(super) fn flows(view: &View, filter: Filter, names: bool, out: Out<'_>) {
 }
 
 fn names_of(view: &View, names: bool) -> &dyn PortNames {
-    if names { &*view.names } else { &NoNames }
+    if names { &*view.names } else { &view.numbers }
 }
 
 fn flow(view: &View, table: TableId, entry: &Entry, names: &dyn PortNames) -> FlowRow {

@@ -4,14 +4,13 @@ use super::files::CONTROLLER;
 use super::{Args, PortArg, underlay};
 use crate::compile::Bridge;
 use crate::config::{self, Config, Learning, Rules, read_rules};
-use crate::text::Diagnostic;
 use crate::text::suggest::did_you_mean;
+use crate::text::{Diagnostic, Names};
 use anyhow::{Result, anyhow, bail, ensure};
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::{Pipeline, PortSetup};
 use datapath::port::PortId;
 use datapath::worker::{PuntRate, Role};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -39,7 +38,7 @@ pub(crate) struct Plan {
     /// How many frames the controller is told; none when nothing in the rules tells it.
     pub(super) controller: Option<PuntRate>,
     /// The names of the bridge's ports.
-    pub(crate) names: BTreeMap<String, OfPort>,
+    pub(crate) names: Names,
     /// The secret of its hashes.
     pub(crate) seed: Seed,
     /// The line of the first flow that does not stay for ever.
@@ -77,12 +76,7 @@ impl PlannedPort {
 
 impl Plan {
     /// A switch that is there already.
-    pub(crate) fn live(
-        ports: Vec<PlannedPort>,
-        pipeline: Pipeline,
-        names: BTreeMap<String, OfPort>,
-        seed: Seed,
-    ) -> Plan {
+    pub(crate) fn live(ports: Vec<PlannedPort>, pipeline: Pipeline, names: Names, seed: Seed) -> Plan {
         Plan { ports, pipeline, learning: None, controller: None, names, seed, passing: None }
     }
 
@@ -208,6 +202,7 @@ fn pipeline(config: &Config, ports: &[PlannedPort], rules: Rules) -> Result<Comp
         endpoints: underlay::endpoints(config)?,
         switching: config.switching(),
         stations: config.stations(),
+        options: config.bridge.options.clone(),
     };
     let underlay = underlay::underlay(config, &bridge, &uplinks)?;
     let pipeline = bridge.compile(underlay, SEED)?;

@@ -39,6 +39,7 @@ pub use features::{Features, FieldFeatures, features};
 pub use format::{format_actions, format_flow, format_instructions, format_match, format_rule};
 pub use groups::{BUCKETS_MAX, GROUPS_MAX, format_group, parse_group_requests, parse_groups};
 pub use meters::{METERS_MAX, format_meter, parse_meters};
+pub use options::{parse_mapping, parse_mappings};
 pub use ports::{LOCAL, Names, NoNames, OFPORT_MAX, PortNames};
 pub use properties::Properties;
 pub use requests::{FlowRequest, parse_filter, parse_flow_requests};

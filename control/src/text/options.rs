@@ -7,27 +7,76 @@
 use super::fields::{self, Name};
 use super::ports::PortNames;
 use super::scan::{Fault, Span};
-use super::value::Bits;
+use super::value::{Bits, read_number};
 use datapath::flow::Field;
 use datapath::pipeline::{Match, Part, RuleAction};
+use datapath::tunnel::options::FIELDS;
 use datapath::tunnel::{Mapping, OptionMap};
+
+const EXAMPLE: &str = "write {class=0x102,type=0x80,len=4}->tun_metadata0";
 
 /// What is written for an option that is not there, as Open vSwitch shows it (`lib/tun-metadata.c`).
 const ABSENT: &str = "NP";
 
 /// The field of that name, and what is mapped to it; none when it is no such field.
 pub(super) fn find(name: Span<'_>, ports: &dyn PortNames) -> Result<Option<Mapping>, Fault> {
-    let number = ["tun_metadata", "NXM_NX_TUN_METADATA"].iter().find_map(|start| name.text.strip_prefix(start));
+    let number =
+        ["tun_metadata", "NXM_NX_TUN_METADATA"].iter().find_map(|start| name.text.strip_prefix(start));
     let Some(number) = number.filter(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit())) else {
         return Ok(None);
     };
-    let index = number.parse().ok().filter(|index| *index < datapath::tunnel::options::FIELDS);
+    let index = number.parse().ok().filter(|index| *index < FIELDS);
     let mapped = index.and_then(|index| ports.options().get(index));
     match (index, mapped) {
         (None, _) => Err(name.fault("the fields of options are tun_metadata0 to tun_metadata63")),
         (_, None) => Err(name.fault(format!("{} is no option yet: map it in tlv_map", name.text))),
         (_, mapped) => Ok(mapped),
     }
+}
+
+/// Reads what `ovs-ofctl add-tlv-map` takes: `{class=0x102,type=0x80,len=4}->tun_metadata0`, one after another with commas between.
+///
+/// # Errors
+/// What is wrong with it. Whether there is room for the options is for the map to say.
+pub fn parse_mappings(text: &str) -> Result<Vec<Mapping>, String> {
+    if !text.trim_start().starts_with('{') {
+        return Err(format!("{text:?} maps no option: {EXAMPLE}"));
+    }
+    let mut mappings = Vec::new();
+    for part in text.split('{').skip(1) {
+        if mappings.len() == usize::from(FIELDS) {
+            return Err(format!("there are {FIELDS} fields for options"));
+        }
+        mappings.push(parse_mapping(&format!("{{{}", part.trim_end_matches([',', ' '])))?);
+    }
+    Ok(mappings)
+}
+
+/// Reads one of them.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
+    let wrong = || format!("{text:?} maps no option: {EXAMPLE}");
+    let option = text.trim().strip_prefix('{').and_then(|rest| rest.split_once("}->"));
+    let (option, field) = option.ok_or_else(wrong)?;
+    let index = field.strip_prefix("tun_metadata").ok_or_else(wrong)?;
+    let index = read_number(index, u16::MAX.into())? as u16;
+    let (mut class, mut kind, mut len) = (None, None, None);
+    for word in option.split(',') {
+        let (key, value) = word.split_once('=').ok_or_else(wrong)?;
+        let (place, max) = match key.trim() {
+            "class" => (&mut class, u16::MAX.into()),
+            "type" => (&mut kind, u8::MAX.into()),
+            "len" => (&mut len, u8::MAX.into()),
+            other => return Err(format!("{other:?} says nothing of an option: {EXAMPLE}")),
+        };
+        if place.replace(read_number(value.trim(), max)?).is_some() {
+            return Err(format!("{text:?}: {} is given twice", key.trim()));
+        }
+    }
+    let (Some(class), Some(kind), Some(len)) = (class, kind, len) else { return Err(wrong()) };
+    Ok(Mapping { class: class as u16, kind: kind as u8, len: len as u8, index })
 }
 
 /// The bit that says that an option is there.
@@ -53,11 +102,7 @@ pub(super) fn conditions(
 }
 
 /// What `set_field:VALUE->tun_metadataN` sets.
-pub(super) fn settings(
-    mapping: Mapping,
-    value: Span<'_>,
-    ports: &dyn PortNames,
-) -> Result<Vec<Bits>, Fault> {
+pub(super) fn settings(mapping: Mapping, value: Span<'_>, ports: &dyn PortNames) -> Result<Vec<Bits>, Fault> {
     let wide = Wide::read(value, mapping)?;
     if wide.mask.iter().all(|byte| *byte == 0) {
         return Err(value.fault("a mask of zero sets nothing"));
@@ -209,7 +254,7 @@ fn read_bytes(text: &str, len: usize) -> Result<Vec<u8>, String> {
     let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let Some(digits) = hexadecimal else {
         let max = if len >= 16 { u128::MAX } else { (1 << (8 * len)) - 1 };
-        let number = super::value::read_number(text, max)?.to_be_bytes();
+        let number = read_number(text, max)?.to_be_bytes();
         let zeros = len.saturating_sub(number.len());
         return Ok([&vec![0; zeros][..], &number[number.len() - len.min(16)..]].concat());
     };

@@ -181,7 +181,14 @@ fn from_geneve<'a, A: Copy + Into<IpAddr>>(
     if geneve.protocol() != geneve::ETHERNET {
         return Err(DropReason::TunnelPayload);
     }
-    Ok(Carried { tunnel, key, flags: geneve.is_control().into(), options, policy: 0, inner: geneve.payload() })
+    Ok(Carried {
+        tunnel,
+        key,
+        flags: geneve.is_control().into(),
+        options,
+        policy: 0,
+        inner: geneve.payload(),
+    })
 }
 
 /// GRE, and NVGRE, which is GRE with a key of 24 bits and another 8. Where there are ports of both kinds, a key that can be a

@@ -11,11 +11,11 @@ use super::spec::{Key, Kind, TunnelSpec};
 use super::too_long::Remedy;
 use super::underlay::Path;
 use crate::mem::Frame;
-use af_xdp::{KERNEL_HEADROOM, TX_METADATA_LEN};
 use crate::port::{PortId, finish_checksum};
 use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6, update16};
 use crate::wire::{Vni, ethernet, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vlan, vxlan};
+use af_xdp::{KERNEL_HEADROOM, TX_METADATA_LEN};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Index of an encapsulation in its pipeline.
@@ -168,10 +168,11 @@ impl Encap {
     ) -> Result<(), DropReason> {
         debug_assert_eq!(options.len(), marks.options_len());
         frame.push(options.len()).ok_or(DropReason::NoHeadroom)?.copy_from_slice(options);
-        self.push(frame, marks, entropy).map_err(|reason| {
+        let pushed = self.push(frame, marks, entropy);
+        if pushed.is_err() {
             let _ = frame.pull(options.len());
-            reason
-        })
+        }
+        pushed
     }
 
     /// Puts the headers in front of `frame`. `entropy` is a hash of the inner conversation.

@@ -8,7 +8,7 @@
 //! What the map does not name has no place in a key. Open vSwitch has the same table with 256 bytes (`lib/tun-metadata.c`).
 
 use crate::flow::{Field, FlowKey};
-use crate::wire::geneve::{self, GeneveOption, OPTION_HEADER_LEN, OPTION_DATA_MAX};
+use crate::wire::geneve::{self, GeneveOption, OPTION_DATA_MAX, OPTION_HEADER_LEN};
 use std::fmt;
 
 /// Bytes of data that all options of a map may have together.
@@ -260,9 +260,7 @@ impl OptionMap {
     /// The option with its data where it lies in a key, if it is mapped and as long as the map says; false when it is longer or
     /// shorter. None: it is not mapped.
     fn take(&self, option: &GeneveOption<'_>, known: &mut Options) -> Option<bool> {
-        let same = |entry: &&Entry| {
-            (entry.mapping.class, entry.mapping.kind) == (option.class, option.kind)
-        };
+        let same = |entry: &&Entry| (entry.mapping.class, entry.mapping.kind) == (option.class, option.kind);
         let entry = self.entries.iter().find(same)?;
         if option.data.len() != usize::from(entry.mapping.len) {
             return Some(false);

@@ -127,7 +127,8 @@ impl<'u> Worker<'u> {
             && let Some(back) = self.pipeline.way_back(tunnel, key)
         {
             // What comes back may have all options.
-            let options = if back.kind() == Kind::Geneve { self.pipeline.tunnels().options().len_max() } else { 0 };
+            let options =
+                if back.kind() == Kind::Geneve { self.pipeline.tunnels().options().len_max() } else { 0 };
             self.too_long.clamp(frame, mss, back.frame_max().saturating_sub(options));
         }
         Ok(())

@@ -24,9 +24,9 @@ mod lists;
 pub use counts::IDLE_MS;
 pub use lists::CREDITS_MAX;
 
+use super::Field;
 use super::hash::{Seed, masked_hash};
 use super::key::{FlowKey, FlowMask, LONG_WORDS, PACKET_WORDS, SHORT_WORDS};
-use super::Field;
 use crate::mem::prefetch;
 use crate::stats::{Credit, Ledger};
 use hashbrown::HashTable;
@@ -224,7 +224,11 @@ impl Megaflows {
     fn equal_rest(&self, flow: u32, mask: &Mask, key: &FlowKey) -> bool {
         let flow = flow as usize;
         let equal = |have: &[u64], bits: &[u64], key: &[u64]| {
-            have.iter().zip(bits).zip(key).fold(0, |differing, ((have, bits), key)| differing | have ^ key & bits) == 0
+            have.iter()
+                .zip(bits)
+                .zip(key)
+                .fold(0, |differing, ((have, bits), key)| differing | have ^ key & bits)
+                == 0
         };
         equal(self.rests[flow].as_flattened(), mask.bits.rest(), key.rest())
             && (!mask.options || equal(&self.rooms[flow], mask.bits.options(), key.options()))
