@@ -19,7 +19,7 @@ fn tunnel(c: &mut Criterion) {
     c.bench_function("tunnel/copy and push", |b| {
         b.iter(|| {
             fresh(&mut frame, black_box(&plain));
-            let marks = Marks { key: black_box(frames::VNI), policy: 0, tos: 0, ttl: 64, control: false };
+            let marks = Marks { key: black_box(frames::VNI), policy: 0, tos: 0, ttl: 64, geneve: 0 };
             encap.push(&mut frame, marks, black_box(12345)).expect("room for the headers");
         });
     });

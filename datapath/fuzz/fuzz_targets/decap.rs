@@ -67,7 +67,7 @@ fn back_and_forth(
     // From the other end to us, so that the same port takes it.
     let theirs = TunnelSpec { local: None, ..spec.clone() };
     let encap = Encap::new(&theirs, outer.here(), &path).expect("of one family");
-    let marks = Marks { key, policy: 0x1234_4800, tos: 0xb8, ttl: 9, control: spec.control };
+    let marks = Marks { key, policy: 0x1234_4800, tos: 0xb8, ttl: 9, geneve: if spec.control { Marks::CONTROL } else { 0 } };
     encap.push(frame, marks, 0x1234_5678_9abc).expect("room for the headers");
     let (_, tunnelled) = decap(frame, tunnels, |_| true, &mut Last::default()).expect("what we send is right");
     assert_eq!((tunnelled.id as u32, tunnelled.tos, tunnelled.ttl), (key, 0xb8, 9));
