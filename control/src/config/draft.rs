@@ -191,7 +191,7 @@ impl Draft {
             laws.name(&tunnel.name, &span, faults);
             laws.ofport(tunnel.spec.ofport, &span, faults);
             laws.tunnel(&tunnel, &span, &self.config.uplinks, root.contains_key("uplink"), faults);
-            self.names.entry(tunnel.name.clone()).or_insert(tunnel.spec.ofport);
+            self.names.ports.entry(tunnel.name.clone()).or_insert(tunnel.spec.ofport);
             self.config.tunnels.push(tunnel);
         }
         apply(&tenants, &mut self.config);
