@@ -19,7 +19,7 @@ pub(super) type Out<'a> = &'a mut dyn FnMut(Envelope) -> bool;
 /// Entries of a part. One with all the actions that an entry may have takes up to 2 kB; more are cut in two by whoever writes the part.
 const PART: usize = 24;
 /// The same of what is always short.
-const SHORT_PART: usize = 128;
+const SHORT_PART: usize = 400;
 
 /// Whether counters must be exact for this answer.
 pub(super) fn counts(question: &Question) -> bool {
@@ -188,7 +188,6 @@ fn tables(picture: &Picture) -> Vec<TableStats> {
     let mut tables: Vec<TableStats> = (0..picture.tables)
         .map(|table| TableStats {
             table: TableId(table),
-            name: format!("table{table}"),
             max_entries: u32::try_from(switch.table_config(TableId(table)).max_entries).unwrap_or(u32::MAX),
             ..TableStats::default()
         })

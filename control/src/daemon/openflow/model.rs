@@ -161,7 +161,7 @@ impl Switch for Model<'_> {
             return Err(Code::TableModBadTable);
         }
         // What happens to frames that no entry takes is said by an entry, since OpenFlow 1.3.
-        if change.vacancy.is_some() || change.miss & !TABLE_MISS != 0 {
+        if matches!(change.vacancy, Some((true, ..))) || change.miss & !TABLE_MISS != 0 {
             return Err(Code::TableModBadConfig);
         }
         if let Some(eviction) = change.eviction {

@@ -69,7 +69,10 @@ impl Channel {
                     if fragments & !FRAGMENTS_MASK != 0 {
                         return Err(Code::SwitchBadFlags);
                     }
-                    switch.set_fragments(fragments)?;
+                    // Version 1.0 has no error of its own for it.
+                    let no_words = connection.version == Version::V10;
+                    let refused = |code| if no_words { Code::Eperm } else { code };
+                    switch.set_fragments(fragments).map_err(refused)?;
                 }
                 connection.miss_send_len = miss_send_len;
                 match invalid_ttl {
