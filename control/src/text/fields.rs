@@ -147,7 +147,8 @@ pub(super) const NAMES: &[Name] = {
             .called(&["NXM_OF_ARP_SPA", "OXM_OF_ARP_SPA"]),
         name(&["arp_tpa"], Field::NwDst, Ipv4, MASK, Arp, When(Arp))
             .called(&["NXM_OF_ARP_TPA", "OXM_OF_ARP_TPA"]),
-        name(&["arp_op"], Field::NwProto, Decimal, EXACT, Arp, When(Arp)),
+        name(&["arp_op"], Field::NwProto, Decimal, EXACT, Arp, When(Arp))
+            .called(&["NXM_OF_ARP_OP", "OXM_OF_ARP_OP"]),
         name(&["arp_sha"], Field::ArpSha, Mac, MASK, Arp, When(Arp))
             .called(&["NXM_NX_ARP_SHA", "OXM_OF_ARP_SHA"]),
         name(&["arp_tha"], Field::ArpTha, Mac, MASK, Arp, When(Arp))

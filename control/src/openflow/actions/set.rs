@@ -25,8 +25,11 @@ impl Reading {
         if value.masked && !self.is_v15() {
             return Err(Code::BadSetMask);
         }
-        self.set_value(value, &body)?;
-        Ok(())
+        // The bit that says that there is a tag is set along (OpenFlow 1.5.1 section 7.2.6.7).
+        if value.row.form == Form::TagId && value.value & value.mask & TAG_PRESENT == 0 {
+            return Err(Code::BadSetArgument);
+        }
+        self.set_value(value, &body)
     }
 
     /// NXAST_REG_LOAD2, which is what Set-Field is in OpenFlow 1.5.

@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn flows_that_are_text_have_the_same_fields() {
+        let names = crate::text::features().fields;
+        for field in names.iter().filter(|field| field.name != "arp_op") {
+            let row = FIELDS.iter().find(|row| row.name == field.name);
+            // One that stands for several: each of these has a number.
+            let Some(row) = row else {
+                assert!(["tp_src", "tp_dst", "ip_frag"].contains(&field.name), "{}", field.name);
+                continue;
+            };
+            assert_eq!((row.maskable, row.settable), (field.maskable, field.settable), "{}", field.name);
+        }
+        for row in FIELDS {
+            assert!(names.iter().any(|field| field.name == row.name), "{}", row.name);
+        }
+    }
+
+    #[test]
     fn widths_fit() {
         for row in FIELDS {
             assert!(u32::from(row.bits) <= u32::from(row.bytes) * 8, "{}", row.name);

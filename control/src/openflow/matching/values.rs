@@ -20,11 +20,14 @@ pub(crate) struct Value {
 /// Reads a field with its value. That the field is not known is `unknown`, that it has another length `other_len`.
 pub(crate) fn read_value(reader: &mut Reader<'_>, unknown: Code, other_len: Code) -> Result<Value, Code> {
     let claimed = read_header(reader)?;
+    let error = if claimed.known { other_len } else { unknown };
+    // In an action that comes first, in a match whether the bytes are there (`lib/nx-match.c`).
+    if claimed.row.is_none() && error != Code::BadField {
+        return Err(error);
+    }
     let mut payload = Reader::new(reader.rest(), Code::BadMatchLen).part(claimed.len, Code::BadMatchLen)?;
     reader.skip(claimed.len)?;
-    let Some(row) = claimed.row else {
-        return Err(if claimed.known { other_len } else { unknown });
-    };
+    let row = claimed.row.ok_or(error)?;
     let bytes = usize::from(row.bytes);
     let value = number(payload.take(bytes)?);
     let mask = if claimed.masked { number(payload.take(bytes)?) } else { row.ones() };
