@@ -101,6 +101,8 @@ pub enum Message {
     GetAsyncReply(Async),
     /// Send me these.
     SetAsync(AsyncChange),
+    /// Another controller has asked for this, and it was done (1.4): a change to groups or meters.
+    RequestForward(Box<Envelope>),
     /// Open, close, commit or discard a bundle; and the answers.
     BundleControl(BundleControl),
     /// Put a message into a bundle.

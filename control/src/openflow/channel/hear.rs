@@ -1,6 +1,7 @@
 //! One message of a connection, and what is done about it.
 
 use super::connection::Connection;
+use super::tell::{FORWARD_GROUP_MOD, FORWARD_METER_MOD};
 use super::{Asked, Change, Channel, ConnectionId, Heard, Step, Switch, refusal};
 use crate::ofproto::{self, Command, FlowMod};
 use crate::openflow::{
@@ -88,12 +89,15 @@ impl Channel {
             }
             Message::GroupMod(group) => {
                 switch.change(Change::Request(ofproto::Request::Group(group)))?;
+                self.forward(id, FORWARD_GROUP_MOD, envelope);
             }
             Message::MeterMod(meter) => {
                 switch.change(Change::Request(ofproto::Request::Meter(meter)))?;
+                self.forward(id, FORWARD_METER_MOD, envelope);
             }
             Message::BucketMod(buckets) => {
                 switch.change(Change::Request(ofproto::Request::Buckets(buckets)))?;
+                self.forward(id, FORWARD_GROUP_MOD, envelope);
             }
             Message::PortMod(port) => switch.change(Change::Port(port))?,
             Message::TableMod(table) => switch.table_mod(table)?,
@@ -145,6 +149,7 @@ impl Channel {
             | Message::QueueConfigReply(..)
             | Message::RoleReply(_)
             | Message::RoleStatus(_)
+            | Message::RequestForward(_)
             | Message::GetAsyncReply(_)
             | Message::TlvTableReply(_)
             | Message::FlowMonitorPaused

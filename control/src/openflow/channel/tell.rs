@@ -14,6 +14,10 @@ use std::sync::Arc;
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
 const UPDATES: usize = 16;
 
+/// `OFPRFR_GROUP_MOD` and `OFPRFR_METER_MOD`.
+pub(super) const FORWARD_GROUP_MOD: u8 = 0;
+pub(super) const FORWARD_METER_MOD: u8 = 1;
+
 /// What happened to a flow entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowEvent {
@@ -71,6 +75,16 @@ impl Channel {
         for (id, connection) in &self.connections {
             if connection.wants(connection.asks.port_status, reason) {
                 let message = Message::PortStatus(change, port.clone());
+                self.told.push((*id, Envelope::new(0, message)));
+            }
+        }
+    }
+
+    /// A controller has changed groups or meters: others may want to know what it asked for (OpenFlow 1.4.1 section 7.4.6).
+    pub(super) fn forward(&mut self, by: ConnectionId, reason: u8, request: &Envelope) {
+        for (id, connection) in &self.connections {
+            if *id != by && connection.wants(connection.asks.request_forward, reason) {
+                let message = Message::RequestForward(Box::new(request.clone()));
                 self.told.push((*id, Envelope::new(0, message)));
             }
         }

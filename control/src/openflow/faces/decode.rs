@@ -81,6 +81,19 @@ impl Body<'_> {
         self.whole.slice_ref(self.reader.take_rest())
     }
 
+    /// A request of another controller, as it came (OpenFlow 1.4.1 section 7.4.6).
+    fn forwarded(&mut self) -> Result<Envelope, Code> {
+        let raw = self.rest();
+        let kind = Reader::new(&raw, Code::BadLen).array::<2>().map(|[_, kind]| kind)?;
+        // Only these are forwarded, and no other can be inside of itself.
+        match Kind::of(self.version, kind) {
+            Some(Kind::GroupMod | Kind::MeterMod) => {}
+            Some(Kind::Experimenter) if can_wait(self.version, kind, &raw) => {}
+            _ => return Err(Code::BadType),
+        }
+        decode(self.version, &raw).map_err(|(_, code)| code)
+    }
+
     fn standard(&mut self, kind: Kind) -> Result<Message, Code> {
         let (version, reader, whole) = (self.version, &mut self.reader, self.whole);
         Ok(match kind {
@@ -128,6 +141,7 @@ impl Body<'_> {
                 Version::V10 | Version::V13 => asynchronous::decode_masks(version, reader)?,
                 Version::V14 | Version::V15 => asynchronous::decode_properties(version, reader)?,
             }),
+            Kind::RequestForward => Message::RequestForward(Box::new(self.forwarded()?)),
             Kind::BundleControl => Message::BundleControl(bundles::decode_control(reader)?),
             Kind::BundleAdd => {
                 Message::BundleAdd(bundles::decode_add(version, self.xid, reader, self.whole)?)
@@ -145,8 +159,11 @@ impl Body<'_> {
         let message = self.extended(kind)?;
         self.reader.end()?;
         // Where the version has no words of its own, these are its.
-        let nicira =
-            matches!(kind, Extension::RoleRequest | Extension::RoleReply) && self.version != Version::V10;
+        let nicira = match kind {
+            Extension::RoleRequest | Extension::RoleReply => self.version != Version::V10,
+            Extension::SetAsyncProperties | Extension::FlowMod | Extension::FlowRemoved => true,
+            _ => false,
+        };
         Ok((message, nicira))
     }
 
@@ -192,13 +209,13 @@ impl Body<'_> {
             Extension::TlvTableMod => Message::TlvTableMod(tlv::decode_mod(reader)?),
             Extension::TlvTableRequest => Message::TlvTableRequest,
             Extension::TlvTableReply => Message::TlvTableReply(tlv::decode_table(reader)?),
+            Extension::RequestForward => Message::RequestForward(Box::new(self.forwarded()?)),
             Extension::BundleControl => Message::BundleControl(bundles::decode_control(reader)?),
             Extension::BundleAdd => {
                 Message::BundleAdd(bundles::decode_add(version, self.xid, reader, self.whole)?)
             }
             // Frames are not held back here, so none can go on.
             Extension::Resume => return Err(Code::NxResumeNotSupported),
-            _ => return Err(Code::BadExperimenterType),
         })
     }
 }

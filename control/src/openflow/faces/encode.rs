@@ -132,6 +132,10 @@ impl Out {
                     asynchronous::encode_properties(version, change, self.kind(Kind::SetAsync)?);
                 }
             },
+            Message::RequestForward(request) => {
+                let request = encode(version, request)?;
+                self.kind_or(Kind::RequestForward, Extension::RequestForward)?.bytes(&request);
+            }
             Message::BundleControl(control) => {
                 let writer = self.kind_or(Kind::BundleControl, Extension::BundleControl)?;
                 bundles::encode_control(control, writer);

@@ -42,11 +42,10 @@ fn reason_number(version: Version, reason: Reason) -> u8 {
     }
 }
 
-/// What is known of a frame beside its bytes, as a match: where it came in, and whatever is not zero.
+/// What is known of a frame beside its bytes, as a match: whatever is not zero.
 fn known(says: &FlowKey) -> Match {
     let combined = |field: &&Field| !(Field::Xreg0..=Field::Xxreg3).contains(*field);
     let mut mask = FlowKey::default();
-    mask.set(Field::InPort, Field::InPort.max());
     for field in Field::ALL.iter().filter(combined).filter(|field| says.get(**field) != 0).copied() {
         mask.set(field, Field::max(field));
     }

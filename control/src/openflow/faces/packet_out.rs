@@ -2,13 +2,15 @@
 
 use super::port;
 use crate::ofproto::reserved;
-use crate::openflow::matching::{decode_oxm, encode_oxm};
+use crate::openflow::matching::{encode_oxm, read_value};
 use crate::openflow::wire::{Reader, Writer};
 use crate::openflow::{Code, PacketOut, Version, actions};
 use bytes::Bytes;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::Match;
 
+/// `OFPMT_OXM`.
+const OXM: u16 = 1;
 /// `OFP_NO_BUFFER`.
 const NO_BUFFER: u32 = u32::MAX;
 
@@ -22,7 +24,7 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>, whole: &Bytes) -
     if version == Version::V15 {
         actions_len = reader.u16()?;
         reader.skip(2)?;
-        says = decode_oxm(reader)?;
+        says = known(reader)?;
         if says.mask().get(Field::InPort) == 0 {
             return Err(Code::BadPort);
         }
@@ -38,6 +40,31 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>, whole: &Bytes) -
     let actions = actions::decode_packet_out(version, &mut list)?;
     let data = whole.slice_ref(reader.take_rest());
     Ok(PacketOut { buffer_id, says, actions, data: if buffer_id.is_some() { Bytes::new() } else { data } })
+}
+
+/// What is said of the frame beside its bytes. Fields that nobody knows here are passed over, as in Open vSwitch (`lib/ofp-packet.c`); whether those
+/// that are known are no part of the frame is looked at when it is sent.
+fn known(reader: &mut Reader<'_>) -> Result<Match, Code> {
+    let (kind, len) = (reader.u16()?, usize::from(reader.u16()?));
+    if kind != OXM {
+        return Err(Code::BadMatchType);
+    }
+    let rest = len.next_multiple_of(8).checked_sub(4).ok_or(Code::BadMatchLen)?;
+    let mut fields = reader.part(rest, Code::BadMatchLen).map_err(|_| Code::BadMatchLen)?;
+    fields = fields.part(len.checked_sub(4).ok_or(Code::BadMatchLen)?, Code::BadMatchLen)?;
+    let mut says = Match::any();
+    while !fields.is_empty() {
+        match read_value(&mut fields, Code::BadField, Code::BadField) {
+            Err(Code::BadField) => continue,
+            value => {
+                let value = value?;
+                value.check()?;
+                let (field, value, mask) = value.bits();
+                says.require(field, value, mask);
+            }
+        }
+    }
+    Ok(says)
 }
 
 /// Writes a frame to send.

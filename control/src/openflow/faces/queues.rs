@@ -90,9 +90,10 @@ pub(super) fn encode_config(
         let at = writer.len();
         writer.u16(0).zeros(if version == Version::V10 { 2 } else { 6 });
         for (kind, rate) in [(MIN_RATE, queue.min_rate), (MAX_RATE, queue.max_rate)] {
-            // 1.0 has a least rate alone.
-            let Some(rate) = rate.filter(|_| kind == MIN_RATE || version != Version::V10) else { continue };
-            writer.u16(kind).u16(16).zeros(4).u16(rate).zeros(6);
+            // The greatest has come with 1.1; Open vSwitch says it in 1.0, too.
+            if let Some(rate) = rate {
+                writer.u16(kind).u16(16).zeros(4).u16(rate).zeros(6);
+            }
         }
         writer.put_len(at, start);
     }

@@ -33,7 +33,12 @@ pub(super) fn decode_filter(version: Version, nicira: bool, reader: &mut Reader<
     let out_group = group(reader.u32()?);
     reader.skip(4)?;
     let (cookie, cookie_mask) = (reader.u64()?, reader.u64()?);
-    Ok(Filter { table, matching: decode_oxm(reader)?, cookie, cookie_mask, out_port, out_group })
+    let matching = decode_oxm(reader)?;
+    if version == Version::V15 {
+        // Which counters are asked for: all that there are, are told.
+        reader.take_rest();
+    }
+    Ok(Filter { table, matching, cookie, cookie_mask, out_port, out_group })
 }
 
 /// Writes which entries are asked for.
