@@ -237,6 +237,45 @@ fn a_change_that_waits_for_a_way_keeps_nobody_else_waiting() {
     assert!(adit.end().expect("ended").success());
 }
 
+/// It says so once, waits instead of trying all the time, and goes on when it can.
+#[test]
+fn without_file_descriptors_clients_wait_and_nothing_spins() {
+    let Some(host) = Host::new() else { return };
+    let (one, two) = (host.guest(1), host.guest(2));
+    let adit = host.adit(&two_guests("auto"), ACROSS);
+    assert!(reaches(&one.netns, two.addr));
+    let limit = |most: usize| {
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--pid={}", adit.id())).arg(format!("--nofile={most}:"));
+        assert!(limited.status().expect("prlimit").success());
+    };
+    // User and system time of its first thread, in hundredths of a second (proc(5)).
+    let time = || {
+        let stat = fs::read_to_string(format!("/proc/{0}/task/{0}/stat", adit.id())).expect("its times");
+        let fields: Vec<u64> = stat
+            .rsplit(')')
+            .next()
+            .into_iter()
+            .flat_map(str::split_whitespace)
+            .map(|field| field.parse().unwrap_or(0))
+            .collect();
+        fields[11] + fields[12]
+    };
+    limit(3);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| host.status());
+        std::thread::sleep(Duration::from_millis(500));
+        let before = time();
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(time() - before < 50, "it spins");
+        assert!(!client.is_finished());
+        limit(1024);
+        assert_eq!(client.join().expect("an answer").bridge.name, "br0");
+    });
+    assert_eq!(adit.last_lines().matches("nobody can be answered").count(), 1, "{}", adit.last_lines());
+    assert!(adit.end().expect("ended").success());
+}
+
 /// Not the kernel, and no card that would look for it in the wrong place.
 #[test]
 fn checksums_in_a_tunnel_are_filled_in_where_the_uplink_is_not_known_to_leave_them_open() {

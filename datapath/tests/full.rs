@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Domain, Match, Part, Pipeline, PortSetup, Rule, RuleAction, Switching};
+use datapath::stats::DropReason;
 use etherparse::PacketBuilder;
 
 fn from(port: u32, actions: Vec<RuleAction>) -> Rule {
@@ -109,4 +110,17 @@ fn outer_addresses_of_frames_for_the_controller_do_not_make_others_be_forgotten(
         asked_for_the_other(pipeline, 0, 50_000, |n| tunnelled((0xc612_0000 + n).to_be_bytes(), 100)) <= 1,
         "they are one flow"
     );
+}
+
+#[test]
+fn who_listens_is_woken_also_when_no_buffer_is_free() {
+    let umem = umem();
+    let mut switch = Switch::new(&umem, pipeline(1, vec![from(1, vec![tell()])], 3), 3);
+    for n in 0..300 {
+        switch.put(1, &frame(n));
+        assert!(switch.worker.has_reported(), "frame {n}");
+    }
+    assert_eq!(switch.drops(), [(DropReason::PuntFull, 300 - 256)]);
+    switch.turn();
+    assert!(!switch.worker.has_reported());
 }

@@ -155,6 +155,30 @@ fn groups_that_watch_each_other_have_an_end() {
     assert_eq!(count(pipeline, &frame([10, 0, 0, 2], 64)), [0, 0, 0]);
 }
 
+/// 200 buckets that watch a group of 200 buckets, and so on: 200^4 ways through them.
+#[test]
+fn groups_that_watch_many_groups_take_no_time() {
+    let watching = |id| Group {
+        kind: GroupKind::FastFailover,
+        buckets: (0..200)
+            .map(|number| Bucket {
+                id: number,
+                weight: 1,
+                watch_port: None,
+                watch_group: Some(GroupId(id)),
+                actions: vec![output(2)],
+            })
+            .collect(),
+    };
+    let mut pipeline = with(&[(0, Instructions::apply(vec![RuleAction::Group(GroupId(1))]))]);
+    for id in 1..=6 {
+        pipeline.set_group(GroupId(id), watching(id + 1));
+    }
+    let began = std::time::Instant::now();
+    assert_eq!(count(pipeline, &frame([10, 0, 0, 2], 64)), [0, 0, 0]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
 #[test]
 fn a_third_tag_comes_to_the_front_again() {
     let push = |vid: u128| {

@@ -35,14 +35,16 @@ pub(super) fn bell() -> io::Result<(UnixDatagram, Arc<Bell>)> {
 }
 
 impl Daemon {
-    /// Takes up what the workers have seen.
-    pub(super) fn learn(&mut self) {
+    /// Takes up what the workers have seen. True when there may be more.
+    pub(super) fn learn(&mut self) -> bool {
         let now = self.workers.now_ms();
-        let mut changed = false;
+        let (mut changed, mut taken) = (false, 0);
         for sighting in self.workers.sightings().take(SIGHTINGS_MAX) {
             changed |= self.learner.see(sighting, now, self.switch.pipeline_mut());
+            taken += 1;
         }
         self.publish_stations(changed);
+        taken == SIGHTINGS_MAX
     }
 
     /// Forgets what was not used for long. Workers write down what their flows count about once a second.

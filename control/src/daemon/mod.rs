@@ -256,16 +256,18 @@ impl Daemon {
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.workers.look_again();
-                    self.tell();
-                    self.learn();
+                    if self.tell() | self.learn() {
+                        // The rest comes when all others had their turn.
+                        self.workers.ring();
+                    }
                 }
                 _ = aging.tick() => {
                     self.age();
                     self.stand_alone();
                 }
-                client = self.listener.accept() => {
+                client = self.listener.next() => {
                     // One too many is turned away: its connection ends here.
-                    if let (Ok(client), Ok(place)) = (client, clients.clone().try_acquire_owned()) {
+                    if let Ok(place) = clients.clone().try_acquire_owned() {
                         let calls = calls.clone();
                         tokio::spawn(async move {
                             serving::serve(client, calls).await;

@@ -57,13 +57,15 @@ impl Monitors {
 }
 
 impl Daemon {
-    /// Hands on what the workers tell the controller.
-    pub(super) fn tell(&mut self) {
+    /// Hands on what the workers tell the controller. True when there may be more.
+    pub(super) fn tell(&mut self) -> bool {
         let told: Vec<_> = self.workers.punted().take(TAKEN_MAX).collect();
+        let full = told.len() == TAKEN_MAX;
         for punted in told {
             let heard = self.tell_controllers(&punted);
             self.monitors.tell(heard, || PacketIn::of(&punted, &*self.names));
         }
+        full
     }
 
     /// What `adit show` tells of it.

@@ -4,12 +4,21 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{Instant, sleep_until};
+
+/// How long to wait before trying again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The listening end. Its file goes away with it.
 pub(super) struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    /// When to try again after a failure.
+    again: Option<Instant>,
+    /// That it fails was told.
+    told: bool,
 }
 
 impl Listener {
@@ -38,12 +47,37 @@ impl Listener {
         })?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .with_context(|| format!("cannot protect {}", path.display()))?;
-        Ok(Listener { listener, path: path.to_path_buf() })
+        Ok(Listener { listener, path: path.to_path_buf(), again: None, told: false })
     }
 
     /// The next client. Cancel-safe.
+    ///
+    /// # Errors
+    /// When there can be none, as without file descriptors; whoever tries again at once is told so at once.
     pub(super) async fn accept(&self) -> std::io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
+    }
+
+    /// The next client. Cancel-safe. When there can be none, it is tried again at intervals.
+    pub(super) async fn next(&mut self) -> UnixStream {
+        loop {
+            if let Some(again) = self.again {
+                sleep_until(again).await;
+                self.again = None;
+            }
+            match self.accept().await {
+                Ok(client) => {
+                    self.told = false;
+                    return client;
+                }
+                Err(error) => {
+                    self.again = Some(Instant::now() + PAUSE);
+                    if !std::mem::replace(&mut self.told, true) {
+                        eprintln!("adit: nobody can be answered on {}: {error}", self.path.display());
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -160,6 +160,11 @@ impl Workers {
         self.running.iter_mut().map(|worker| worker.injector.under_way()).sum()
     }
 
+    /// Wakes control as if one of them had told something.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
+    }
+
     /// How often they had no room to tell what they have seen; since they were started last.
     pub(super) fn unsaid(&self) -> u64 {
         self.running.iter().map(|worker| worker.reports.unsaid()).sum()

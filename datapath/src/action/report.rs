@@ -209,9 +209,10 @@ impl Reporter {
         key: &FlowKey,
         now_ns: u64,
     ) -> Result<(), DropReason> {
-        self.punts.tell(punt, frame, key, now_ns)?;
-        self.said = true;
-        Ok(())
+        let told = self.punts.tell(punt, frame, key, now_ns);
+        // Also when control has left no buffer free: it must have missed something.
+        self.said |= told != Err(DropReason::PuntOverRate);
+        told
     }
 
     /// Says where the sender of a frame is, or counts that there was no room to.

@@ -42,7 +42,9 @@ impl<'a, O: Observer> Walk<'a, O> {
         let chosen = match installed.group.kind {
             GroupKind::All | GroupKind::Indirect => Some(0..buckets.len()),
             GroupKind::Select => self.selected(buckets).map(|at| at..at + 1),
-            GroupKind::FastFailover => buckets.iter().position(|b| pipeline.is_live(b)).map(|at| at..at + 1),
+            GroupKind::FastFailover => {
+                buckets.iter().position(|b| pipeline.is_live(b, &self.looks)).map(|at| at..at + 1)
+            }
         };
         let Some(chosen) = chosen else {
             self.tell_dead(buckets);
@@ -75,7 +77,7 @@ impl<'a, O: Observer> Walk<'a, O> {
         for bucket in buckets {
             let Bucket { id, watch_port, watch_group, .. } = bucket;
             match (watch_port, watch_group) {
-                _ if self.pipeline.is_live(bucket) => {
+                _ if self.pipeline.is_live(bucket, &self.looks) => {
                     self.observer.remark(format_args!("bucket {id} has weight 0"));
                 }
                 (Some(port), _) => {
@@ -101,8 +103,8 @@ impl<'a, O: Observer> Walk<'a, O> {
             // The minimum of exponential draws with rates w is of bucket i in the share w_i of cases.
             -(1.0 - uniform).ln() / f64::from(bucket.weight)
         };
-        let live =
-            (0..buckets.len()).filter(|at| buckets[*at].weight > 0 && self.pipeline.is_live(&buckets[*at]));
+        let is_live = |bucket: &Bucket| bucket.weight > 0 && self.pipeline.is_live(bucket, &self.looks);
+        let live = (0..buckets.len()).filter(|at| is_live(&buckets[*at]));
         live.min_by(|a, b| draw(&buckets[*a]).total_cmp(&draw(&buckets[*b])))
     }
 }

@@ -2,11 +2,16 @@
 
 use super::Pipeline;
 use super::rule::{GroupId, RuleAction};
+use super::translate::LOOKUPS_MAX;
 use crate::flow::OfPort;
 use crate::stats::Credit;
+use std::cell::Cell;
 
 /// How far a bucket that watches a group, whose buckets watch groups, is followed. Beyond that it is not alive.
 const WATCH_DEPTH_MAX: u32 = 4;
+/// How many buckets of watched groups are looked at for one frame: as many as groups and buckets that it may come by. Those beyond are
+/// not alive.
+const LOOKS_MAX: u32 = LOOKUPS_MAX;
 
 /// What a group does with its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,19 +61,34 @@ pub struct InstalledGroup {
     pub buckets: Box<[Credit]>,
 }
 
+/// How many buckets of watched groups may still be looked at for a frame. Groups that watch many others, which do the same, would
+/// otherwise cost as many looks as there are ways through them.
+#[derive(Debug)]
+pub(super) struct Looks(Cell<u32>);
+
+impl Looks {
+    pub(super) fn new() -> Looks {
+        Looks(Cell::new(LOOKS_MAX))
+    }
+
+    fn take(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left > 0
+    }
+}
+
 impl Pipeline {
     /// Whether the port or the group that the bucket watches is alive (OpenFlow 1.3 section 6.5: one of them is enough). A
     /// bucket that watches nothing is always alive.
-    pub(super) fn is_live(&self, bucket: &Bucket) -> bool {
-        self.is_live_within(bucket, WATCH_DEPTH_MAX)
+    pub(super) fn is_live(&self, bucket: &Bucket, looks: &Looks) -> bool {
+        self.is_live_within(bucket, WATCH_DEPTH_MAX, looks)
     }
 
-    fn is_live_within(&self, bucket: &Bucket, depth: u32) -> bool {
+    fn is_live_within(&self, bucket: &Bucket, depth: u32, looks: &Looks) -> bool {
+        let bucket_is_live = |bucket| looks.take() && self.is_live_within(bucket, depth - 1, looks);
         let group_is_live = |group: GroupId| {
-            depth > 0
-                && self
-                    .group(group)
-                    .is_some_and(|group| group.buckets.iter().any(|b| self.is_live_within(b, depth - 1)))
+            depth > 0 && self.group(group).is_some_and(|group| group.buckets.iter().any(bucket_is_live))
         };
         match (bucket.watch_port, bucket.watch_group) {
             (None, None) => true,

@@ -8,6 +8,7 @@
 
 use super::action_set::ActionSet;
 use super::control::{Fragments, PortConfig};
+use super::group::Looks;
 use super::observer::Observer;
 use super::rule::{Instructions, Match, Part, RuleAction, TableId};
 use super::stack::Stack;
@@ -93,6 +94,7 @@ fn walk<'a, O: Observer>(
         told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason },
         depth: 0,
         lookups: 0,
+        looks: Looks::new(),
         end: None,
         out,
     };
@@ -116,6 +118,7 @@ pub(super) struct Walk<'a, O> {
     pub(super) told_by: ToldBy,
     depth: u32,
     lookups: u32,
+    pub(super) looks: Looks,
     /// Why the frame goes nowhere, if it goes nowhere: the first thing that went wrong.
     end: Option<DropReason>,
     pub(super) out: &'a mut Translation,
