@@ -135,6 +135,8 @@ struct Daemon {
     /// Who speaks OpenFlow with us.
     controllers: Controllers,
     datapath_id: u64,
+    /// When to publish what they have changed; None: they have changed nothing since.
+    publish_by: Option<tokio::time::Instant>,
     doors: Option<Listeners>,
     tls: Option<Tls>,
     /// What became of frames that controllers sent.
@@ -195,6 +197,7 @@ impl Daemon {
             monitors: Monitors::default(),
             controllers: Controllers::default(),
             datapath_id: datapath_id(&config),
+            publish_by: None,
             doors: Some(doors),
             tls,
             injected: Injected::default(),
@@ -251,6 +254,7 @@ impl Daemon {
                 () = sleep_until(learned_until) => self.follow().await?,
                 Some(call) = called.recv() => self.take(call),
                 () = Awaited::waited(awaited_until) => self.do_awaited(),
+                () = Awaited::waited(self.publish_by) => drop(self.publish()),
                 () = sleep_until(expiry) => self.expire().await,
                 () = farewell::pause(self.switch.has_leaving()) => self.say_farewells(),
                 // What a worker tells from here on rings again.

@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_micros(200);
+/// How long it is looked without a pause: going to sleep and being woken takes longer.
+const AT_ONCE: Duration = Duration::from_micros(20);
 /// The longest pause without being rung.
 const LONGEST: Duration = Duration::from_millis(100);
 
@@ -58,6 +60,14 @@ impl Sweeper {
     /// Waits until every worker goes by this generation or a later one, however long that takes: no frame that is handled
     /// afterwards is handled by an older one. Workers that were ended handle none.
     pub(super) async fn adopted(&self, generation: u64) {
+        // A worker that is awake adopts it at once.
+        let soon = std::time::Instant::now() + AT_ONCE;
+        while std::time::Instant::now() < soon {
+            if self.has_adopted(generation) {
+                return;
+            }
+            std::hint::spin_loop();
+        }
         loop {
             let rung = self.adoptions.notified();
             if self.has_adopted(generation) {

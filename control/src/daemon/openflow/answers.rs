@@ -16,10 +16,8 @@ use std::sync::Arc;
 /// Where parts go; false when nobody wants more.
 pub(super) type Out<'a> = &'a mut dyn FnMut(Envelope) -> bool;
 
-/// Entries of a part. One with all the actions that an entry may have takes up to 2 kB; more are cut in two by whoever writes the part.
-const PART: usize = 24;
-/// The same of what is always short.
-const SHORT_PART: usize = 400;
+/// Entries of a part. Whoever writes it makes several messages of it if it is too long for one.
+const PART: usize = 400;
 
 /// Whether counters must be exact for this answer.
 pub(super) fn counts(question: &Question) -> bool {
@@ -53,22 +51,22 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
         Question::Aggregate(filter) => one(Reply::Aggregate(switch.aggregate(filter))),
         Question::Table => {
             let tables = tables(picture);
-            return parts(asked, &tables, SHORT_PART, |part| Reply::Table(part.to_vec()), out);
+            return parts(asked, &tables, PART, |part| Reply::Table(part.to_vec()), out);
         }
         Question::PortStats(port) => {
             known_port(picture, port, Code::BadPort)?;
             let stats = picture.faces.stats(port);
-            return parts(asked, &stats, SHORT_PART, |part| Reply::PortStats(part.to_vec()), out);
+            return parts(asked, &stats, PART, |part| Reply::PortStats(part.to_vec()), out);
         }
         Question::PortDesc(port) => {
             known_port(picture, port, Code::BadPort)?;
             let descs = picture.faces.descs(port);
-            return parts(asked, &descs, SHORT_PART, |part| Reply::PortDesc(part.to_vec()), out);
+            return parts(asked, &descs, PART, |part| Reply::PortDesc(part.to_vec()), out);
         }
         Question::QueueStats(port, queue) => {
             known_port(picture, port, Code::QueueBadPort)?;
             let stats = queues(picture, port, queue)?;
-            return parts(asked, &stats, SHORT_PART, |part| Reply::QueueStats(part.to_vec()), out);
+            return parts(asked, &stats, PART, |part| Reply::QueueStats(part.to_vec()), out);
         }
         Question::GroupStats(group) => {
             let stats = groups(picture, group);
@@ -116,13 +114,13 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
         })),
         Question::TableFeatures(_) => {
             let features = super::tables::all(picture.tables);
-            return parts(asked, &features, 1, |part| Reply::TableFeatures(part.to_vec()), out);
+            return parts(asked, &features, 16, |part| Reply::TableFeatures(part.to_vec()), out);
         }
         Question::TableDesc => {
             let descs: Vec<(TableId, TableConfig)> = (0..picture.tables)
                 .map(|table| (TableId(table), switch.table_config(TableId(table))))
                 .collect();
-            return parts(asked, &descs, SHORT_PART, |part| Reply::TableDesc(part.to_vec()), out);
+            return parts(asked, &descs, PART, |part| Reply::TableDesc(part.to_vec()), out);
         }
         Question::QueueDesc(port, _) => {
             known_port(picture, port, Code::QueueBadPort)?;

@@ -56,6 +56,8 @@ pub(super) struct Done {
     /// Workers go by all of them when they have adopted this generation.
     pub(super) generation: u64,
     pub(super) sweeper: Sweeper,
+    /// Whether frames that were to be sent are still under way.
+    pub(super) injecting: bool,
 }
 
 /// The switch at one moment, and its ports.
@@ -143,7 +145,8 @@ impl Daemon {
             }
             model.note(&applied);
         }
-        let generation = model.publish();
+        let awaited = steps.iter().any(|step| matches!(step, Step::Barrier(_) | Step::Answer(..)));
+        let generation = if awaited { model.publish() } else { model.publish_soon() };
         let ports_changed = model.ports_changed;
         self.controllers.channel = channel;
         match ports_changed {
@@ -152,7 +155,8 @@ impl Daemon {
         }
         let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
         let picture = asks.then(|| Box::new(self.picture()));
-        Done { steps, picture, generation, sweeper: self.workers.sweeper() }
+        let injecting = !self.has_injected();
+        Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting }
     }
 
     fn picture(&self) -> Picture {

@@ -9,12 +9,16 @@ use crate::openflow::{
 };
 use datapath::flow::OfPort;
 use datapath::pipeline::Fragments;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Tables that there are.
 pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
 /// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
 const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
 
+/// How long changes wait for others, to be published together, while nobody asks whether they are done.
+const GATHER: Duration = Duration::from_millis(2);
 /// `OFPTC_DEPRECATED_MASK` of OpenFlow 1.3: bits that mean nothing any more.
 const TABLE_MISS: u32 = 3;
 /// All kinds of actions that OpenFlow 1.0 has, from `OFPAT_OUTPUT` to `OFPAT_ENQUEUE`.
@@ -46,10 +50,18 @@ impl<'d> Model<'d> {
         self.unpublished |= applied.changes();
     }
 
-    /// Hands the workers all that has changed. The generation that has it.
+    /// Hands the workers all that has changed, also before. The generation that has it.
     pub(super) fn publish(&mut self) -> u64 {
-        if std::mem::take(&mut self.unpublished) | self.applied.changes() {
+        if std::mem::take(&mut self.unpublished) | self.applied.changes() | self.daemon.publish_by.is_some() {
             self.daemon.publish();
+        }
+        self.daemon.switch.pipeline().generation()
+    }
+
+    /// The same, a moment later: with what comes until then.
+    pub(super) fn publish_soon(&mut self) -> u64 {
+        if self.unpublished {
+            self.daemon.publish_by.get_or_insert_with(|| Instant::now() + GATHER);
         }
         self.daemon.switch.pipeline().generation()
     }

@@ -201,14 +201,16 @@ impl Peer {
     async fn hear(&mut self, heard: Vec<Heard>) -> Result<()> {
         let (reply, answer) = oneshot::channel();
         self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, reply))).await?;
-        let Done { steps, mut picture, generation, sweeper } = answer.await?;
+        let Done { steps, mut picture, generation, sweeper, injecting } = answer.await?;
         for step in steps {
             match step {
                 Step::Say(envelope) => self.wire.say(self.version, &envelope),
                 Step::Barrier(asked) => {
                     self.wire.flush().await?;
                     sweeper.adopted(generation).await;
-                    self.all_left().await?;
+                    if injecting {
+                        self.all_left().await?;
+                    }
                     self.say_news().await?;
                     self.wire.say(self.version, &asked.answer(Message::BarrierReply));
                 }
