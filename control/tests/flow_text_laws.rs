@@ -148,6 +148,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
     let field = |pick: usize| registers[pick % registers.len()];
     let port = OfPort(1 + value as u32 % 0xfeff);
     match prefix % 20 {
+        0 if random % 3 == 0 => RuleAction::OutputCut { port, max_len: 14 + random as u32 % 3000 },
         0 => RuleAction::OutputReg(part(field(pick), value, random)),
         1 if whole => RuleAction::All,
         1 => RuleAction::Normal,
@@ -189,7 +190,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    use RuleAction::{Clone, Exit, Note, OutputReg, Pop, PopQueue, Push, Resubmit};
+    use RuleAction::{Clone, Exit, Note, OutputCut, OutputReg, Pop, PopQueue, Push, Resubmit};
     let told_by_port = |action: &RuleAction| match action {
         RuleAction::Controller { reason, controller, userdata, .. } => {
             (*reason, *controller, userdata.len()) == (Reason::Action, 0, 0)
@@ -199,7 +200,15 @@ fn in_a_set(action: &RuleAction) -> bool {
     told_by_port(action)
         && !matches!(
             action,
-            OutputReg(_) | Resubmit { .. } | Clone(_) | Note(_) | Push(_) | Pop(_) | PopQueue | Exit
+            OutputCut { .. }
+                | OutputReg(_)
+                | Resubmit { .. }
+                | Clone(_)
+                | Note(_)
+                | Push(_)
+                | Pop(_)
+                | PopQueue
+                | Exit
         )
 }
 

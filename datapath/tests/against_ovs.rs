@@ -216,8 +216,11 @@ fn action(class: Class, table: u8) -> BoxedStrategy<RuleAction> {
     let stacked = (select(parts), any::<bool>())
         .prop_map(|(part, push)| if push { RuleAction::Push(part) } else { RuleAction::Pop(part) });
     let exit = Just(RuleAction::Exit);
+    // Not below the number at the end of a frame: by that they are told apart.
+    let cut = (1..4u32, select(vec![2000u32, 1 << 20]))
+        .prop_map(|(port, max_len)| RuleAction::OutputCut { port: OfPort(port), max_len });
     let flat =
-        prop_oneof![16 => leaf(class), 4 => resubmit, 2 => group_of(1..4), 1 => came_by, 3 => stacked, 1 => exit]
+        prop_oneof![16 => leaf(class), 4 => resubmit, 2 => group_of(1..4), 1 => came_by, 3 => stacked, 1 => exit, 1 => cut]
             .boxed();
     let clone = vec(flat.clone(), 1..4).prop_map(RuleAction::Clone);
     prop_oneof![8 => flat, 1 => clone].boxed()
@@ -424,14 +427,42 @@ fn a_pushed_tag_is_a_copy_here_and_empty_there(ovs: &mut Ovs) {
     assert_eq!(ours(&rules, &[], &frames).0, out(5), "ours");
 }
 
+/// After `exit` Open vSwitch does not do what is in the action set (docs/differences.md): a set of rules has the one or the other.
+fn keep_apart(rules: &mut [(TableId, Rule)]) {
+    fn without_exit(actions: &mut Vec<RuleAction>) {
+        actions.retain(|action| *action != RuleAction::Exit);
+        for action in actions {
+            if let RuleAction::Clone(inner) = action {
+                without_exit(inner);
+            }
+        }
+    }
+    let odd = rules.len() % 2 == 1;
+    for (_, Rule { instructions, .. }) in rules {
+        match odd {
+            true => without_exit(&mut instructions.apply),
+            false => instructions.write.clear(),
+        }
+    }
+}
+
+/// Of a later fragment over IPv6 Open vSwitch does not say whose it is, and of one over IPv4 it changes the payload (docs/differences.md).
+fn told_alike((_, frame): &(u16, Vec<u8>)) -> bool {
+    let mut key = datapath::flow::FlowKey::default();
+    let read = datapath::flow::extract(frame, OfPort(1), None, &mut key);
+    read.is_ok() && key.get(Field::NwFrag) != 3
+}
+
 #[test]
 fn open_vswitch_sends_the_same() {
     let Some(mut ovs) = Ovs::start(3) else { return };
     let mut runner = TestRunner::deterministic();
     let (mut pairs, mut sent, mut again, mut counted, mut number) = (0, 0, 0, 0, 0u32);
     for _ in 0..SETS {
-        let strategy = (rules(), groups(), vec(pipelines::frames_without_shims(), FRAMES));
+        let frames = pipelines::frames_without_shims().prop_filter("later fragments differ", told_alike);
+        let strategy = (rules(), groups(), vec(frames, FRAMES));
         let (mut rules, groups, mut frames) = strategy.new_tree(&mut runner).expect("a rule set").current();
+        keep_apart(&mut rules);
         (1..).zip(&mut rules).for_each(|(cookie, (_, rule))| rule.cookie = cookie);
         let flows: Vec<String> = rules.iter().map(|(table, rule)| text::rule(*table, rule)).collect();
         let lists: Vec<String> = groups.iter().map(|(id, group)| text::group(*id, group)).collect();

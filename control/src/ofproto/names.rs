@@ -111,7 +111,7 @@ fn count<K: Ord + Clone>(counts: &mut RedBlackTreeMapSync<K, u32>, key: K, more:
 pub(super) fn sends_to(instructions: &Instructions, port: OfPort) -> bool {
     fn any(actions: &[RuleAction], port: OfPort) -> bool {
         actions.iter().any(|action| match action {
-            RuleAction::Output(to) => *to == port,
+            RuleAction::Output(to) | RuleAction::OutputCut { port: to, .. } => *to == port,
             RuleAction::InPort => port == reserved::IN_PORT,
             RuleAction::All => port == reserved::ALL,
             RuleAction::Flood => port == reserved::FLOOD,

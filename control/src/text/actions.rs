@@ -13,6 +13,7 @@ use super::suggest::did_you_mean;
 use super::value::{read_number, read_port};
 use super::words;
 use crate::ofproto::context::{Context, Needs, TAG_PRESENT};
+use crate::ofproto::reserved;
 use datapath::flow::Field;
 use datapath::pipeline::{GroupId, METER_ID_MAX, MeterId, Part, RuleAction};
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ use std::collections::BTreeSet;
 /// How many actions a flow may have.
 pub const ACTIONS_MAX: usize = 256;
 
+/// The least that a frame is cut to: an Ethernet header.
+const CUT_MIN: u32 = 14;
 /// How deep clones may be nested.
 const NESTED_MAX: usize = 16;
 
@@ -127,6 +130,9 @@ impl<'a> Reading<'a> {
 
     fn action(&mut self, word: Word<'_>) -> Result<(), Fault> {
         match word.key.text {
+            "output" if word.value.is_some_and(|value| value.text.contains("max_len")) => {
+                self.output_cut(&word)
+            }
             "output" => self.output(word.argument()?),
             "group" => self.group(word.argument()?),
             "set_queue" => self.set_queue(word.argument()?),
@@ -197,6 +203,41 @@ impl<'a> Reading<'a> {
             None => RuleAction::Output(read_port(to.text, ports).map_err(|message| to.fault(message))?),
         };
         self.push_action(action);
+        Ok(())
+    }
+
+    /// `output(port=PORT,max_len=BYTES)`.
+    fn output_cut(&mut self, word: &Word<'_>) -> Result<(), Fault> {
+        if self.place != Place::Flow {
+            return Err(word
+                .key
+                .fault("max_len is for outputs of flows, not for those of an action set or a bucket"));
+        }
+        let text = word.argument()?;
+        let (mut port, mut max_len) = (None, None);
+        let mut words = Words::of(text);
+        while let Some(word) = words.next()? {
+            let value = word.argument()?;
+            match word.key.text {
+                "port" if value.text.eq_ignore_ascii_case("in_port") => port = Some(reserved::IN_PORT),
+                "port" => {
+                    let read = read_port(value.text, self.known.ports);
+                    port = Some(read.map_err(|message| value.fault(message))?);
+                }
+                "max_len" => {
+                    let read = read_number(value.text, u32::MAX.into()).map_err(|m| value.fault(m))? as u32;
+                    if read < CUT_MIN {
+                        return Err(value.fault(format!("a frame is cut to {CUT_MIN} bytes at the least")));
+                    }
+                    max_len = Some(read);
+                }
+                _ => return Err(word.key.fault("output is written output(port=PORT,max_len=BYTES)")),
+            }
+        }
+        let (Some(port), Some(max_len)) = (port, max_len) else {
+            return Err(text.fault("output is written output(port=PORT,max_len=BYTES)"));
+        };
+        self.push_action(RuleAction::OutputCut { port, max_len });
         Ok(())
     }
 

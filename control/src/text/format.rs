@@ -12,6 +12,7 @@ use super::ports::{LOCAL, PortNames};
 use super::value::FRAGMENTS;
 use super::words::PROTOCOLS;
 use crate::ofproto::context::{ARP, Context, Needs, TAG_PRESENT};
+use crate::ofproto::reserved;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Clause, Instructions, Match, Part, Rule, RuleAction, TableId};
 use std::fmt::Write;
@@ -321,6 +322,14 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::InPort => "IN_PORT".into(),
         RuleAction::PushVlan { tpid } => format!("push_vlan:{tpid:#06x}"),
         RuleAction::PopVlan => "pop_vlan".into(),
+        RuleAction::OutputCut { port, max_len } => {
+            let port = match *port {
+                LOCAL => "LOCAL".into(),
+                reserved::IN_PORT => "IN_PORT".into(),
+                port => write_port(port.0.into(), ports),
+            };
+            format!("output(port={port},max_len={max_len})")
+        }
         RuleAction::SetField { field, value, mask } => write_setting(*field, *value, *mask, context, ports),
         RuleAction::OutputReg(part) => format!("output:{}", write_part(part, context, ports)),
         RuleAction::All => "ALL".into(),

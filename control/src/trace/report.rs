@@ -93,6 +93,7 @@ impl Way {
             | Action::PushPbb { .. }
             | Action::PopPbb
             | Action::Clone(_)
+            | Action::Truncate(_)
             | Action::Meter(_)
             | Action::Storm(_)
             | Action::Learn(_) => None,
@@ -132,6 +133,7 @@ pub(super) fn words(
         Action::PopMpls { ether_type } => format!("pop the MPLS label, type {ether_type:#06x} follows"),
         Action::PushPbb { tci } => format!("push a backbone header, service {}", tci.service()),
         Action::PopPbb => "pop the backbone header".into(),
+        Action::Truncate(len) => format!("leave {len} bytes at the most"),
         Action::Clone(steps) => format!("do the next {steps} on a copy"),
         Action::Enqueue { port, queue } => {
             let queue = pipeline.queue_at(queue);

@@ -11,7 +11,7 @@ use super::{Action, Means, TooLong, edit, headers};
 use crate::flow::hash::entropy;
 use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
-use crate::port::{PortId, Slot};
+use crate::port::{PortId, Slot, finish_checksum};
 use crate::stats::{DropReason, Drops};
 use crate::tunnel::{Encap, Marks, mss};
 use std::slice::from_ref;
@@ -83,6 +83,7 @@ impl<'u> Executor<'_, 'u> {
                 }
                 Action::PushPbb { tci } => self.push(run, |frame| headers::push_pbb(frame, tci)),
                 Action::PopPbb => run.iter_mut().flatten().for_each(headers::pop_pbb),
+                Action::Truncate(len) => cut(run, len),
                 Action::Clone(steps) => {
                     skip = usize::from(steps);
                     let last = i + skip + 1 == actions.len();
@@ -287,5 +288,15 @@ impl<'u> Executor<'_, 'u> {
         if let Some(port) = self.in_port {
             self.slots[usize::from(port.0)].counters.drops += 1;
         }
+    }
+}
+
+/// The checksum is that of the whole frame: nobody behind could fill it in.
+#[cold]
+fn cut(run: &mut [Option<Frame<'_>>], len: u32) {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    for frame in run.iter_mut().flatten().filter(|frame| frame.len() > len) {
+        finish_checksum(frame);
+        frame.truncate(len);
     }
 }

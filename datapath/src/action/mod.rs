@@ -81,6 +81,8 @@ pub enum Action {
     },
     /// Remove the header of a provider backbone.
     PopPbb,
+    /// Leave no more than the first so many bytes of the frame.
+    Truncate(u32),
     /// Do the next so many steps on a copy of the frame, and go on behind them with the frame as it is now.
     Clone(u16),
     /// Hold the frame against the rates of a meter: it may be dropped, or marked.

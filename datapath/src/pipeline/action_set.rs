@@ -57,7 +57,8 @@ impl Slot {
             | RuleAction::Normal
             | RuleAction::Flood => Slot::Output,
             RuleAction::Resubmit { .. } => Slot::Resubmit,
-            RuleAction::Clone(_)
+            RuleAction::OutputCut { .. }
+            | RuleAction::Clone(_)
             | RuleAction::Conjunction(_)
             | RuleAction::Note(_)
             | RuleAction::PopQueue

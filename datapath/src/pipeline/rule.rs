@@ -158,6 +158,13 @@ pub enum RuleAction {
     /// Send to a bridge port. Sending to the port that the frame came in by does nothing (OpenFlow 1.3 section 4.5);
     /// `InPort` is the way back.
     Output(OfPort),
+    /// Send to a bridge port no more than the first so many bytes of the frame: to `OFPP_IN_PORT` back to where it came from.
+    OutputCut {
+        /// The port.
+        port: OfPort,
+        /// How many bytes.
+        max_len: u32,
+    },
     /// Send to the port whose number a field holds.
     OutputReg(Part),
     /// Send back to where it came from.

@@ -28,6 +28,8 @@ use std::sync::Arc;
 
 /// The address of bridges' spanning trees (IEEE 802.1D).
 const SPANNING_TREE: u128 = 0x0180_c200_0000;
+/// `OFPP_IN_PORT`.
+const IN_PORT: OfPort = OfPort(0xffff_fff8);
 /// How deep resubmits, groups and clones may be nested.
 const DEPTH_MAX: u32 = 64;
 /// How many tables a frame may be looked up in, as Open vSwitch has it (`ofproto/ofproto-dpif-xlate.c`, MAX_RESUBMITS), and
@@ -271,6 +273,7 @@ impl<'a, O: Observer> Walk<'a, O> {
                     let port = self.state.read(*part, self.out);
                     self.output(OfPort(port as u32));
                 }
+                RuleAction::OutputCut { port, max_len } => self.output_cut(*port, *max_len),
                 RuleAction::InPort => self.send(self.in_port()),
                 RuleAction::All => self.flood(true),
                 RuleAction::Flood => self.flood(false),
@@ -402,6 +405,17 @@ impl<'a, O: Observer> Walk<'a, O> {
             true => self.note(DropReason::OutputToInput),
             false => self.send(port),
         }
+    }
+
+    /// A copy that is cut, as Open vSwitch has it (`output(port=N,max_len=N)` in ovs-actions(7)).
+    fn output_cut(&mut self, port: OfPort, max_len: u32) {
+        self.cloned("cut", |walk| {
+            walk.out.push(Action::Truncate(max_len));
+            match port {
+                IN_PORT => walk.send(walk.in_port()),
+                port => walk.output(port),
+            }
+        });
     }
 
     /// To all ports, or to those of them that take part in flooding.

@@ -189,6 +189,7 @@ fn part(part: &Part, matching: &Match) -> String {
 fn action(action: &RuleAction, matching: &Match) -> String {
     match action {
         RuleAction::Output(port) => format!("output:{port}"),
+        RuleAction::OutputCut { port, max_len } => format!("output(port={port},max_len={max_len})"),
         RuleAction::OutputReg(from) => format!("output:{}", part(from, matching)),
         RuleAction::InPort => "in_port".into(),
         RuleAction::All => "all".into(),

@@ -413,7 +413,10 @@ fn stacked() -> impl Strategy<Value = RuleAction> {
         Part { field: Field::TpDst, offset: 0, bits: 16 },
         Part { field: Field::Option1, offset: 8, bits: 16 },
     ]);
+    let cut = (select(vec![1u32, 2, 10, 0xffff_fff8]), select(vec![14u32, 30, 44, 60, 1000]))
+        .prop_map(|(port, max_len)| RuleAction::OutputCut { port: OfPort(port), max_len });
     prop_oneof![
+        2 => cut,
         2 => part.clone().prop_map(RuleAction::Push),
         2 => part.prop_map(RuleAction::Pop),
         1 => Just(RuleAction::Exit),

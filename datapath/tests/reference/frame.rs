@@ -111,6 +111,11 @@ impl Frame {
         &self.bytes
     }
 
+    /// No more than its first bytes.
+    pub(crate) fn cut(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
     /// Bits of the key that rules have made unreadable.
     pub(crate) fn unreadable(&self) -> &[u64; WORDS] {
         &self.blank

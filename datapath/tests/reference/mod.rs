@@ -423,6 +423,17 @@ impl Run<'_> {
         match action {
             RuleAction::Output(port) => self.output(port.0),
             RuleAction::OutputReg(part) => self.output(self.read(*part) as u32),
+            RuleAction::OutputCut { port, max_len } => {
+                let exited = self.exited;
+                self.on_a_copy(|run| {
+                    run.frame.cut(*max_len as usize);
+                    match port.0 {
+                        0xffff_fff8 => run.send(run.in_port()),
+                        port => run.output(port),
+                    }
+                });
+                self.exited = exited;
+            }
             RuleAction::InPort => self.send(self.in_port()),
             RuleAction::All => self.flood(|_| true),
             RuleAction::Flood => {
@@ -674,7 +685,7 @@ impl Run<'_> {
 /// A frame as it came out, in the reference's words.
 pub(crate) fn seen(port: u32, tunnel: Option<Outer>, bytes: &[u8]) -> Sent {
     let (mut bytes, mut tags) = (bytes.to_vec(), Vec::new());
-    while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) {
+    while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) && bytes.len() >= 18 {
         tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | 0x1000);
         bytes.drain(12..16);
     }

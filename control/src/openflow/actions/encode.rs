@@ -110,6 +110,10 @@ impl Encoder<'_> {
             RuleAction::Flood => self.output(reserved::FLOOD, MAX_LEN_UNUSED),
             RuleAction::Normal => self.output(reserved::NORMAL, MAX_LEN_UNUSED),
             RuleAction::OutputReg(part) => self.output_reg(part),
+            RuleAction::OutputCut { port, max_len } => {
+                let (port, max_len) = (ports::to_short(*port), *max_len);
+                self.nicira(nxast::OUTPUT_TRUNC, |writer| writer.u16(port).u32(max_len));
+            }
             RuleAction::Controller { max_len, reason: Reason::Action, controller: 0, userdata }
                 if userdata.is_empty() =>
             {

@@ -60,6 +60,7 @@ mod nxast {
     pub(super) const REG_LOAD2: u16 = 33;
     pub(super) const CONJUNCTION: u16 = 34;
     pub(super) const CONTROLLER2: u16 = 37;
+    pub(super) const OUTPUT_TRUNC: u16 = 39;
     pub(super) const GROUP: u16 = 40;
     pub(super) const CLONE: u16 = 42;
 }

@@ -9,6 +9,7 @@ use crate::openflow::wire::Reader;
 use crate::openflow::{Code, NICIRA, ONF, ports};
 use datapath::action::punt::Reason;
 use datapath::action::queue::QueueId;
+use datapath::flow::OfPort;
 use datapath::pipeline::{CLAUSES_MAX, Clause, RuleAction, TABLES, TableId};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ const THIS_TABLE: u8 = 0xff;
 const CONTROLLERS_MAX: usize = 16;
 /// Bytes of `userdata` at the most, likewise.
 const USERDATA_MAX: usize = 1024;
+/// The least that a frame is cut to: an Ethernet header.
+const CUT_MIN: u32 = 14;
 /// Bytes that a note may have, likewise.
 const NOTE_MAX: usize = 4096;
 /// Type and length of a property.
@@ -96,6 +99,7 @@ impl Reading {
                 }
                 self.output_reg(row, range)
             }
+            nxast::OUTPUT_TRUNC => self.output_cut(body),
             nxast::EXIT => {
                 self.not_in_a_set()?;
                 self.plain(body, Needs::Nothing, RuleAction::Exit)
@@ -181,6 +185,23 @@ impl Reading {
         let (offset, bits) = read_range(range);
         let part = self.source(NamedPart::new(row, offset, bits)?)?;
         self.push(RuleAction::OutputReg(part));
+        Ok(())
+    }
+
+    /// Only to a port that is one, or back (`lib/ofp-actions.c`, decode_NXAST_RAW_OUTPUT_TRUNC).
+    fn output_cut(&mut self, mut body: Reader<'_>) -> Result<(), Code> {
+        self.not_in_a_set()?;
+        let (port, max_len) = (ports::from_short(body.u16()?), body.u32()?);
+        body.end()?;
+        if max_len < CUT_MIN {
+            return Err(Code::BadArgument);
+        }
+        match port {
+            reserved::IN_PORT | reserved::LOCAL => {}
+            OfPort(1..) if port < reserved::MAX => {}
+            _ => return Err(Code::BadOutPort),
+        }
+        self.push(RuleAction::OutputCut { port, max_len });
         Ok(())
     }
 
