@@ -157,7 +157,7 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
     proptest::strategy::Union::new(more).boxed()
 }
 
-fn a_flow() -> impl Strategy<Value = (Version, Match, Instructions)> {
+pub(super) fn a_flow() -> impl Strategy<Value = (Version, Match, Instructions)> {
     (select(&Version::ALL[..]), a_match()).prop_flat_map(|(version, matching)| {
         let list = || proptest::collection::vec(an_action(version, &matching), 0..6);
         let nested = proptest::option::of(list());

@@ -16,6 +16,8 @@ mod flow_removed;
 mod group_mod;
 mod hello;
 mod kinds;
+#[cfg(test)]
+mod laws;
 mod matches;
 mod meters;
 mod multipart;
