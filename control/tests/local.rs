@@ -57,11 +57,14 @@ fn what_a_killed_switch_has_left_behind_is_taken_up() {
     assert!(reaches(&guest.netns, HERE) && reaches(&host.netns, guest.addr));
     assert!(adit.end().expect("ended").success());
     assert!(!is_there(&host, "br0"));
-    // Somebody else's device is not.
-    ip(&host.netns, "link add br0 type veth peer name x0");
-    let mut adit = host.start(&config("auto"), "actions=normal\n");
-    let status = adit.wait(PATIENCE, &Stop::default()).expect("it ends");
-    assert_eq!(status.code(), Some(1));
-    assert!(soon(|| adit.last_lines().contains("there is one already")), "{}", adit.last_lines());
-    assert!(is_there(&host, "br0"));
+    // Somebody else's device is not, nor are two of the same names.
+    for peer in ["x0", "br0-l"] {
+        ip(&host.netns, &format!("link add br0 type veth peer name {peer}"));
+        let mut adit = host.start(&config("auto"), "actions=normal\n");
+        let status = adit.wait(PATIENCE, &Stop::default()).expect("it ends");
+        assert_eq!(status.code(), Some(1));
+        assert!(soon(|| adit.last_lines().contains("there is one already")), "{}", adit.last_lines());
+        assert!(is_there(&host, "br0"));
+        ip(&host.netns, "link delete br0");
+    }
 }

@@ -26,15 +26,16 @@ impl Local {
     pub(super) async fn make(bridge: &str, workers: u32) -> Result<Local> {
         let (host, ours) = (bridge.to_string(), Local::device_of(bridge));
         let there = Devices::read().await?;
-        let kind = |name: &str| {
+        let mark = mark_of(bridge);
+        // Whether it is one that such a switch has made.
+        let made = |name: &str| {
             let device = there.iter().find(|device| device.name == name)?;
-            Some(device.kind.clone().unwrap_or_default())
+            Some(device.kind.as_deref() == Some("veth") && device.alias.as_ref() == Some(&mark))
         };
-        let veth = Some("veth".to_string());
-        match (kind(&host), kind(&ours)) {
+        match (made(&host), made(&ours)) {
             (None, None) => make(&host, &ours, workers).await?,
             // Left behind by a switch that was killed.
-            (a, b) if a == veth && b == veth => {}
+            (Some(true), Some(true)) => {}
             (Some(_), _) => bail!(
                 "[bridge] local = true makes a device {host}, and there is one already: choose another name"
             ),
@@ -47,13 +48,19 @@ impl Local {
         // IPv6 have no such file.
         let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{ours}/disable_ipv6"), "1");
         for name in [ours, host] {
-            let up = LinkUnspec::new_with_name(&name).up().build();
+            let mut up = LinkUnspec::new_with_name(&name).up().build();
+            up.attributes.push(LinkAttribute::IfAlias(mark.clone()));
             ask(async move |handle| handle.link().set(up).execute().await)
                 .await
                 .with_context(|| format!("cannot bring {name} up"))?;
         }
         Ok(local)
     }
+}
+
+/// What is written on both ends, so that the next switch knows them and nobody else's device is taken for one of them.
+fn mark_of(bridge: &str) -> String {
+    format!("adit: local port of {bridge}")
 }
 
 async fn make(host: &str, ours: &str, workers: u32) -> Result<()> {

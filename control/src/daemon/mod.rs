@@ -266,6 +266,9 @@ impl Daemon {
                     }
                 }
                 _ = aging.tick() => {
+                    if let Some(worker) = self.workers.lost() {
+                        bail!("worker {worker} has ended by itself: no frames go any more; see above for what it said last");
+                    }
                     self.age();
                     self.stand_alone();
                 }

@@ -200,6 +200,11 @@ impl Workers {
         self.running.iter().map(|worker| worker.shared.settled()).min().unwrap_or(0)
     }
 
+    /// One that is not there any more though nobody has ended it: it has panicked, where that does not end the whole process.
+    pub(super) fn lost(&self) -> Option<usize> {
+        self.running.iter().position(|worker| worker.thread.is_finished())
+    }
+
     /// Ends them, and keeps what they counted.
     pub(super) fn stop(&mut self) {
         for worker in &self.running {
@@ -272,5 +277,31 @@ impl Tally {
         for (reason, count) in more.drops.iter() {
             self.drops[reason as usize] += count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::learn::bell;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_panics_is_missed() {
+        let (_news, bell) = bell().expect("a bell");
+        let mut workers = Workers::new(vec![None], Seed::new(1), bell, PuntRate::default());
+        assert_eq!(workers.lost(), None);
+        let (publisher, reports, injector) = (channel().0, reports().1, injections().0);
+        let (shared, wake) = (Arc::new(SharedStats::new(0)), Arc::new(EventFd::new().expect("a descriptor")));
+        let (go, wait) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || wait.recv().expect("somebody who says go"));
+        let stop = Arc::default();
+        workers.running.push(Running { publisher, reports, injector, shared, wake, stop, thread });
+        assert_eq!(workers.lost(), None);
+        drop(go);
+        while workers.lost().is_none() {
+            std::thread::yield_now();
+        }
+        workers.stop();
+        assert_eq!(workers.lost(), None);
     }
 }

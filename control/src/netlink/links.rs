@@ -22,6 +22,8 @@ pub struct Device {
     pub mtu: u32,
     /// What kind of software device it is: `veth`, `bond`, `vlan`...; absent for hardware.
     pub kind: Option<String>,
+    /// What somebody has written on it (`ip link set ... alias`).
+    pub alias: Option<String>,
     /// It carries Ethernet frames: no loopback device and no point-to-point one.
     pub ethernet: bool,
     /// Administratively up.
@@ -102,7 +104,7 @@ impl Devices {
 
 fn device(message: &LinkMessage) -> Option<Device> {
     let link = message::link(message)?;
-    let (mut kind, mut rx_queues) = (None, 1);
+    let (mut kind, mut alias, mut rx_queues) = (None, None, 1);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::LinkInfo(infos) => {
@@ -111,6 +113,7 @@ fn device(message: &LinkMessage) -> Option<Device> {
                     _ => None,
                 });
             }
+            LinkAttribute::IfAlias(text) => alias = Some(text.clone()),
             LinkAttribute::NumRxQueues(queues) => rx_queues = *queues,
             _ => {}
         }
@@ -122,6 +125,7 @@ fn device(message: &LinkMessage) -> Option<Device> {
         mac: link.mac,
         mtu: link.mtu,
         kind,
+        alias,
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         up: link.up,
         running,
