@@ -6,7 +6,7 @@ use super::openflow::Ask;
 use super::sweep::Sweeper;
 use crate::api::Done;
 use crate::netlink::Remote;
-use crate::ofproto::{Applied, Error, Ofproto, Request};
+use crate::ofproto::{Applied, Error, Ofproto, OptionMod, Request};
 use crate::replay::{Plan, PlannedPort};
 use crate::status::Status;
 use crate::text::Names;
@@ -119,6 +119,16 @@ impl Daemon {
         let pipeline = self.switch.snapshot();
         self.workers.publish(&pipeline);
         pipeline.generation()
+    }
+
+    /// Changes what Geneve options are called; workers are to be told when it is another than before.
+    pub(super) fn change_options(&mut self, change: OptionMod) -> Result<bool, Error> {
+        let changed = self.switch.option_mod(change)?;
+        if changed {
+            let options = self.switch.options().clone();
+            self.names = Arc::new(Names { options, ..(*self.names).clone() });
+        }
+        Ok(changed)
     }
 
     /// Every remote end that frames can be sent to: those of the tunnel ports, those that flows set or wait to set, and those that

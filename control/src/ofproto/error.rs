@@ -1,6 +1,7 @@
 //! Why a request is refused: the errors of OpenFlow 1.3 section 7.4.4 under their names there, so that a wire format has only numbers
 //! to add.
 
+use super::options::OptionModFailed;
 use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, MeterId, TableId};
 use std::fmt;
@@ -22,6 +23,8 @@ pub enum Error {
     MeterModFailed(MeterModFailed),
     /// `OFPET_PORT_MOD_FAILED`.
     PortModFailed(PortModFailed),
+    /// `NXTTMFC_*`: the map of Geneve options.
+    OptionModFailed(OptionModFailed),
 }
 
 /// `OFPBRC_*`.
@@ -128,6 +131,12 @@ pub enum MeterModFailed {
     BadBandValue,
 }
 
+impl From<OptionModFailed> for Error {
+    fn from(error: OptionModFailed) -> Error {
+        Error::OptionModFailed(error)
+    }
+}
+
 impl From<MeterModFailed> for Error {
     fn from(error: MeterModFailed) -> Error {
         Error::MeterModFailed(error)
@@ -204,6 +213,7 @@ impl fmt::Display for Error {
             }
             Error::GroupModFailed(failed) => failed.fmt(f),
             Error::MeterModFailed(failed) => failed.fmt(f),
+            Error::OptionModFailed(failed) => failed.fmt(f),
             Error::PortModFailed(PortModFailed::BadPort(port)) => write!(f, "there is no port {port}"),
             Error::PortModFailed(PortModFailed::BadConfig) => {
                 f.write_str("a port can be down, no_recv, no_recv_stp, no_flood, no_fwd and no_packet_in")

@@ -20,6 +20,7 @@ mod group_mod;
 mod limits;
 mod meter_mod;
 mod names;
+mod options;
 mod packet_out;
 mod port_mod;
 mod stats;
@@ -38,6 +39,7 @@ pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
 pub use limits::{ENTRIES_MAX, TableConfig};
 pub use meter_mod::{MeterMod, MeterStats};
 pub use names::{groups_behind, remotes_named, reserved};
+pub use options::{OptionMod, OptionModFailed};
 pub use port_mod::PortRequest;
 pub use stats::TableStats;
 

@@ -2,8 +2,9 @@
 
 use crate::ofproto::{
     BadAction, BadInstruction, BadRequest, Error, FlowModFailed, GroupModFailed, MeterModFailed,
-    PortModFailed,
+    OptionModFailed, PortModFailed,
 };
+use datapath::tunnel::Unmapped;
 
 /// Why a message is refused, under the name that the specifications give it (`ofp_*_code`; `Nx*` and `Onf*`: of an extension).
 /// What number that is, and whether there is one at all, is each version's own affair ([`Code::numbers`]).
@@ -179,6 +180,7 @@ impl From<Error> for Code {
             Error::FlowModFailed(FlowModFailed::Overlap) => Code::Overlap,
             Error::GroupModFailed(failed) => failed.into(),
             Error::MeterModFailed(failed) => failed.into(),
+            Error::OptionModFailed(failed) => failed.into(),
             Error::PortModFailed(PortModFailed::BadPort(_)) => Code::BadPortNumber,
             Error::PortModFailed(PortModFailed::BadConfig) => Code::BadConfig,
         }
@@ -199,6 +201,19 @@ impl From<GroupModFailed> for Code {
             GroupModFailed::BadBucket => Code::BadBucket,
             GroupModFailed::BucketExists(_) => Code::BucketExists,
             GroupModFailed::UnknownBucket(_) => Code::UnknownBucket,
+        }
+    }
+}
+
+impl From<OptionModFailed> for Code {
+    fn from(failed: OptionModFailed) -> Code {
+        match failed {
+            OptionModFailed::Unmapped(Unmapped::BadLength) => Code::NxTlvBadOptLen,
+            OptionModFailed::Unmapped(Unmapped::BadIndex) => Code::NxTlvBadIndex,
+            OptionModFailed::Unmapped(Unmapped::Full) => Code::NxTlvTableFull,
+            OptionModFailed::Unmapped(Unmapped::Taken) => Code::NxTlvAlreadyMapped,
+            OptionModFailed::Unmapped(Unmapped::Duplicate) => Code::NxTlvDupEntry,
+            OptionModFailed::InUse(_) => Code::NxTlvInUse,
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use super::super::Daemon;
 use super::super::inject::Injection;
-use crate::ofproto::{self, Applied, PortRequest};
+use crate::ofproto::{self, Applied, OptionMod, PortRequest};
 use crate::openflow::channel::{Change, Switch};
 use crate::openflow::{
-    Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
+    Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvMap, TlvTable, TlvTableMod,
 };
 use datapath::flow::OfPort;
 use datapath::pipeline::Fragments;
+use datapath::tunnel::Mapping;
+use datapath::tunnel::options::{FIELDS, SPACE};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -195,10 +197,19 @@ impl Switch for Model<'_> {
     }
 
     fn tlv_table(&self) -> TlvTable {
-        TlvTable { max_space: 0, max_fields: 0, maps: Vec::new() }
+        let maps = self.daemon.switch.options().iter();
+        let maps = maps.map(|Mapping { class, kind, len, index }| TlvMap { class, kind, len, index });
+        TlvTable { max_space: SPACE as u32, max_fields: FIELDS, maps: maps.collect() }
     }
 
-    fn tlv_table_mod(&mut self, _: TlvTableMod) -> Result<(), Code> {
-        Err(Code::NxTlvTableFull)
+    fn tlv_table_mod(&mut self, change: TlvTableMod) -> Result<(), Code> {
+        let mapping = |TlvMap { class, kind, len, index }| Mapping { class, kind, len, index };
+        let change = match change {
+            TlvTableMod::Add(maps) => OptionMod::Add(maps.into_iter().map(mapping).collect()),
+            TlvTableMod::Delete(maps) => OptionMod::Delete(maps.into_iter().map(|map| map.index).collect()),
+            TlvTableMod::Clear => OptionMod::Clear,
+        };
+        self.unpublished |= self.daemon.change_options(change)?;
+        Ok(())
     }
 }
