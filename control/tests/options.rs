@@ -7,7 +7,8 @@ use datapath::pipeline::Base;
 use datapath::tunnel::{OptionMap, TunnelTable, Underlay, Unmapped};
 use std::collections::HashSet;
 
-const MAP: &str = "{class=0x102,type=0x80,len=4}->tun_metadata0,{class=0xffff,type=0x1,len=20}->tun_metadata7";
+const MAP: &str =
+    "{class=0x102,type=0x80,len=4}->tun_metadata0,{class=0xffff,type=0x1,len=20}->tun_metadata7";
 
 fn names(text: &str) -> Names {
     let mut options = OptionMap::default();

@@ -58,15 +58,20 @@ impl Network {
 
     /// Starts adit with one tunnel.
     fn adit(&self, mode: &str, tunnel: &str) -> Process {
+        self.adit_with("", mode, tunnel, "in_port=g1,actions=tun0\nin_port=tun0,actions=g1\n")
+    }
+
+    /// The same with more of `[bridge]`, and other flows.
+    fn adit_with(&self, bridge: &str, mode: &str, tunnel: &str, flows: &str) -> Process {
         let lines: Vec<_> = tunnel.split(';').map(str::trim).collect();
         let config = format!(
-            "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n\
+            "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n{bridge}\n\
              [[uplink]]\ndevice = \"eth1\"\nmode = \"{mode}\"\nendpoints = [\"192.0.2.1\", \"2001:db8::1\"]\n\
              [[port]]\nname = \"g1\"\nofport = 1\nmode = \"{mode}\"\n\
              [[tunnel]]\nname = \"tun0\"\nofport = 10\n{}\n",
             lines.join("\n")
         );
-        self.host.adit(&config, "in_port=g1,actions=tun0\nin_port=tun0,actions=g1\n")
+        self.host.adit(&config, flows)
     }
 
     fn carries(&self, what: &str) {
@@ -205,6 +210,41 @@ fn open_vswitch_and_adit_understand_each_other() {
     ] {
         ovs.tunnel(kind, &options).expect("a tunnel port");
         let running = network.adit(mode, &adit);
+        network.carries(what);
+        assert!(running.end().expect("ended").success(), "{what}");
+    }
+}
+
+/// Options that are critical and not, of one and of five words, matched and set at both ends.
+#[test]
+fn open_vswitch_and_adit_understand_each_others_geneve_options() {
+    if !ovs_peer::installed() {
+        return;
+    }
+    let Some(network) = Network::new() else { return };
+    let ovs = Ovs::start(&network.peer, UNDERLAY_MTU).expect("Open vSwitch");
+    let map = ["{class=0x102,type=0x80,len=4}->tun_metadata3", "{class=0xffff,type=1,len=20}->tun_metadata1"];
+    let (there, back) = (
+        "set_field:0x11223344->tun_metadata3,set_field:0x500000000000000000000000000000007->tun_metadata1",
+        "set_field:0x55667788->tun_metadata3,load:0x9->tun_metadata1[0..15]",
+    );
+    ovs.ofctl("add-tlv-map", &[&map.join(",")]).expect("a map");
+    for (what, mode, checksum) in [("options", "auto", "false"), ("options and a checksum", "packet", "true")]
+    {
+        ovs.tunnel("geneve", &format!("{OVS4} key=100 csum={checksum}")).expect("a tunnel port");
+        ovs.ofctl("del-flows", &[]).expect("none");
+        for flow in [
+            "in_port=tun0,tun_metadata3=0x11223344,tun_metadata1=0x500000000000000000000000000000007,actions=g2",
+            &format!("in_port=g2,actions={back},tun0"),
+        ] {
+            ovs.ofctl("add-flow", &[flow]).expect("a flow");
+        }
+        let bridge = format!("tlv_map = {map:?}");
+        let tunnel = format!("type = \"geneve\";{V4};key = 100;csum = {checksum}");
+        let flows = format!(
+            "in_port=g1,actions={there},tun0\nin_port=tun0,tun_metadata3=0x55667788,tun_metadata1=0x9/0xffff,actions=g1\n"
+        );
+        let running = network.adit_with(&bridge, mode, &tunnel, &flows);
         network.carries(what);
         assert!(running.end().expect("ended").success(), "{what}");
     }

@@ -108,6 +108,12 @@ impl<'a> Ovs<'a> {
         self.tool("ovs-vsctl", &words)
     }
 
+    /// Runs `ovs-ofctl` about `br0`: a command, and what stands behind the bridge.
+    pub(crate) fn ofctl(&self, command: &str, more: &[&str]) -> Result<()> {
+        let bridge = self.file("br0.mgmt").display().to_string();
+        self.tool("ovs-ofctl", &[&[command, &bridge], more].concat())
+    }
+
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null());
