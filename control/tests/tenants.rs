@@ -151,6 +151,16 @@ fn is_arp_request(packet: &Carried) -> bool {
     packet.inner.len() >= 22 && packet.inner[12..14] == [8, 6] && packet.inner[20..22] == [0, 1]
 }
 
+/// For one of the guests' global addresses; they ask for their own when they start.
+fn is_solicitation(packet: &Carried) -> bool {
+    let inner = &packet.inner;
+    inner.len() >= 78
+        && inner[12..14] == [0x86, 0xdd]
+        && inner[20] == 58
+        && inner[54] == 135
+        && inner[62] == 0xfd
+}
+
 fn is_for_all(packet: &Carried) -> bool {
     packet.inner[0] & 1 != 0
 }
@@ -195,6 +205,13 @@ fn tenants_are_apart_and_their_questions_are_answered_without_asking_everybody()
     assert!(ping(&red[2], "10.0.0.2", b"red"), "Linux to the second hypervisor");
 
     // IPv6 alike.
+    let packets = seen(&network, || {
+        assert!(ping(&red[0], "fd00::2", b"red") && ping(&blue[0], "fd00::2", b"blue"));
+    });
+    let solicited = packets.iter().filter(|packet| is_solicitation(packet) && is_for_all(packet)).count();
+    assert_eq!(solicited, 0, "known addresses need no multicast");
+    let holder = ip(&blue[0], "neighbour show fd00::2 dev eth0");
+    assert!(holder.contains("02:00:00:00:00:02"), "{holder}");
     let packets = seen(&network, || {
         for (from, to) in [(&red[0], "fd00::2"), (&blue[1], "fd00::1"), (&red[2], "fd00::1")] {
             assert!(ping(from, to, if std::ptr::eq(from, &blue[1]) { b"blue" } else { b"red!" }), "{to}");

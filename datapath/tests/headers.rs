@@ -27,6 +27,7 @@ fn edits() -> impl Strategy<Value = Vec<(Field, u128, u128)>> {
         Field::TpSrc,
         Field::TpDst,
         Field::NdTarget,
+        Field::NdReserved,
         Field::NdSll,
         Field::NdTll,
     ]);

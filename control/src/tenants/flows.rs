@@ -1,10 +1,11 @@
-//! The flows of the embedded controller, in the words of ovs-ofctl. Three tables:
+//! The flows of the embedded controller, in the words of ovs-ofctl. Four tables:
 //!
 //! ```text
 //! 0  whose is it?    by port, or by tunnel, sender and tunnel key: metadata is the tenant's number from here on (and so is the tun_id
 //!                    that came by a tunnel), reg0 the VLAN of what comes from guests
 //! 1  who has ...?    ARP requests and neighbour solicitations of guests, for addresses that are told, are answered where they came in
 //! 2  where to?       NORMAL; before it, for tenants without unknown addresses, what leads to none that is told
+//! 3                  the second half of an answer to a neighbour solicitation
 //! ```
 //!
 //! What no flow of table 0 takes is nobody's and dropped (`table_miss`).
@@ -97,7 +98,7 @@ impl Text {
     fn answers(&mut self, tenant: &Tenant, member: &Member) {
         let Some(mac) = member.mac else { return };
         let whose = format!("metadata={:#x},reg0={}", tenant.id, member.vlan);
-        for ip in member.ips.iter().filter(|ip| ip.is_ipv4()) {
+        for ip in &member.ips {
             let (asked, answer) = match ip {
                 IpAddr::V4(v4) => (format!("arp,arp_tpa={v4}"), arp(*v4, &mac.to_string())),
                 IpAddr::V6(v6) => {
@@ -118,6 +119,10 @@ impl Text {
             }
             // To one station alone: whether it is still there, only itself can tell.
             self.flow(1, 100, &format!("{whose},{asked},{matching},{everybody}"), &answer);
+            if let IpAddr::V6(v6) = ip {
+                let answered = format!("{whose},icmp6,icmp_type=136,icmp_code=0,nd_target={v6}");
+                self.flow(3, 100, &answered, &format!("set_field:{mac}->nd_tll,in_port"));
+            }
         }
     }
 
@@ -142,12 +147,13 @@ fn arp(ip: Ipv4Addr, mac: &str) -> String {
     )
 }
 
-/// RFC 4861 section 4.4: a solicited advertisement that overrides what was known.
+/// RFC 4861 section 4.4: a solicited advertisement that overrides what was known. Its link-layer address is set where it is known to be one, in
+/// table 3.
 fn nd(ip: Ipv6Addr, mac: &str) -> String {
     format!(
         "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:{mac}->eth_src,\
          move:NXM_NX_IPV6_SRC[]->NXM_NX_IPV6_DST[],set_field:{ip}->ipv6_src,\
          set_field:136->icmpv6_type,set_field:0x60000000->nd_reserved,set_field:2->nd_options_type,\
-         set_field:{mac}->nd_tll,in_port"
+         goto_table:3"
     )
 }

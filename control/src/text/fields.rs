@@ -204,6 +204,10 @@ pub(super) const NAMES: &[Name] = {
         .called(&["OXM_OF_IPV6_EXTHDR"]),
         name(&["nd_target"], Field::NdTarget, Ipv6, MASK, Nd, When(Nd))
             .called(&["NXM_NX_ND_TARGET", "OXM_OF_IPV6_ND_TARGET"]),
+        name(&["nd_reserved"], Field::NdReserved, Decimal, EXACT, Nd, When(Nd))
+            .called(&["ERICOXM_OF_ICMPV6_ND_RESERVED"]),
+        name(&["nd_options_type"], Field::NdOptionsType, Decimal, EXACT, Nd, When(Nd))
+            .called(&["ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE"]),
         name(&["nd_sll"], Field::NdSll, Mac, MASK, NdSolicit, When(NdSolicit))
             .called(&["NXM_NX_ND_SLL", "OXM_OF_IPV6_ND_SLL"]),
         name(&["nd_tll"], Field::NdTll, Mac, MASK, NdAdvert, When(NdAdvert))

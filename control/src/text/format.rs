@@ -130,8 +130,9 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         proto_shown = protocol.protocol.is_some();
     }
     let arp = context.eth_type == Some(ARP);
+    let neighbour = context.meets(Needs::Nd);
     let icmp = context.meets(Needs::AnyIcmp);
-    let names: [(Field, &str); 55] = [
+    let names: [(Field, &str); 57] = [
         (Field::Reg0, "reg0"),
         (Field::Reg1, "reg1"),
         (Field::Reg2, "reg2"),
@@ -166,7 +167,16 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::Ipv6Dst, "ipv6_dst"),
         (Field::Ipv6Label, "ipv6_label"),
         (Field::Ipv6Exthdr, "ipv6_exthdr"),
-        (Field::NwSrc, if arp { "arp_spa" } else { "nw_src" }),
+        (
+            Field::NwSrc,
+            if arp {
+                "arp_spa"
+            } else if neighbour {
+                ""
+            } else {
+                "nw_src"
+            },
+        ),
         (Field::NwDst, if arp { "arp_tpa" } else { "nw_dst" }),
         (
             Field::NwProto,
@@ -194,6 +204,8 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::TpDst, if icmp { "icmp_code" } else { "tp_dst" }),
         (Field::TcpFlags, "tcp_flags"),
         (Field::NdTarget, if arp { "" } else { "nd_target" }),
+        (Field::NdReserved, if neighbour { "nd_reserved" } else { "" }),
+        (Field::NdOptionsType, "nd_options_type"),
         (Field::NdSll, "nd_sll"),
         (Field::NdTll, "nd_tll"),
     ];

@@ -64,8 +64,6 @@ pub(super) const FIELDS_NOT_YET: &[&str] = &[
     "dp_hash",
     "eth",
     "ip_ttl",
-    "nd_options_type",
-    "nd_reserved",
     "nsh_*",
     "packet_type",
     "recirc_id",

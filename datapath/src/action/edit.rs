@@ -178,6 +178,13 @@ pub fn edit(frame: &mut Frame<'_>, edit: &Edit) {
             |_| Some(nd::at::TARGET + half),
             |place, at| edit.bits(0).write::<8>(place, at),
         ),
+        (Field::NdReserved, ethertype::IPV6) => {
+            neighbour(bytes, layers, |_| Some(nd::at::FLAGS), |place, at| edit.bits(0).write::<4>(place, at));
+        }
+        // The type is the upper one of two bytes that a checksum sees together.
+        (Field::NdOptionsType, ethertype::IPV6) => {
+            neighbour(bytes, layers, nd::link_option_at, |place, at| edit.bits(8).write::<2>(place, at));
+        }
         (Field::NdSll | Field::NdTll, ethertype::IPV6) => {
             let kind =
                 if edit.field == Field::NdSll { nd::SOURCE_LINK_ADDRESS } else { nd::TARGET_LINK_ADDRESS };

@@ -321,6 +321,8 @@ fn from_icmpv6(transport: &[u8], key: &mut FlowKey) {
     key.set(Field::TpDst, message.code().into());
     let Ok(neighbour) = nd::View::parse(transport) else { return };
     key.set(Field::NdTarget, neighbour.target().to_bits());
+    key.set(Field::NdReserved, neighbour.flags().into());
+    key.set(Field::NdOptionsType, neighbour.link_option().unwrap_or(0).into());
     if let Some(address) = neighbour.source_mac() {
         key.set(Field::NdSll, mac(address).into());
     }

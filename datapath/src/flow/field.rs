@@ -118,6 +118,11 @@ fields! {
     NdSll = "nd_sll", 15, 0, 48;
     /// Target link-layer address of a neighbour advertisement.
     NdTll = "nd_tll", 16, 0, 48;
+    /// The flags and reserved bits of a neighbour solicitation or advertisement.
+    NdReserved = "nd_reserved", 3, 32, 32;
+    /// Type of the first option of a neighbour solicitation or advertisement that has a link-layer address: 1 or 2; 0 when it has
+    /// none.
+    NdOptionsType = "nd_options_type", 15, 48, 8;
     /// IPv6 source of the outer header.
     TunIpv6Src = "tun_ipv6_src", 17, 0, 128;
     /// IPv6 destination of the outer header.

@@ -105,13 +105,25 @@ impl<'a> State<'a> {
     pub(super) fn set(&mut self, field: Field, value: u128, mask: u128, out: &mut Translation) {
         match field {
             // ARP and neighbour discovery share bits of the key: those of the other are not touched.
-            Field::ArpSha | Field::ArpTha | Field::NdTarget | Field::NdSll | Field::NdTll
+            Field::ArpSha
+            | Field::ArpTha
+            | Field::NdTarget
+            | Field::NdReserved
+            | Field::NdOptionsType
+            | Field::NdSll
+            | Field::NdTll
                 if !self.has(field, out) =>
             {
                 return;
             }
             // What was set of the message is in its place before the message becomes another.
             Field::TpSrc | Field::TpDst if ND.iter().any(|field| self.dirty.get(*field) != 0) => {
+                self.commit(out);
+            }
+            // Which address is meant, the type of its option says.
+            Field::NdOptionsType
+                if [Field::NdSll, Field::NdTll].iter().any(|field| self.dirty.get(*field) != 0) =>
+            {
                 self.commit(out);
             }
             _ => {}
@@ -321,10 +333,17 @@ impl<'a> State<'a> {
         }
         for field in EDITABLE.iter().copied() {
             let bits = self.dirty.get(field);
-            // ARP and neighbour discovery share bits of a key.
+            // IPv4, ARP and neighbour discovery share bits of a key.
             let shared = matches!(
                 field,
-                Field::ArpSha | Field::ArpTha | Field::NdTarget | Field::NdSll | Field::NdTll
+                Field::NwSrc
+                    | Field::ArpSha
+                    | Field::ArpTha
+                    | Field::NdTarget
+                    | Field::NdReserved
+                    | Field::NdOptionsType
+                    | Field::NdSll
+                    | Field::NdTll
             );
             if bits != 0 && (!shared || self.has(field, out)) {
                 self.dirty.set(field, 0);
@@ -369,7 +388,7 @@ impl<'a> State<'a> {
                 _ => false,
             },
             Field::TpSrc | Field::TpDst => false,
-            Field::NdTarget | Field::NdSll | Field::NdTll => {
+            Field::NdTarget | Field::NdReserved | Field::NdOptionsType | Field::NdSll | Field::NdTll => {
                 self.ether_type(out) == ethertype::IPV6 && self.has_neighbour(field, out)
             }
             Field::TcpFlags => self.carries(&[TCP], out),
@@ -394,6 +413,8 @@ impl<'a> State<'a> {
                 _ => matches!(kind(out), NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT),
             }
             && self.read(byte(Field::TpDst), out) == 0
+            // What is not there cannot be of another type.
+            && (field != Field::NdOptionsType || self.get(Field::NdOptionsType, out) != 0)
     }
 
     fn carries(&self, protocols: &[u8], out: &mut Translation) -> bool {
@@ -431,7 +452,7 @@ const BESIDE: &[Field] = &[
 ];
 
 /// Fields of neighbour discovery.
-const ND: [Field; 3] = [Field::NdTarget, Field::NdSll, Field::NdTll];
+const ND: [Field; 5] = [Field::NdTarget, Field::NdReserved, Field::NdOptionsType, Field::NdSll, Field::NdTll];
 
 /// Fields that an edit can write into a frame, each once; those that are parts of them are written with them.
 const EDITABLE: &[Field] = &[
@@ -450,6 +471,8 @@ const EDITABLE: &[Field] = &[
     Field::ArpSha,
     Field::ArpTha,
     Field::NdTarget,
+    Field::NdReserved,
+    Field::NdOptionsType,
     Field::NdSll,
     Field::NdTll,
     Field::MplsLse,

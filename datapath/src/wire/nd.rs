@@ -64,6 +64,7 @@ pub struct View<'a> {
     options: &'a [u8],
     source_mac: Option<MacAddr>,
     target_mac: Option<MacAddr>,
+    link_option: Option<u8>,
 }
 
 impl<'a> View<'a> {
@@ -77,7 +78,7 @@ impl<'a> View<'a> {
         }
         // "ICMP length (derived from the IP length) is 24 or more octets."
         let (header, options) = split(bytes, Layer::Nd)?;
-        let mut view = View { header, options, source_mac: None, target_mac: None };
+        let mut view = View { header, options, source_mac: None, target_mac: None, link_option: None };
         // "Target Address is not a multicast address."
         if view.target().is_multicast() {
             return Err(Error::BadAddressType(Layer::Nd));
@@ -103,6 +104,9 @@ impl<'a> View<'a> {
         // Ethernet's, and repetitions.
         if let Ok(option) = <&[u8; OPTION_LEN]>::try_from(option) {
             let mac = MacAddr(read::<2, 6, _>(option));
+            if matches!(kind, SOURCE_LINK_ADDRESS | TARGET_LINK_ADDRESS) {
+                self.link_option = self.link_option.or(Some(kind));
+            }
             match kind {
                 SOURCE_LINK_ADDRESS => self.source_mac = self.source_mac.or(Some(mac)),
                 TARGET_LINK_ADDRESS => self.target_mac = self.target_mac.or(Some(mac)),
@@ -110,6 +114,20 @@ impl<'a> View<'a> {
             }
         }
         Ok(rest)
+    }
+
+    /// The flags and the reserved bits behind them, as one number.
+    #[inline]
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        u32::from_be_bytes(read::<{ at::FLAGS }, 4, _>(self.header))
+    }
+
+    /// Of which of the two kinds the first option with a link-layer address is.
+    #[inline]
+    #[must_use]
+    pub fn link_option(&self) -> Option<u8> {
+        self.link_option
     }
 
     /// True for an advertisement, false for a solicitation.
@@ -183,6 +201,17 @@ pub fn is_neighbour(message: &[u8]) -> bool {
         matches!(kind[icmp::at::TYPE], v6::NEIGHBOR_SOLICITATION | v6::NEIGHBOR_ADVERTISEMENT)
     };
     message.first_chunk::<HEADER_LEN>().is_some_and(|header| known(header) && header[icmp::at::CODE] == 0)
+}
+
+/// Where the first option with an Ethernet address begins, from the start of the message; nowhere when an option contradicts the length
+/// of the message.
+#[must_use]
+pub fn link_option_at(message: &[u8]) -> Option<usize> {
+    let first = |kind| link_address_at(message, kind).map(|at| at - 2);
+    match (first(SOURCE_LINK_ADDRESS), first(TARGET_LINK_ADDRESS)) {
+        (Some(source), Some(target)) => Some(source.min(target)),
+        (source, target) => source.or(target),
+    }
 }
 
 /// Where the first Ethernet address in an option of this kind is, from the start of the message; nowhere when an option

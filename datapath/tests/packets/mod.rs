@@ -329,12 +329,15 @@ impl Packet {
         let [first, second] = match &self.transport {
             Transport::Tcp { ports, .. } | Transport::Udp { ports, .. } => *ports,
             Transport::Icmp { kind, .. } => kind.map(u16::from),
-            Transport::Neighbour { target, links, .. } => {
+            Transport::Neighbour { target, links, flags, .. } => {
                 let number =
                     |bytes: &[u8]| bytes.iter().fold(0u128, |all, byte| all << 8 | u128::from(*byte));
                 // RFC 4861 section 7.1.1: the target is no multicast address.
                 if target[0] != 0xff {
                     key.set(Field::NdTarget, number(target));
+                    key.set(Field::NdReserved, number(flags));
+                    let first = links.iter().position(Option::is_some).map_or(0, |at| at as u128 + 1);
+                    key.set(Field::NdOptionsType, first);
                     for (field, link) in [Field::NdSll, Field::NdTll].into_iter().zip(links) {
                         key.set(field, link.map_or(0, |mac| number(&mac)));
                     }
@@ -355,6 +358,7 @@ impl Packet {
     pub(crate) fn set(&mut self, field: Field, value: u128, mask: u128) {
         let had = match (field, &self.transport) {
             (Field::NdTarget, Transport::Neighbour { target, .. }) => u128::from_be_bytes(*target),
+            (Field::NdReserved, Transport::Neighbour { flags, .. }) => u32::from_be_bytes(*flags).into(),
             (Field::NdSll, Transport::Neighbour { links: [Some(mac), _], .. })
             | (Field::NdTll, Transport::Neighbour { links: [_, Some(mac)], .. }) => {
                 mac.iter().fold(0, |all, byte| all << 8 | u128::from(*byte))
@@ -394,6 +398,7 @@ impl Packet {
             (Field::TpSrc, _, Transport::Sctp { ports }) if whole => ports[0] = value as u16,
             (Field::TpDst, _, Transport::Sctp { ports }) if whole => ports[1] = value as u16,
             (Field::NdTarget, _, Transport::Neighbour { target, .. }) if has_transport => *target = bytes,
+            (Field::NdReserved, _, Transport::Neighbour { flags, .. }) if has_transport => *flags = four,
             (Field::NdSll, _, Transport::Neighbour { advertisement: false, links: [Some(link), _], .. })
             | (Field::NdTll, _, Transport::Neighbour { advertisement: true, links: [_, Some(link)], .. })
                 if has_transport =>

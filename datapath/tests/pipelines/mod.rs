@@ -202,7 +202,7 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         1 => select(vec![(0u128, 0x1000u128), (0x1000, 0x1000), (0x1001, 0x1fff), (0xe000, 0xe000), (0, 0xffff)])
             .prop_map(|(v, m)| (Field::VlanTci, v, m)),
         1 => Just((Field::InnerVlanTci, 0x1001, 0x1fff)),
-        1 => (select(vec![Field::NdTarget, Field::NdSll, Field::NdTll]), small.clone(), bits.clone())
+        1 => (select(vec![Field::NdTarget, Field::NdReserved, Field::NdOptionsType, Field::NdSll, Field::NdTll]), small.clone(), bits.clone())
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
         1 => (select(vec![0u128, 0x40, 0x48]), select(vec![0x1ffu128, 0x40, 8]))
             .prop_map(|(v, m)| (Field::Ipv6Exthdr, v, m)),
@@ -245,6 +245,8 @@ fn set() -> impl Strategy<Value = RuleAction> {
         Field::ArpSha,
         Field::ArpTha,
         Field::NdTarget,
+        Field::NdReserved,
+        Field::NdOptionsType,
         Field::NdSll,
         Field::NdTll,
         Field::MplsLabel,

@@ -242,6 +242,17 @@ impl Frame {
             Field::NwDst if arp => (network + 24, 4),
             Field::NwProto if arp => (network + 6, 2),
             Field::NdTarget => (self.chain(network).1 + 8, 16),
+            Field::NdReserved => (self.chain(network).1 + 4, 4),
+            Field::NdOptionsType => {
+                let mut at = self.chain(network).1 + 24;
+                while at + 8 <= self.bytes.len() && ![1, 2].contains(&self.bytes[at]) {
+                    at += 8 * usize::from(self.bytes[at + 1].max(1));
+                }
+                if at + 8 > self.bytes.len() {
+                    return;
+                }
+                (at, 1)
+            }
             Field::NdSll | Field::NdTll => {
                 let wanted = if field == Field::NdSll { 1 } else { 2 };
                 let mut at = self.chain(network).1 + 24;
@@ -315,7 +326,8 @@ impl Frame {
             Field::TpSrc | Field::TpDst => {
                 (four || six) && [1, 6, 17, 58].contains(&protocol) && self.get(Field::NwFrag) != 3
             }
-            Field::NdTarget | Field::NdSll | Field::NdTll => {
+            Field::NdOptionsType if self.get(Field::NdOptionsType) == 0 => false,
+            Field::NdTarget | Field::NdReserved | Field::NdOptionsType | Field::NdSll | Field::NdTll => {
                 let (kind, code) = (self.get(Field::TpSrc) & 0xff, self.get(Field::TpDst) & 0xff);
                 let kinds: &[u128] = match field {
                     Field::NdSll => &[135],

@@ -22,6 +22,11 @@ const fn nx(field: u8) -> Number {
     Number { class: 1, field, experimenter: 0, since: 0 }
 }
 
+/// `ERICOXM_OF_*` of Open vSwitch (`build-aux/extract-ofp-fields`).
+const fn ericsson(field: u8) -> Number {
+    Number { class: 0x1000, field, experimenter: 0, since: 0 }
+}
+
 /// `OXM_OF_*`, since OpenFlow 1.2.
 const fn oxm(field: u8) -> Number {
     oxm_of(2, field)
@@ -103,6 +108,8 @@ pub(crate) const FIELDS: &[WireField] = {
         row("icmpv6_type", Field::TpSrc, Plain, 1, 8, EXACT, Icmp6, SET, &[nx(21), oxm(29)]),
         row("icmpv6_code", Field::TpDst, Plain, 1, 8, EXACT, Icmp6, SET, &[nx(22), oxm(30)]),
         row("nd_target", Field::NdTarget, Plain, 16, 128, MASK, Nd, SET, &[nx(23), oxm(31)]),
+        row("nd_reserved", Field::NdReserved, Plain, 4, 32, EXACT, Nd, SET, &[ericsson(1)]),
+        row("nd_options_type", Field::NdOptionsType, Plain, 1, 8, EXACT, Nd, SET, &[ericsson(2)]),
         row("nd_sll", Field::NdSll, Plain, 6, 48, MASK, NdSolicit, SET, &[nx(24), oxm(32)]),
         row("nd_tll", Field::NdTll, Plain, 6, 48, MASK, NdAdvert, SET, &[nx(25), oxm(33)]),
         row("arp_op", Field::NwProto, Plain, 2, 16, EXACT, Arp, SET, &[nxm(15), oxm(21)]),
