@@ -263,7 +263,7 @@ fn matches_are_refused_with_the_errors_of_ovs_ofctl() {
         wire.u16(1).u16(fields.len() as u16 + 4).bytes(&fields).pad(0, 8);
         let ours = matching::decode_oxm(&mut Reader::new(wire.as_slice(), BadLen));
         assert_eq!(ours, Err(*code), "{words}");
-        assert_eq!(matching::decode_nxm(&fields), Err(*code), "{words}");
+        assert_eq!(matching::decode_nxm(&mut Reader::new(&fields, BadLen)), Err(*code), "{words}");
         let said = theirs("parse-oxm", V15, words);
         assert!(said.ends_with(&format!("returned error {}", name(*code))), "{words}: {said}, not {code:?}");
     }

@@ -68,7 +68,7 @@ pub fn decode(version: Version, reader: &mut Reader<'_>, matching: &Match) -> Re
 
 /// The bodies of the instructions by their type, each as long as its kind wants it.
 fn gather<'a>(version: Version, reader: &mut Reader<'a>) -> Result<[Option<Reader<'a>>; KINDS], Code> {
-    let mut rest = Reader::new(reader.take_rest(), Code::BadInstLen);
+    let mut rest = reader.rest_as(Code::BadInstLen);
     let mut found = [None; KINDS];
     while !rest.is_empty() {
         let (kind, len) = (rest.u16()?, usize::from(rest.u16()?));

@@ -16,11 +16,12 @@ mod laws;
 pub mod matching;
 mod message;
 mod numbers;
+mod options;
 pub mod ports;
 pub mod wire;
 
 pub use code::Code;
-pub use faces::{decode, encode, parts};
+pub use faces::{decode, decode_knowing, encode, parts, parts_knowing};
 pub use frames::{Frames, HEADER, TooShort};
 pub use message::*;
 pub use numbers::{NICIRA, Numbers, ONF};

@@ -18,7 +18,7 @@ mod format;
 mod groups;
 mod instructions;
 mod meters;
-mod options;
+pub(crate) mod options;
 mod parts;
 mod ports;
 mod properties;

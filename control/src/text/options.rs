@@ -80,7 +80,7 @@ pub fn parse_mapping(text: &str) -> Result<Mapping, String> {
 }
 
 /// The bit that says that an option is there.
-fn presence(mapping: Mapping, map: &OptionMap) -> u128 {
+pub(crate) fn presence(mapping: Mapping, map: &OptionMap) -> u128 {
     map.presence(mapping.index).unwrap_or(0).into()
 }
 
@@ -193,13 +193,13 @@ pub(super) fn write_set(actions: &[RuleAction], ports: &dyn PortNames) -> Option
 }
 
 /// A value of as many bytes as an option has, and which of its bits matter.
-struct Wide {
-    value: Vec<u8>,
-    mask: Vec<u8>,
+pub(crate) struct Wide {
+    pub(crate) value: Vec<u8>,
+    pub(crate) mask: Vec<u8>,
 }
 
 impl Wide {
-    fn zero(mapping: Mapping) -> Wide {
+    pub(crate) fn zero(mapping: Mapping) -> Wide {
         let zero = vec![0; mapping.len.into()];
         Wide { value: zero.clone(), mask: zero }
     }
@@ -215,7 +215,7 @@ impl Wide {
     }
 
     /// By pieces, those that do not matter left out.
-    fn bits(&self, mapping: Mapping, map: &OptionMap) -> Vec<Bits> {
+    pub(crate) fn bits(&self, mapping: Mapping, map: &OptionMap) -> Vec<Bits> {
         let mut at = 0;
         let piece = |field: Field| {
             let end = at + usize::from(field.slot().bits) / 8;
@@ -230,7 +230,7 @@ impl Wide {
     }
 
     /// Takes over what a piece says.
-    fn put(&mut self, piece: Field, value: u128, mask: u128, map: &OptionMap) {
+    pub(crate) fn put(&mut self, piece: Field, value: u128, mask: u128, map: &OptionMap) {
         let Some((_, begin)) = map.owner(piece) else { return };
         let bytes = usize::from(piece.slot().bits) / 8;
         let end = self.value.len().saturating_sub(begin as usize / 8);

@@ -11,10 +11,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bits of a field and the values that they have, or shall have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bits {
-    pub(super) field: Field,
-    pub(super) value: u128,
-    pub(super) mask: u128,
+pub(crate) struct Bits {
+    pub(crate) field: Field,
+    pub(crate) value: u128,
+    pub(crate) mask: u128,
 }
 
 /// All bits of `vlan_tci` but the priority: what tells a frame without a tag.

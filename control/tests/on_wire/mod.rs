@@ -55,7 +55,7 @@ fn split(version: Version, message: &[u8]) -> OnWire {
 /// What our codec reads.
 pub(crate) fn read(version: Version, wire: &OnWire) -> Result<(Match, Instructions), Code> {
     let matching = match version {
-        Version::V10 => matching::decode_nxm(&wire.matching)?,
+        Version::V10 => matching::decode_nxm(&mut Reader::new(&wire.matching, Code::BadLen))?,
         _ => matching::decode_oxm(&mut Reader::new(&wire.matching, Code::BadLen))?,
     };
     let mut reader = Reader::new(&wire.instructions, Code::BadLen);

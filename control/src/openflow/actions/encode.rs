@@ -5,12 +5,14 @@ use super::parts::range;
 use super::{EXPERIMENTER, UNIT, nxast};
 use crate::ofproto::context::{Context, Needs, Tag};
 use crate::ofproto::reserved;
-use crate::openflow::fields::{FIELDS, Form, Numbering, WireField, name_in, write_header};
+use crate::openflow::fields::{FIELDS, Form, Number, Numbering, WireField, option_number, write_header};
 use crate::openflow::wire::Writer;
-use crate::openflow::{NICIRA, Version, ports};
+use crate::openflow::{NICIRA, Version, options, ports};
+use crate::text::options::Wide;
 use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Clause, Match, MeterId, Part, RuleAction};
+use datapath::tunnel::Mapping;
 
 /// What stands where an output says how much of a frame a controller gets, when it goes to no controller: the most that OpenFlow lets one ask
 /// for (`OFPCML_MAX`). It means nothing there; Ryu and os-ken write it, and Ryu's conformance suite compares it.
@@ -74,6 +76,10 @@ impl Encoder<'_> {
     fn list(&mut self, mut actions: &[RuleAction]) {
         while let [first, rest @ ..] = actions {
             actions = match actions {
+                _ if let Some((mapping, wide, count)) = options::done(actions, &self.writer.options()) => {
+                    self.option(mapping, wide);
+                    actions.get(count..).unwrap_or_default()
+                }
                 [RuleAction::SetQueue(queue), to, RuleAction::PopQueue, rest @ ..]
                     if self.is_v10() && port_of(to).is_some() =>
                 {
@@ -263,59 +269,86 @@ impl Encoder<'_> {
         });
     }
 
-    /// A part under the name that its field has here; nothing where it has none, which no rule has parts of.
-    fn named(&self, part: &Part) -> Option<&'static WireField> {
+    /// Bits of a Geneve option that are set, or the option that is taken away.
+    fn option(&mut self, mapping: Mapping, wide: Option<Wide>) {
+        let Some(wide) = wide else {
+            let start = self.begin(nxast::DELETE_FIELD);
+            write_header(self.writer, option_number(mapping.index), false, mapping.len);
+            return self.finish_wide(start);
+        };
+        let write = |writer: &mut Writer| options::write(writer, mapping, &wide);
+        if self.is_v15() || !self.is_v10() && options::is_whole(&wide) {
+            self.own(25, |writer| {
+                write(writer);
+                writer
+            });
+        } else {
+            self.nicira(nxast::REG_LOAD2, |writer| {
+                write(writer);
+                writer
+            });
+        }
+    }
+
+    /// Where a part lies under the name that its field has here: number, bytes, the first bit. Nothing where it has none, which no rule
+    /// has parts of.
+    fn place(&self, part: &Part, numbering: Numbering) -> Option<(Number, u8, u16)> {
+        if let Some(place) = options::place(part, &self.writer.options()) {
+            return Some(place);
+        }
         let wide_enough = |row: &&WireField| row.field == part.field && part.offset + part.bits <= row.bits;
         let has = |row: &&WireField| {
             let needs = if row.form == Form::TagId { Needs::Tag } else { row.needs };
             wide_enough(row) && self.context.meets(needs)
         };
-        FIELDS
-            .iter()
-            .find(has)
-            .or_else(|| FIELDS.iter().find(wide_enough))
-            .or(name_in(part.field, &self.context))
+        let row = FIELDS.iter().find(has).or_else(|| FIELDS.iter().find(wide_enough))?;
+        Some((row.number(numbering), row.bytes, part.offset.into()))
     }
 
     fn output_reg(&mut self, part: &Part) {
-        let Some(row) = self.named(part) else { return };
-        let number = row.number(Numbering::Nxm);
-        let range = range(part.offset, part.bits);
+        let Some((number, bytes, offset)) = self.place(part, Numbering::Nxm) else { return };
+        let range = range(offset, part.bits);
         self.nicira(nxast::OUTPUT_REG, |writer| {
             writer.u16(range);
-            write_header(writer, number, false, row.bytes);
+            write_header(writer, number, false, bytes);
             writer.u16(u16::MAX).zeros(6)
         });
     }
 
     fn copy(&mut self, from: &Part, to: &Part) {
-        let (Some(source), Some(target)) = (self.named(from), self.named(to)) else { return };
         let numbering = if self.is_v15() { self.numbering() } else { Numbering::Nxm };
-        let (bits, first, second) = (to.bits.into(), from.offset.into(), to.offset.into());
+        let (Some(source), Some(target)) = (self.place(from, numbering), self.place(to, numbering)) else {
+            return;
+        };
+        let bits = to.bits.into();
         let headers = |writer: &mut Writer| {
-            write_header(writer, source.number(numbering), false, source.bytes);
-            write_header(writer, target.number(numbering), false, target.bytes);
+            write_header(writer, source.0, false, source.1);
+            write_header(writer, target.0, false, target.1);
         };
         if self.is_v15() {
             self.own(28, |writer| {
-                headers(writer.u16(bits).u16(first).u16(second).zeros(2));
+                headers(writer.u16(bits).u16(source.2).u16(target.2).zeros(2));
                 writer
             });
         } else {
             self.nicira(nxast::REG_MOVE, |writer| {
-                headers(writer.u16(bits).u16(first).u16(second));
+                headers(writer.u16(bits).u16(source.2).u16(target.2));
                 writer
             });
         }
     }
 
     fn stacked(&mut self, kind: u16, part: &Part) {
-        let Some(row) = self.named(part) else { return };
+        let Some((number, bytes, offset)) = self.place(part, Numbering::Nxm) else { return };
         let start = self.begin(kind);
-        self.writer.u16(part.offset.into());
-        write_header(self.writer, row.number(Numbering::Nxm), false, row.bytes);
+        self.writer.u16(offset);
+        write_header(self.writer, number, false, bytes);
         self.writer.u16(part.bits.into());
-        // As long as with a header of eight bytes.
+        self.finish_wide(start);
+    }
+
+    /// An action that is as long as with a header of eight bytes.
+    fn finish_wide(&mut self, start: usize) {
         let len = self.writer.len() - start;
         self.writer.zeros(24_usize.saturating_sub(len));
         self.finish(start);

@@ -120,7 +120,7 @@ impl Encoder<'_> {
         let bits = (mask.checked_shr(offset).unwrap_or(0)).trailing_ones();
         let one_row = mask.count_ones() == bits && (1..=64).contains(&bits);
         if one_row && number.class != EXPERIMENTER {
-            let range = range(offset as u8, bits as u8);
+            let range = range(offset as u16, bits as u8);
             self.nicira(nxast::REG_LOAD, |writer| {
                 writer.u16(range);
                 write_header(writer, number, false, row.bytes);

@@ -63,6 +63,7 @@ mod nxast {
     pub(super) const OUTPUT_TRUNC: u16 = 39;
     pub(super) const GROUP: u16 = 40;
     pub(super) const CLONE: u16 = 42;
+    pub(super) const DELETE_FIELD: u16 = 50;
 }
 
 /// ONF's extension for OpenFlow 1.3 and 1.4 that copies fields (`ONFACT_RAW13_COPY_FIELD` in Open vSwitch).
@@ -163,14 +164,14 @@ impl Reading {
     }
 
     fn action(&mut self, reader: &mut Reader<'_>) -> Result<(), Code> {
-        let mut header = Reader::new(reader.rest(), Code::BadActionLen);
+        let mut header = reader.ahead(Code::BadActionLen);
         let kind = header.u16()?;
         let len = usize::from(header.u16()?);
         let sender = if kind == EXPERIMENTER { header.u32()? } else { 0 };
         let whole = match len {
             0 => return Err(Code::BadActionLen),
             len if !len.is_multiple_of(UNIT) => return Err(Code::BadActionLen),
-            len => Reader::new(reader.rest(), Code::BadActionLen).part(len, Code::BadActionLen)?,
+            len => reader.ahead(Code::BadActionLen).part(len, Code::BadActionLen)?,
         };
         reader.skip(len)?;
         let mut body = whole;

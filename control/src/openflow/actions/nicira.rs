@@ -1,12 +1,12 @@
 //! Actions of experimenters: Nicira's, and one of ONF's. The layouts are those of `lib/ofp-actions.c` of Open vSwitch 3.1.
 
-use super::parts::{NamedPart, read_field, read_range};
+use super::parts::{Named, NamedPart, read_field, read_range};
 use super::standard::word;
 use super::{NESTED_MAX, ONF_COPY_FIELD, Place, Reading, is_zero, nxast, padding};
 use crate::ofproto::context::Needs;
 use crate::ofproto::reserved;
 use crate::openflow::wire::Reader;
-use crate::openflow::{Code, NICIRA, ONF, ports};
+use crate::openflow::{Code, NICIRA, ONF, options, ports};
 use datapath::action::punt::Reason;
 use datapath::action::queue::QueueId;
 use datapath::flow::OfPort;
@@ -82,22 +82,22 @@ impl Reading {
             nxast::OUTPUT_REG => {
                 let range = body.u16()?;
                 let mut header = body.part(4, Code::BadActionLen)?;
-                let row = read_field(&mut header)?;
+                let named = read_field(&mut header)?;
                 body.skip(2)?;
                 if !is_zero(&body) {
                     return Err(Code::BadArgument);
                 }
                 padding(&mut body, 6)?;
-                self.output_reg(row, range)
+                self.output_reg(named, range, &body)
             }
             nxast::OUTPUT_REG2 => {
                 let range = body.u16()?;
                 body.skip(2)?;
-                let row = read_field(&mut body)?;
+                let named = read_field(&mut body)?;
                 if !is_zero(&body) {
                     return Err(Code::NxMustBeZero);
                 }
-                self.output_reg(row, range)
+                self.output_reg(named, range, &body)
             }
             nxast::OUTPUT_TRUNC => self.output_cut(body),
             nxast::EXIT => {
@@ -122,20 +122,27 @@ impl Reading {
             nxast::DEC_MPLS_TTL => self.plain(body, Needs::Mpls, RuleAction::DecMplsTtl),
             nxast::STACK_PUSH => {
                 self.not_in_a_set()?;
-                let part = stacked(body)?;
-                let part = self.source(part)?;
+                let part = self.source(stacked(body)?, body.options())?;
                 self.push(RuleAction::Push(part));
                 Ok(())
             }
             nxast::STACK_POP => {
                 self.not_in_a_set()?;
-                let part = stacked(body)?;
-                self.can_set(part.row)?;
-                let part = part.cut()?;
+                let part = self.target(stacked(body)?, body.options())?;
                 if part.field == datapath::flow::Field::VlanTci {
                     return Err(Code::BadSetArgument);
                 }
                 self.push(RuleAction::Pop(part));
+                Ok(())
+            }
+            nxast::DELETE_FIELD => {
+                let named = read_field(&mut body)?;
+                if !is_zero(&body) {
+                    return Err(Code::NxMustBeZero);
+                }
+                // There is no way to take any other field away.
+                let Named::Option(mapping) = named else { return Err(Code::BadArgument) };
+                self.push(options::deletion(mapping, body.options()));
                 Ok(())
             }
             nxast::CONJUNCTION => self.conjunction(body),
@@ -174,16 +181,12 @@ impl Reading {
         Ok(())
     }
 
-    fn output_reg(
-        &mut self,
-        row: &'static crate::openflow::fields::WireField,
-        range: u16,
-    ) -> Result<(), Code> {
+    fn output_reg(&mut self, named: Named, range: u16, body: &Reader<'_>) -> Result<(), Code> {
         if self.place == Place::ActionSet {
             return Err(Code::BadActionType);
         }
         let (offset, bits) = read_range(range);
-        let part = self.source(NamedPart::new(row, offset, bits)?)?;
+        let part = self.source(NamedPart::new(named, offset, bits)?, body.options())?;
         self.push(RuleAction::OutputReg(part));
         Ok(())
     }
@@ -235,7 +238,7 @@ impl Reading {
             return Err(Code::NxMustBeZero);
         }
         let (mut max_len, mut id, mut why, mut userdata) = (u16::MAX, 0, Reason::Action, &[][..]);
-        let mut properties = Reader::new(body.take_rest(), Code::BadPropertyLen);
+        let mut properties = body.rest_as(Code::BadPropertyLen);
         while !properties.is_empty() {
             let (kind, len) = (properties.u16()?, usize::from(properties.u16()?));
             let inside = len.checked_sub(PROPERTY_HEADER).ok_or(Code::BadPropertyLen)?;
@@ -308,12 +311,12 @@ fn reason(number: u8) -> Result<Reason, Code> {
 /// A part of a field on its way to or from the stack.
 fn stacked(mut body: Reader<'_>) -> Result<NamedPart, Code> {
     let offset = body.u16()?;
-    let row = read_field(&mut body)?;
+    let named = read_field(&mut body)?;
     let bits = body.u16()?;
     if !is_zero(&body) {
         return Err(Code::NxMustBeZero);
     }
-    NamedPart::new(row, offset, bits)
+    NamedPart::new(named, offset, bits)
 }
 
 /// Four bytes behind two of padding.

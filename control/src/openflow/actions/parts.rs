@@ -2,15 +2,35 @@
 
 use super::Reading;
 use crate::ofproto::context::Needs;
-use crate::openflow::Code;
 use crate::openflow::fields::{Form, WireField, read_header};
 use crate::openflow::wire::Reader;
+use crate::openflow::{Code, options};
 use datapath::pipeline::Part;
+use datapath::tunnel::{Mapping, OptionMap};
+
+/// A field by its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Named {
+    /// One that always lies in the same place.
+    Row(&'static WireField),
+    /// A Geneve option.
+    Option(Mapping),
+}
+
+impl Named {
+    /// How many bits it has.
+    fn bits(&self) -> u16 {
+        match self {
+            Named::Row(row) => row.bits.into(),
+            Named::Option(mapping) => u16::from(mapping.len) * 8,
+        }
+    }
+}
 
 /// Bits of a field under one of its names.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NamedPart {
-    pub(super) row: &'static WireField,
+    pub(super) named: Named,
     /// The first bit.
     pub(super) offset: u16,
     /// How many.
@@ -19,37 +39,50 @@ pub(super) struct NamedPart {
 
 impl NamedPart {
     /// Bits of a field, of which it must have that many.
-    pub(super) fn new(row: &'static WireField, offset: u16, bits: u16) -> Result<NamedPart, Code> {
-        if bits == 0 || u32::from(offset) + u32::from(bits) > u32::from(row.bits) {
+    pub(super) fn new(named: Named, offset: u16, bits: u16) -> Result<NamedPart, Code> {
+        if bits == 0 || u32::from(offset) + u32::from(bits) > u32::from(named.bits()) {
             return Err(Code::BadSetLen);
         }
-        Ok(NamedPart { row, offset, bits })
+        Ok(NamedPart { named, offset, bits })
     }
 
-    /// The bits in a key; `None` where the field has more bits on the wire than there (`arp_op`), and these are among them.
-    pub(super) fn part(&self) -> Option<Part> {
-        let (offset, bits) = (self.offset as u8, self.bits as u8);
-        let fits = self.offset + self.bits <= u16::from(self.row.field.slot().bits);
-        fits.then_some(Part { field: self.row.field, offset, bits })
+    /// The bits in a key; an error where they do not lie there together: beyond what a key has of `arp_op`, in two pieces of an option.
+    pub(super) fn part(&self, options: &OptionMap) -> Result<Part, Code> {
+        let row = match self.named {
+            Named::Option(mapping) => {
+                return options::part(mapping, self.offset, self.bits, options).ok_or(Code::BadSetLen);
+            }
+            Named::Row(row) => row,
+        };
+        let fits = self.offset + self.bits <= u16::from(row.field.slot().bits);
+        let part = Part { field: row.field, offset: self.offset as u8, bits: self.bits as u8 };
+        if fits { Ok(part) } else { Err(Code::BadSetLen) }
     }
 
     /// The bits in a key, without those that are always zero there.
-    pub(super) fn cut(&self) -> Result<Part, Code> {
-        let there = u16::from(self.row.field.slot().bits);
-        let bits = self.bits.min(there.saturating_sub(self.offset));
-        NamedPart { bits, ..*self }.part().filter(|part| part.bits > 0).ok_or(Code::BadSetLen)
+    pub(super) fn cut(&self, options: &OptionMap) -> Result<Part, Code> {
+        let Named::Row(row) = self.named else { return self.part(options) };
+        let there = u16::from(row.field.slot().bits).saturating_sub(self.offset);
+        match self.bits.min(there) {
+            0 => Err(Code::BadSetLen),
+            bits => NamedPart { bits, ..*self }.part(options),
+        }
     }
 
     /// Whether it is all of the field.
     pub(super) fn is_whole(&self) -> bool {
-        self.offset == 0 && self.bits == u16::from(self.row.bits)
+        self.offset == 0 && self.bits == self.named.bits()
     }
 }
 
 /// A field by its header alone, of four or eight bytes.
-pub(super) fn read_field(reader: &mut Reader<'_>) -> Result<&'static WireField, Code> {
+pub(super) fn read_field(reader: &mut Reader<'_>) -> Result<Named, Code> {
     let claimed = read_header(reader)?;
-    claimed.row.ok_or(if claimed.known { Code::BadSetLen } else { Code::BadSetType })
+    if let Some(index) = claimed.option {
+        return options::mapped(index, reader.options()).map(Named::Option);
+    }
+    let error = if claimed.known { Code::BadSetLen } else { Code::BadSetType };
+    claimed.row.map(Named::Row).ok_or(error)
 }
 
 /// The first bit and the number of bits, as Nicira's older actions have them in two bytes.
@@ -58,12 +91,12 @@ pub(super) fn read_range(range: u16) -> (u16, u16) {
 }
 
 /// Two bytes for the first bit and the number of bits.
-pub(super) fn range(offset: u8, bits: u8) -> u16 {
-    u16::from(offset) << 6 | u16::from(bits).saturating_sub(1) & 0x3f
+pub(super) fn range(offset: u16, bits: u8) -> u16 {
+    offset << 6 | u16::from(bits).saturating_sub(1) & 0x3f
 }
 
 impl Reading {
-    /// What must be known of a frame so that actions can read or write a field.
+    /// Whether every frame of this flow has a field, so that actions can read it.
     pub(super) fn has(&self, row: &WireField) -> Result<(), Code> {
         let needs = if row.form == Form::TagId { Needs::Tag } else { row.needs };
         if self.context.meets(needs) { Ok(()) } else { Err(Code::MatchInconsistent) }
@@ -75,5 +108,21 @@ impl Reading {
             return Err(Code::BadSetArgument);
         }
         self.has(row)
+    }
+
+    /// Part of a field that actions can read in the frames of this flow.
+    pub(super) fn source(&self, part: NamedPart, options: &OptionMap) -> Result<Part, Code> {
+        if let Named::Row(row) = part.named {
+            self.has(row)?;
+        }
+        part.cut(options)
+    }
+
+    /// Part of a field that actions can write in the frames of this flow.
+    pub(super) fn target(&self, part: NamedPart, options: &OptionMap) -> Result<Part, Code> {
+        if let Named::Row(row) = part.named {
+            self.can_set(row)?;
+        }
+        part.cut(options)
     }
 }

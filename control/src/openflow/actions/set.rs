@@ -1,14 +1,16 @@
 //! The actions that write fields: set_field, those for one field each, load and move in their forms, and tags.
 
-use super::parts::{NamedPart, read_field};
+use super::parts::{Named, NamedPart, read_field};
 use super::{Reading, is_zero};
 use crate::ofproto::context::{Needs, TAG_PRESENT, Tag};
 use crate::openflow::fields::{FIELDS, Form, WireField, ones};
-use crate::openflow::matching::{Value, read_value};
+use crate::openflow::matching::{Value, read_option, read_value};
 use crate::openflow::wire::Reader;
-use crate::openflow::{Code, Version};
+use crate::openflow::{Code, Version, options};
+use crate::text::options::Wide;
 use datapath::flow::Field;
-use datapath::pipeline::{Part, RuleAction};
+use datapath::pipeline::RuleAction;
+use datapath::tunnel::Mapping;
 use datapath::wire::ethertype;
 
 const IDENTIFIER: u16 = 0xfff;
@@ -21,6 +23,12 @@ impl Reading {
 
     /// Set-Field (OpenFlow 1.3.5 section 7.2.5); with a mask since 1.5.
     pub(super) fn set_field(&mut self, mut body: Reader<'_>) -> Result<(), Code> {
+        if let Some((mapping, wide)) = read_option(&mut body)? {
+            if !options::is_whole(&wide) && !self.is_v15() {
+                return Err(Code::BadSetMask);
+            }
+            return self.set_option(mapping, &wide, &body);
+        }
         let value = read_value(&mut body, Code::BadSetType, Code::BadSetLen)?;
         if value.masked && !self.is_v15() {
             return Err(Code::BadSetMask);
@@ -34,8 +42,23 @@ impl Reading {
 
     /// NXAST_REG_LOAD2, which is what Set-Field is in OpenFlow 1.5.
     pub(super) fn reg_load2(&mut self, mut body: Reader<'_>) -> Result<(), Code> {
+        if let Some((mapping, wide)) = read_option(&mut body)? {
+            return self.set_option(mapping, &wide, &body);
+        }
         let value = read_value(&mut body, Code::BadSetType, Code::BadSetLen)?;
         self.set_value(value, &body)
+    }
+
+    fn set_option(&mut self, mapping: Mapping, wide: &Wide, rest: &Reader<'_>) -> Result<(), Code> {
+        if !is_zero(rest) {
+            return Err(Code::BadSetArgument);
+        }
+        let settings = options::settings(mapping, wide, rest.options());
+        if settings.is_empty() {
+            return Err(Code::BadSetMask);
+        }
+        settings.into_iter().for_each(|action| self.push(action));
+        Ok(())
     }
 
     fn set_value(&mut self, value: Value, rest: &Reader<'_>) -> Result<(), Code> {
@@ -58,13 +81,22 @@ impl Reading {
         let to = NamedPart::new(read_field(&mut header)?, offset, bits)?;
         let value = body.u64()?;
         body.end()?;
-        self.can_set(to.row)?;
         if u128::from(value) & !ones(bits.into()) != 0 {
             return Err(Code::BadArgument);
         }
-        let whole = to.is_whole() && to.row.form != Form::TagId;
-        let mask = if whole { to.row.ones() } else { ones(bits.into()) << offset };
-        self.write(to.row, u128::from(value) << offset, mask)
+        let row = match to.named {
+            Named::Row(row) => row,
+            Named::Option(_) => {
+                let part = to.part(body.options())?;
+                let value = u128::from(value) << part.offset;
+                self.push(RuleAction::SetField { field: part.field, value, mask: part.mask() });
+                return Ok(());
+            }
+        };
+        self.can_set(row)?;
+        let whole = to.is_whole() && row.form != Form::TagId;
+        let mask = if whole { row.ones() } else { ones(bits.into()) << offset };
+        self.write(row, u128::from(value) << offset, mask)
     }
 
     /// Writes bits of a field, given as they are on the wire.
@@ -219,10 +251,11 @@ impl Reading {
         }
         let from = NamedPart::new(from.0, from.1, bits)?;
         let to = NamedPart::new(to.0, to.1, bits)?;
-        self.has(from.row)?;
-        self.can_set(to.row)?;
-        let to_part = to.cut()?;
-        let from_part = NamedPart { bits: to_part.bits.into(), ..from }.part().ok_or(Code::BadSetLen)?;
+        let to_part = self.target(to, body.options())?;
+        let from_part = self.source(NamedPart { bits: to_part.bits.into(), ..from }, body.options())?;
+        if from_part.bits != to_part.bits {
+            return Err(Code::BadSetLen);
+        }
         // Whether there is a tag is not copied.
         let tag_may_go = to_part.field == Field::VlanTci
             && (self.context.tag != Tag::Present || to_part.mask() & TAG_PRESENT != 0);
@@ -231,11 +264,5 @@ impl Reading {
         }
         self.push(RuleAction::Move { from: from_part, to: to_part });
         Ok(())
-    }
-
-    /// Part of a field that every frame of this flow has.
-    pub(super) fn source(&self, part: NamedPart) -> Result<Part, Code> {
-        self.has(part.row)?;
-        part.cut()
     }
 }

@@ -58,7 +58,7 @@ fn watched_group(number: u32) -> Option<GroupId> {
 pub(super) fn decode(version: Version, kind: u8, reader: &mut Reader<'_>) -> Result<Vec<Bucket>, Code> {
     let mut buckets: Vec<Bucket> = Vec::new();
     while !reader.is_empty() {
-        let mut head = Reader::new(reader.rest(), Code::BadBucket);
+        let mut head = reader.ahead(Code::BadBucket);
         let len = usize::from(head.u16()?);
         let mut bucket = head.part(len.checked_sub(2).ok_or(Code::BadBucket)?, Code::BadBucket)?;
         reader.take(len)?;
@@ -78,7 +78,7 @@ pub(super) fn decode(version: Version, kind: u8, reader: &mut Reader<'_>) -> Res
 fn decode_plain(version: Version, id: u32, reader: &mut Reader<'_>) -> Result<Bucket, Code> {
     let (weight, watch_port, watch_group) = (reader.u16()?, reader.u32()?, reader.u32()?);
     reader.skip(4)?;
-    let mut list = Reader::new(reader.take_rest(), Code::BadActionLen);
+    let mut list = reader.rest_as(Code::BadActionLen);
     let actions = actions::decode(version, &mut list)?;
     let (watch_port, watch_group) = (watched_port(watch_port)?, watched_group(watch_group));
     Ok(Bucket { id, weight, watch_port, watch_group, actions })

@@ -1,7 +1,7 @@
 //! Bundles: their steps, and the messages that are put into them (OpenFlow 1.4.1 section 7.3.9; for 1.3 the extension of the Open Networking
 //! Foundation, EXT-230).
 
-use super::decode::decode;
+use super::decode::decode_knowing;
 use crate::openflow::frames::HEADER;
 use crate::openflow::wire::{Reader, Writer};
 use crate::openflow::{BundleAdd, BundleControl, Code, Version};
@@ -33,7 +33,7 @@ pub(super) fn decode_add(
     let bundle = reader.u32()?;
     reader.skip(2)?;
     let flags = reader.u16()?;
-    let mut inner = Reader::new(reader.take_rest(), Code::BundleMsgBadLen);
+    let mut inner = reader.rest_as(Code::BundleMsgBadLen);
     let raw = inner.rest();
     let (number, kind, len, inner_xid) = (inner.u8()?, inner.u8()?, usize::from(inner.u16()?), inner.u32()?);
     if number != version as u8 {
@@ -47,7 +47,7 @@ pub(super) fn decode_add(
     if !super::decode::can_wait(version, kind, &raw) {
         return Err(Code::BundleMsgUnsup);
     }
-    let inner = decode(version, &raw).map_err(|(_, code)| code)?;
+    let inner = decode_knowing(version, inner.options(), &raw).map_err(|(_, code)| code)?;
     Ok(BundleAdd { bundle, flags, inner: Box::new(inner), raw })
 }
 

@@ -10,6 +10,7 @@ use crate::openflow::frames::HEADER;
 use crate::openflow::wire::Reader;
 use crate::openflow::{Code, Envelope, Message, NICIRA, ONF, PacketInFormat, Version};
 use bytes::Bytes;
+use datapath::tunnel::OptionMap;
 
 /// Reads a message of a connection that speaks `version`. Hello, errors and echoes are read in any version: they come before one has been
 /// agreed on.
@@ -17,7 +18,19 @@ use bytes::Bytes;
 /// # Errors
 /// The message's number and why it is refused; nothing has been done then.
 pub fn decode(version: Version, message: &Bytes) -> Result<Envelope, (u32, Code)> {
-    let mut reader = Reader::new(message, Code::BadLen);
+    decode_knowing(version, OptionMap::EMPTY, message)
+}
+
+/// As [`decode`], where Geneve options are called so.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_knowing(
+    version: Version,
+    options: &OptionMap,
+    message: &Bytes,
+) -> Result<Envelope, (u32, Code)> {
+    let mut reader = Reader::new(message, Code::BadLen).knowing(options);
     let mut header = || Ok((reader.u8()?, reader.u8()?, reader.u16()?, reader.u32()?));
     let (number, kind, len, xid) = header().map_err(|code| (0, code))?;
     let body = |reader| {

@@ -9,15 +9,26 @@ use super::{
 use crate::openflow::wire::Writer;
 use crate::openflow::{Envelope, FlowUpdate, Message, PacketInFormat, Reply, Version};
 use bytes::Bytes;
+use datapath::tunnel::OptionMap;
+use std::sync::Arc;
 
 /// Writes a message for a connection that speaks `version`; None if the version has no words for it, or a message no room. Answers to
 /// multipart requests can be too long for one message: [`super::parts`] writes them in several.
 pub fn encode(version: Version, envelope: &Envelope) -> Option<Bytes> {
+    encode_knowing(version, &Arc::default(), envelope)
+}
+
+/// As [`encode`], where Geneve options are called so.
+pub(super) fn encode_knowing(
+    version: Version,
+    options: &Arc<OptionMap>,
+    envelope: &Envelope,
+) -> Option<Bytes> {
     let number = match &envelope.message {
         Message::Hello(versions) => hello::version(versions),
         _ => version as u8,
     };
-    let mut out = Out { version, writer: Writer::new() };
+    let mut out = Out { version, writer: Writer::knowing(options.clone()) };
     out.writer.u8(number).u8(0).u16(0).u32(envelope.xid);
     out.message(envelope)?;
     let mut writer = out.writer;

@@ -164,7 +164,7 @@ fn buffered(buffer: u32, command: Command) -> Option<u32> {
 }
 
 fn decode_10(reader: &mut Reader<'_>) -> Result<(FlowMod, Option<u32>), Code> {
-    let wildcards = Reader::new(reader.rest(), Code::BadLen).u32()?;
+    let wildcards = reader.ahead(Code::BadLen).u32()?;
     let matching = decode_v10(reader)?;
     let cookie = reader.u64()?;
     let mut rest = Rest10::decode(reader)?;
@@ -189,7 +189,7 @@ pub(super) fn decode_nicira(
     let (buffer, out_port, bits) = (reader.u32()?, reader.u16()?, reader.u16()?);
     let match_len = reader.u16()?;
     reader.skip(6)?;
-    let (matching, looked_for, mask) = decode_nxm_with_cookie(matches::fields(reader, match_len)?)?;
+    let (matching, looked_for, mask) = decode_nxm_with_cookie(&mut matches::fields(reader, match_len)?)?;
     if rest.command & 0xff == 0 && mask != 0 {
         return Err(Code::NxNxmInvalid);
     }

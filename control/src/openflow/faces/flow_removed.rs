@@ -88,7 +88,7 @@ pub(super) fn decode_nicira(reader: &mut Reader<'_>) -> Result<FlowRemoved, Code
     let table = TableId(reader.u8()?.wrapping_sub(1));
     let (duration_ms, idle_timeout, match_len) = (times::decode(reader)?, reader.u16()?, reader.u16()?);
     let (packets, bytes) = (reader.u64()?, reader.u64()?);
-    let matching = decode_nxm(matches::fields(reader, match_len)?)?;
+    let matching = decode_nxm(&mut matches::fields(reader, match_len)?)?;
     Ok(FlowRemoved {
         cookie,
         priority,

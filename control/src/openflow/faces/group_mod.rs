@@ -58,7 +58,7 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Messag
             }
             buckets
         }
-        false => buckets::decode(version, kind, &mut Reader::new(reader.take_rest(), Code::BadBucket))?,
+        false => buckets::decode(version, kind, &mut reader.rest_as(Code::BadBucket))?,
     };
     let kind = buckets::kind(kind)?;
     check(kind, number, &buckets)?;

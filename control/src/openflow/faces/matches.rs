@@ -9,10 +9,10 @@ use datapath::pipeline::Match;
 const COOKIE_MASKED: u32 = 0x0001_3d10;
 
 /// The fields of a match of this length, behind which padding is skipped.
-pub(super) fn fields<'a>(reader: &mut Reader<'a>, len: u16) -> Result<&'a [u8], Code> {
+pub(super) fn fields<'a>(reader: &mut Reader<'a>, len: u16) -> Result<Reader<'a>, Code> {
     let len = usize::from(len);
     let mut both = reader.part(len.next_multiple_of(8), Code::BadMatchLen).map_err(|_| Code::BadMatchLen)?;
-    both.take(len)
+    both.part(len, Code::BadMatchLen)
 }
 
 /// Writes the fields of a match and its padding; returns the length without that.

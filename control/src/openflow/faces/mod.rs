@@ -33,6 +33,6 @@ mod tables;
 mod times;
 mod tlv;
 
-pub use decode::decode;
+pub use decode::{decode, decode_knowing};
 pub use encode::encode;
-pub use multipart::parts;
+pub use multipart::{parts, parts_knowing};

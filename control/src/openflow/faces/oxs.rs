@@ -30,7 +30,7 @@ pub(super) struct Counters {
 /// `OFPBMC_BAD_LEN`, as in Open vSwitch (`lib/ox-stat.c`).
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Counters, Code> {
     let short = |_| Code::BadMatchLen;
-    let mut head = Reader::new(reader.rest(), Code::BadMatchLen);
+    let mut head = reader.ahead(Code::BadMatchLen);
     head.skip(2)?;
     let len = usize::from(head.u16()?);
     let mut all = reader.part(len.next_multiple_of(8), Code::BadMatchLen).map_err(short)?;

@@ -108,7 +108,7 @@ pub(super) fn decode_nxt(reader: &mut Reader<'_>, whole: &Bytes) -> Result<Packe
     let (total_len, reason) = (reader.u16()?, reason(reader.u8()?)?);
     let (table, cookie, match_len) = (TableId(reader.u8()?), reader.u64()?, reader.u16()?);
     reader.skip(6)?;
-    let says = decode_nxm(matches::fields(reader, match_len)?)?.key();
+    let says = decode_nxm(&mut matches::fields(reader, match_len)?)?.key();
     reader.skip(2)?;
     let data = whole.slice_ref(reader.take_rest());
     let format = PacketInFormat::Nxt;
@@ -163,7 +163,7 @@ pub(super) fn decode_nxt2(reader: &mut Reader<'_>, whole: &Bytes) -> Result<Pack
                 packet.reason = reason(value.u8()?)?;
                 value.take_rest();
             }
-            property::METADATA => packet.says = decode_nxm(value.take_rest())?.key(),
+            property::METADATA => packet.says = decode_nxm(&mut value)?.key(),
             property::USERDATA => packet.userdata = whole.slice_ref(value.take_rest()),
             _ => return Err(Code::BadPropertyType),
         }

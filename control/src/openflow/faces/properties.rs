@@ -38,12 +38,12 @@ pub(super) fn next_below<'a>(
     if reader.is_empty() {
         return Ok(None);
     }
-    let mut head = Reader::new(reader.rest(), Code::BadPropertyLen);
+    let mut head = reader.ahead(Code::BadPropertyLen);
     let (kind, len) = (head.u16()?, usize::from(head.u16()?));
     if len < 4 {
         return Err(Code::BadPropertyLen);
     }
-    let mut all = Reader::new(reader.rest(), Code::BadPropertyLen);
+    let mut all = reader.ahead(Code::BadPropertyLen);
     let mut value = all.part(len, Code::BadPropertyLen)?;
     // The padding may be missing from nowhere but the end of the message.
     all.skip(len.next_multiple_of(8) - len)?;

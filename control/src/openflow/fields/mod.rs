@@ -7,7 +7,7 @@
 mod header;
 mod table;
 
-pub(crate) use header::{read_header, write_header};
+pub(crate) use header::{Claimed, option_number, read_header, write_header};
 pub(crate) use table::FIELDS;
 
 use super::Version;

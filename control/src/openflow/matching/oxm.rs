@@ -1,11 +1,11 @@
 //! Matches as lists of fields (OpenFlow 1.3.5 section 7.2.3; `lib/nx-match.c` of Open vSwitch for the order in which they are told, and for
 //! errors).
 
-use super::values::read_value;
+use super::values::{read_option, read_value};
 use crate::ofproto::context::{Context, TAG_PRESENT};
 use crate::openflow::fields::{FIELDS, Form, Numbering, WireField, write_header};
 use crate::openflow::wire::{Reader, Writer};
-use crate::openflow::{Code, Version, ports};
+use crate::openflow::{Code, Version, options, ports};
 use datapath::flow::{Field, FlowKey, FlowMask, OfPort};
 use datapath::pipeline::Match;
 
@@ -27,40 +27,39 @@ const COOKIE_MASKED: u32 = 0x0001_3d10;
 /// # Errors
 /// `OFPBMC_*`.
 pub fn decode_oxm(reader: &mut Reader<'_>) -> Result<Match, Code> {
-    let mut inner = Reader::new(reader.rest(), Code::BadMatchLen);
+    let mut inner = reader.ahead(Code::BadMatchLen);
     let kind = inner.u16()?;
     let len = usize::from(inner.u16()?);
     let fields = len.checked_sub(HEADER).ok_or(Code::BadMatchLen)?;
     if kind != OXM {
         return Err(Code::BadMatchType);
     }
-    let fields = inner.take(fields)?;
+    let fields = inner.part(fields, Code::BadMatchLen)?;
     inner.skip(len.next_multiple_of(8) - len)?;
     let used = reader.len() - inner.len();
     reader.skip(used)?;
     read_fields(fields, None)
 }
 
-/// Reads the fields of a match of Nicira's, without padding.
+/// Reads the fields of a match of Nicira's, without padding: all that the reader has.
 ///
 /// # Errors
 /// `OFPBMC_*`.
-pub fn decode_nxm(fields: &[u8]) -> Result<Match, Code> {
-    read_fields(fields, None)
+pub fn decode_nxm(fields: &mut Reader<'_>) -> Result<Match, Code> {
+    read_fields(fields.rest_as(Code::BadMatchLen), None)
 }
 
 /// As [`decode_nxm`], of a message in which a flow's cookie and its mask can be among the fields; both zero when they are not.
 ///
 /// # Errors
 /// `OFPBMC_*`.
-pub fn decode_nxm_with_cookie(fields: &[u8]) -> Result<(Match, u64, u64), Code> {
+pub fn decode_nxm_with_cookie(fields: &mut Reader<'_>) -> Result<(Match, u64, u64), Code> {
     let mut cookie = (0, 0);
-    let matching = read_fields(fields, Some(&mut cookie))?;
+    let matching = read_fields(fields.rest_as(Code::BadMatchLen), Some(&mut cookie))?;
     Ok((matching, cookie.0, cookie.1))
 }
 
-fn read_fields(fields: &[u8], mut cookie: Option<&mut (u64, u64)>) -> Result<Match, Code> {
-    let mut reader = Reader::new(fields, Code::BadMatchLen);
+fn read_fields(mut reader: Reader<'_>, mut cookie: Option<&mut (u64, u64)>) -> Result<Match, Code> {
     let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
     let mut needs = Vec::new();
     while !reader.is_empty() {
@@ -71,6 +70,17 @@ fn read_fields(fields: &[u8], mut cookie: Option<&mut (u64, u64)>) -> Result<Mat
                 return Err(Code::DupField);
             }
             **cookie = found;
+            continue;
+        }
+        if let Some((mapping, wide)) = read_option(&mut reader)? {
+            let bits = options::conditions(mapping, &wide, reader.options());
+            if bits.iter().any(|(field, _, care)| mask.get(*field) & care != 0) {
+                return Err(Code::DupField);
+            }
+            for (field, value, care) in bits {
+                key.set_masked(field, value, care);
+                mask.set_masked(field, care, care);
+            }
             continue;
         }
         let value = read_value(&mut reader, Code::BadField, Code::BadField)?;
@@ -177,6 +187,9 @@ fn write_fields(matching: &Match, writer: &mut Writer, numbers: Numbering) {
         };
         if said && care != 0 {
             write_field(writer, row, numbers, value, care);
+        }
+        if row.field == Field::TunGbpFlags {
+            options::write_conditions(writer, &key, &mask);
         }
     }
 }

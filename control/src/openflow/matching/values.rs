@@ -2,9 +2,11 @@
 
 use crate::openflow::Code;
 use crate::openflow::fields::{Form, WireField, read_header};
-use crate::openflow::ports;
 use crate::openflow::wire::Reader;
+use crate::openflow::{options, ports};
+use crate::text::options::Wide;
 use datapath::flow::Field;
+use datapath::tunnel::Mapping;
 
 /// A value as it was on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,17 @@ pub(crate) struct Value {
     pub(crate) masked: bool,
 }
 
+/// Reads a Geneve option with its value, if one comes next.
+pub(crate) fn read_option(reader: &mut Reader<'_>) -> Result<Option<(Mapping, Wide)>, Code> {
+    let mut inner = *reader;
+    let claimed = read_header(&mut inner)?;
+    let Some(index) = claimed.option else { return Ok(None) };
+    let mapping = options::mapped(index, reader.options())?;
+    let wide = options::read(&mut inner, mapping, claimed)?;
+    *reader = inner;
+    Ok(Some((mapping, wide)))
+}
+
 /// Reads a field with its value. That the field is not known is `unknown`, that it has another length `other_len`.
 pub(crate) fn read_value(reader: &mut Reader<'_>, unknown: Code, other_len: Code) -> Result<Value, Code> {
     let claimed = read_header(reader)?;
@@ -25,7 +38,7 @@ pub(crate) fn read_value(reader: &mut Reader<'_>, unknown: Code, other_len: Code
     if claimed.row.is_none() && error != Code::BadField {
         return Err(error);
     }
-    let mut payload = Reader::new(reader.rest(), Code::BadMatchLen).part(claimed.len, Code::BadMatchLen)?;
+    let mut payload = reader.ahead(Code::BadMatchLen).part(claimed.len, Code::BadMatchLen)?;
     reader.skip(claimed.len)?;
     let row = claimed.row.ok_or(error)?;
     let bytes = usize::from(row.bytes);

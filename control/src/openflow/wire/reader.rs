@@ -2,18 +2,41 @@
 //! read (OpenFlow has an error of its own for a short message, match, action, instruction, property).
 
 use crate::openflow::Code;
+use datapath::tunnel::OptionMap;
 
 /// The rest of something, and the error that it is if it ends too early.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     short: Code,
+    /// What Geneve options are called: it is among what a number on the wire depends on.
+    options: &'a OptionMap,
 }
 
 impl<'a> Reader<'a> {
     /// Reads these bytes; that there are too few of them is `short`.
     pub fn new(rest: &'a [u8], short: Code) -> Reader<'a> {
-        Reader { rest, short }
+        Reader { rest, short, options: OptionMap::EMPTY }
+    }
+
+    /// The same, where Geneve options are called so.
+    pub fn knowing(self, options: &'a OptionMap) -> Reader<'a> {
+        Reader { options, ..self }
+    }
+
+    /// What Geneve options are called.
+    pub fn options(&self) -> &'a OptionMap {
+        self.options
+    }
+
+    /// What is left, to be looked at before it is taken, with an error of its own for being too short.
+    pub fn ahead(&self, short: Code) -> Reader<'a> {
+        Reader { short, ..*self }
+    }
+
+    /// All that is left, to be read as something of its own.
+    pub fn rest_as(&mut self, short: Code) -> Reader<'a> {
+        Reader { rest: self.take_rest(), short, options: self.options }
     }
 
     /// What is left.
@@ -51,7 +74,8 @@ impl<'a> Reader<'a> {
     /// The next `len` bytes, to be read as something of its own, with an error of its own for being too short inside. That
     /// the bytes are not there at all is this reader's error.
     pub fn part(&mut self, len: usize, short: Code) -> Result<Reader<'a>, Code> {
-        self.take(len).map(|part| Reader::new(part, short))
+        let options = self.options;
+        self.take(len).map(|rest| Reader { rest, short, options })
     }
 
     /// Passes over `len` bytes, whatever they are: padding "is ignored by the receiver" (OpenFlow 1.3.5 section 7).

@@ -1,15 +1,30 @@
 //! Puts bytes together. Lengths are written when they are known: a place is kept for them.
 
+use datapath::tunnel::OptionMap;
+use std::sync::Arc;
+
 /// What has been written so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Writer {
     bytes: Vec<u8>,
+    /// What Geneve options are called.
+    options: Arc<OptionMap>,
 }
 
 impl Writer {
     /// Nothing yet.
     pub fn new() -> Writer {
         Writer::default()
+    }
+
+    /// Nothing yet, where Geneve options are called so.
+    pub fn knowing(options: Arc<OptionMap>) -> Writer {
+        Writer { bytes: Vec::new(), options }
+    }
+
+    /// What Geneve options are called.
+    pub fn options(&self) -> Arc<OptionMap> {
+        self.options.clone()
     }
 
     /// How many bytes there are: where the next one comes.

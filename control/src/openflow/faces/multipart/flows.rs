@@ -17,7 +17,8 @@ pub(super) fn decode_filter(version: Version, nicira: bool, reader: &mut Reader<
         let (out_port, match_len) = (port::number_or_all(version, reader, Code::BadOutPort)?, reader.u16()?);
         let table = table(reader.u8()?);
         reader.skip(3)?;
-        let (matching, cookie, cookie_mask) = decode_nxm_with_cookie(matches::fields(reader, match_len)?)?;
+        let (matching, cookie, cookie_mask) =
+            decode_nxm_with_cookie(&mut matches::fields(reader, match_len)?)?;
         return Ok(Filter { table, matching, cookie, cookie_mask, out_port, out_group: None });
     }
     if version == Version::V10 {
@@ -134,7 +135,7 @@ fn decode_nicira(reader: &mut Reader<'_>) -> Result<FlowStats, Code> {
     flow.idle_ms = u64::from(idle.saturating_sub(1)) * 1000;
     reader.skip(2)?;
     (flow.cookie, flow.packets, flow.bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
-    flow.matching = decode_nxm(matches::fields(reader, match_len)?)?;
+    flow.matching = decode_nxm(&mut matches::fields(reader, match_len)?)?;
     flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?;
     Ok(flow)
 }

@@ -11,6 +11,6 @@ mod request;
 mod table_features;
 
 pub(super) use parts::encode_reply;
-pub use parts::parts;
+pub use parts::{parts, parts_knowing};
 pub(super) use reply::decode as decode_reply;
 pub(super) use request::{decode as decode_request, encode as encode_request, encode_cancel};

@@ -52,7 +52,7 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Wanted
         let zeros: [u8; 5] = reader.array()?;
         check(bits, &zeros)?;
         out_port = port?;
-        matching = decode_nxm(matches::fields(reader, match_len)?)?;
+        matching = decode_nxm(&mut matches::fields(reader, match_len)?)?;
     } else {
         reader.skip(2)?;
         let port = reader.u32()?;
@@ -216,7 +216,7 @@ pub(super) fn decode_update(version: Version, reader: &mut Reader<'_>) -> Result
                 rest.skip(1)?;
                 flow.cookie = rest.u64()?;
                 flow.matching = match version {
-                    Version::V10 => decode_nxm(matches::fields(&mut rest, match_len)?)?,
+                    Version::V10 => decode_nxm(&mut matches::fields(&mut rest, match_len)?)?,
                     _ => decode_oxm(&mut rest)?,
                 };
             }

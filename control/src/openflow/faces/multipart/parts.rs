@@ -1,6 +1,6 @@
 //! Answers, as they are written: in as many messages as they need.
 
-use super::super::encode::encode;
+use super::super::encode::encode_knowing;
 use super::super::{meters, port, queues, tables};
 use super::kinds::{Header, Kind, MORE};
 use super::{flows, groups, monitors, ports, table_features};
@@ -8,7 +8,9 @@ use crate::openflow::frames::HEADER;
 use crate::openflow::wire::Writer;
 use crate::openflow::{Envelope, FlowUpdate, Message, Reply, Version};
 use bytes::Bytes;
+use datapath::tunnel::OptionMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The longest message.
 const MESSAGE_MAX: usize = 0xffff;
@@ -18,14 +20,19 @@ const FLAGS_AT: usize = HEADER + 2;
 /// Writes a message for a connection that speaks `version`, an answer that is too long for one in several: all but the last say that more follows.
 /// Nothing, if the version has no words for it. A single entry that is too long for any message is left out, as in Open vSwitch.
 pub fn parts(version: Version, envelope: &Envelope) -> Vec<Bytes> {
+    parts_knowing(version, &Arc::default(), envelope)
+}
+
+/// As [`parts`], where Geneve options are called so.
+pub fn parts_knowing(version: Version, options: &Arc<OptionMap>, envelope: &Envelope) -> Vec<Bytes> {
     let Message::MultipartReply(reply, more) = &envelope.message else {
-        return encode(version, envelope).into_iter().collect();
+        return encode_knowing(version, options, envelope).into_iter().collect();
     };
     let mut head = Writer::new();
     let Some(()) = super::super::encode::begin_reply(version, envelope, &mut head) else { return Vec::new() };
     let Some(nicira) = header(version, envelope.nicira, reply, *more, &mut head) else { return Vec::new() };
     let room = MESSAGE_MAX - head.len();
-    let mut body = Body { bytes: Writer::new(), ends: Vec::new() };
+    let mut body = Body { bytes: Writer::knowing(options.clone()), ends: Vec::new() };
     body.reply(version, nicira, reply);
     let ranges = pieces(&body.ends, room);
     let last = ranges.len() - 1;

@@ -23,7 +23,7 @@ pub(super) fn decode(
     request: bool,
     reader: &mut Reader<'_>,
 ) -> Result<TableFeatures, Code> {
-    let len = usize::from(Reader::new(reader.rest(), Code::BadPropertyLen).u16()?);
+    let len = usize::from(reader.ahead(Code::BadPropertyLen).u16()?);
     if len < HEADER || !len.is_multiple_of(8) || len > reader.len() {
         return Err(Code::BadPropertyLen);
     }
