@@ -6,6 +6,7 @@
 mod on_wire;
 
 use control::text::{NoNames, format_flow, format_group, parse_groups, parse_table_flow};
+use datapath::tunnel::OptionMap;
 use std::process::Command;
 
 /// Flows that both accept, and write the same way.
@@ -693,9 +694,9 @@ fn flows_are_on_the_wire_as_ovs_ofctl_has_them() {
                 V15 => OTHERWISE_IN_15.iter().any(|(other, _)| other == flow),
                 _ => has(OTHER_ACTIONS_BEFORE_15),
             };
-            let ours = on_wire::write(version, &rule.matching, &rule.instructions);
+            let ours = on_wire::write(version, OptionMap::EMPTY, &rule.matching, &rule.instructions);
             if version != V10 || !has(NOTHING_IN_10) {
-                let read = on_wire::read(version, &ours);
+                let read = on_wire::read(version, OptionMap::EMPTY, &ours);
                 if read != expected && !other {
                     wrong.push(format!("{version:?} {flow}: comes back as {read:?}\n  not as {expected:?}"));
                 }
@@ -712,7 +713,7 @@ fn flows_are_on_the_wire_as_ovs_ofctl_has_them() {
             if version == V10 && has(NOTHING_IN_10) {
                 continue;
             }
-            let read = on_wire::read(version, &theirs);
+            let read = on_wire::read(version, OptionMap::EMPTY, &theirs);
             if read != expected && !other {
                 wrong.push(format!("{version:?} {flow}: read as {read:?}\n  not as {expected:?}"));
             }

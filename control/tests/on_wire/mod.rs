@@ -3,7 +3,9 @@
 use control::openflow::wire::{Reader, Writer};
 use control::openflow::{Code, Version, instructions, matching};
 use datapath::pipeline::{Instructions, Match};
+use datapath::tunnel::OptionMap;
 use std::process::Command;
+use std::sync::Arc;
 
 /// The name of a version in the options of ovs-ofctl.
 pub(crate) fn name(version: Version) -> &'static str {
@@ -52,20 +54,30 @@ fn split(version: Version, message: &[u8]) -> OnWire {
     OnWire { matching: matching[..len].to_vec(), instructions: instructions.to_vec() }
 }
 
-/// What our codec reads.
-pub(crate) fn read(version: Version, wire: &OnWire) -> Result<(Match, Instructions), Code> {
+/// What our codec reads, where Geneve options are called so.
+pub(crate) fn read(
+    version: Version,
+    options: &OptionMap,
+    wire: &OnWire,
+) -> Result<(Match, Instructions), Code> {
+    let reader = |bytes| Reader::new(bytes, Code::BadLen).knowing(options);
     let matching = match version {
-        Version::V10 => matching::decode_nxm(&mut Reader::new(&wire.matching, Code::BadLen))?,
-        _ => matching::decode_oxm(&mut Reader::new(&wire.matching, Code::BadLen))?,
+        Version::V10 => matching::decode_nxm(&mut reader(&wire.matching))?,
+        _ => matching::decode_oxm(&mut reader(&wire.matching))?,
     };
-    let mut reader = Reader::new(&wire.instructions, Code::BadLen);
-    let instructions = instructions::decode(version, &mut reader, &matching)?;
+    let instructions = instructions::decode(version, &mut reader(&wire.instructions), &matching)?;
     Ok((matching, instructions))
 }
 
-/// What our codec writes.
-pub(crate) fn write(version: Version, matching: &Match, instructions: &Instructions) -> OnWire {
-    let (mut first, mut second) = (Writer::new(), Writer::new());
+/// What our codec writes, where Geneve options are called so.
+pub(crate) fn write(
+    version: Version,
+    options: &OptionMap,
+    matching: &Match,
+    instructions: &Instructions,
+) -> OnWire {
+    let writer = || Writer::knowing(Arc::new(options.clone()));
+    let (mut first, mut second) = (writer(), writer());
     match version {
         Version::V10 => drop(matching::encode_nxm(matching, &mut first)),
         _ => matching::encode_oxm(matching, &mut first, version),
