@@ -345,7 +345,9 @@ impl<'a> State<'a> {
                     | Field::NdSll
                     | Field::NdTll
             );
-            if bits != 0 && (!shared || self.has(field, out)) {
+            // It was there when it was set, whatever it says now.
+            let there = if field == Field::NdOptionsType { Field::NdTarget } else { field };
+            if bits != 0 && (!shared || self.has(there, out)) {
                 self.dirty.set(field, 0);
                 // What the frame said in these bits was never looked at: they are written even when this one says so already.
                 write(field, self.wish.get(field), bits, out);
