@@ -4,18 +4,23 @@
 
 use super::execute::Executor;
 use super::{Back, Means, Rate};
-use crate::flow::FlowKey;
 use crate::flow::hash::entropy;
+use crate::flow::{Field, FlowKey, Seed};
 use crate::mem::Frame;
-use crate::port::finish_checksum;
+use crate::port::{PortId, finish_checksum};
 use crate::stats::{DropReason, TooLongCounters};
 use crate::tunnel::{Cuts, Encap, Marks, Mss, Remedy, answer, mss};
 
-/// How many senders a worker tells in a second, for each port that frames come in by, so that none can use up what others need.
-/// Linux sends 1,000 a second in all, and at most one a second to each host (icmp(7), `icmp_msgs_per_sec`, `icmp_ratelimit`).
+/// How many senders of one tenant a worker tells in a second, of those that come in by one port, so that none can use up what others need.
 const TOLD_PER_SECOND: u64 = 100;
 /// How many at once after a pause: Linux has 50 (`icmp_msgs_burst`).
 const TOLD_AT_ONCE: u64 = 50;
+/// How many of all tenants that come in by one port: Linux sends 1,000 a second in all, and at most one a second to each host (icmp(7),
+/// `icmp_msgs_per_sec`, `icmp_ratelimit`).
+const TOLD_BY_PORT: u64 = 1000;
+const TOLD_BY_PORT_AT_ONCE: u64 = 500;
+/// Rates of tenants; those of which the hash is the same share one. 10 kB.
+const RATES: usize = 256;
 
 /// What the headers of a tunnel say of a frame, and the bytes of Geneve options behind them.
 pub(super) type Wrapping<'a> = (Marks, &'a [u8]);
@@ -24,7 +29,9 @@ pub(super) type Wrapping<'a> = (Marks, &'a [u8]);
 #[derive(Debug)]
 pub struct TooLong {
     /// By ports that frames come in by.
-    rates: Box<[Rate]>,
+    ports: Box<[Rate]>,
+    /// By port and tunnel key, which is a tenant, by hash.
+    tenants: Box<[Rate]>,
     /// What was done.
     pub counters: TooLongCounters,
 }
@@ -32,8 +39,15 @@ pub struct TooLong {
 impl TooLong {
     /// For so many ports.
     pub fn new(ports: usize) -> TooLong {
-        let rates = (0..ports).map(|_| Rate::new(TOLD_PER_SECOND, TOLD_AT_ONCE, 1)).collect();
-        TooLong { rates, counters: TooLongCounters::default() }
+        let ports = (0..ports).map(|_| Rate::new(TOLD_BY_PORT, TOLD_BY_PORT_AT_ONCE, 1)).collect();
+        let tenants = (0..RATES).map(|_| Rate::new(TOLD_PER_SECOND, TOLD_AT_ONCE, 1)).collect();
+        TooLong { ports, tenants, counters: TooLongCounters::default() }
+    }
+
+    /// Whether one more sender may be told, of a frame that came in by this port with this tunnel key.
+    fn may_tell(&self, port: PortId, key: u64, seed: &Seed, now_ns: u64) -> bool {
+        let at = seed.pair(port.0.into(), key) as usize % RATES;
+        self.tenants[at].take(1, now_ns) && self.ports[usize::from(port.0)].take(1, now_ns)
     }
 
     /// Lowers the maximum segment size in a SYN, see [`mss::clamp`].
@@ -123,7 +137,8 @@ impl<'u> Executor<'_, 'u> {
             self.too_long.counters.untold += 1;
             return self.pool.give(frame);
         };
-        if !self.too_long.rates[usize::from(in_port.0)].take(1, self.now_ns) {
+        let tenant = key.get(Field::TunId) as u64;
+        if !self.too_long.may_tell(in_port, tenant, self.seed, self.now_ns) {
             self.too_long.counters.limited += 1;
             return self.pool.give(frame);
         }
@@ -149,5 +164,21 @@ impl<'u> Executor<'_, 'u> {
                 self.pool.give(frame);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_uses_up_what_is_its_own() {
+        let (too_long, seed, port) = (TooLong::new(2), Seed::new(1), PortId(1));
+        let told = |key, ms: u64| {
+            (0..1000).filter(|_| too_long.may_tell(port, key, &seed, ms * 1_000_000)).count() as u64
+        };
+        assert_eq!([told(1, 1000), told(2, 1000), told(1, 2000)], [TOLD_AT_ONCE, TOLD_AT_ONCE, TOLD_AT_ONCE]);
+        let all: u64 = (0..1000).map(|key| told(key, 10_000)).sum();
+        assert_eq!(all, TOLD_BY_PORT_AT_ONCE, "all of a port together");
     }
 }
