@@ -5,7 +5,7 @@ use crate::ofproto::{Entry, Filter, GROUPS_MAX, TableConfig};
 use crate::openflow::channel::{Asked, refusal};
 use crate::openflow::{
     Code, Envelope, FlowMonitor, FlowStats, FlowUpdate, GroupFeatures, GroupStats, Message, MeterFeatures,
-    MeterStats, Question, QueueStats, Reply, SwitchDesc, TableStats, UpdateEvent,
+    MeterStats, Question, QueueDesc, QueueStats, Reply, SwitchDesc, TableStats, UpdateEvent,
 };
 use bytes::Bytes;
 use datapath::flow::OfPort;
@@ -122,9 +122,13 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
                 .collect();
             return parts(asked, &descs, PART, |part| Reply::TableDesc(part.to_vec()), out);
         }
-        Question::QueueDesc(port, _) => {
+        Question::QueueDesc(port, queue) => {
             known_port(picture, port, Code::QueueBadPort)?;
-            one(Reply::QueueDesc(Vec::new()))
+            let fits = |of: &&QueueDesc| {
+                port.is_none_or(|port| port == of.port) && queue.is_none_or(|queue| queue == of.queue)
+            };
+            let queues: Vec<QueueDesc> = picture.queues.iter().filter(fits).copied().collect();
+            return parts(asked, &queues, PART, |part| Reply::QueueDesc(part.to_vec()), out);
         }
         Question::FlowMonitor(monitors) => {
             let initial = initial(picture, &monitors);

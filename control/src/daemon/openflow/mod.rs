@@ -23,7 +23,7 @@ use super::calls::View;
 use super::sweep::Sweeper;
 use crate::ofproto::{Changed, Farewell, Reason, Removed};
 use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step};
-use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, Version};
+use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
 use datapath::worker::Punted;
@@ -66,6 +66,7 @@ pub(super) struct Picture {
     pub(super) faces: Faces,
     pub(super) tables: u8,
     pub(super) bridge: String,
+    pub(super) queues: Vec<QueueDesc>,
     pub(super) uptime_ms: u64,
 }
 
@@ -134,14 +135,11 @@ impl Daemon {
         let watched = channel.watches_flows();
         let mut model = Model::new(self);
         for heard in heard {
-            steps.extend(channel.hear(id, &heard, &mut model));
+            let xid = heard.xid();
+            steps.extend(channel.hear(id, heard, &mut model));
             let applied = model.take_applied();
             if watched {
-                channel.flows_changed(
-                    Some((id, heard.xid())),
-                    &changes(&applied.entries, &applied.removed),
-                    now,
-                );
+                channel.flows_changed(Some((id, xid)), &changes(&applied.entries, &applied.removed), now);
             }
             model.note(&applied);
         }
@@ -165,6 +163,7 @@ impl Daemon {
             faces: self.faces(),
             tables: model::TABLES,
             bridge: self.config.bridge.name.clone(),
+            queues: ports::queues(&self.config, None, None),
             uptime_ms: self.since.elapsed().as_millis() as u64,
         }
     }

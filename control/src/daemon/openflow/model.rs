@@ -193,7 +193,7 @@ impl Switch for Model<'_> {
         if port.is_some_and(|port| faces.port(port).is_none()) {
             return Err(Code::QueueBadPort);
         }
-        Ok(Vec::new())
+        Ok(super::ports::queues(&self.daemon.config, port, None))
     }
 
     fn tlv_table(&self) -> TlvTable {

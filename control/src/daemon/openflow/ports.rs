@@ -1,9 +1,11 @@
 //! The ports of the bridge as OpenFlow tells them.
 
 use super::super::Daemon;
-use crate::openflow::{PortChange, PortDesc, PortStats};
+use crate::config::Config;
+use crate::openflow::{PortChange, PortDesc, PortStats, QueueDesc};
 use crate::text::LOCAL;
 use datapath::flow::OfPort;
+use datapath::pipeline::QueueId;
 use datapath::stats::PortCounters;
 use datapath::worker::Role;
 
@@ -136,6 +138,20 @@ impl Daemon {
     fn config_bits(&self, number: OfPort, up: bool) -> u32 {
         self.switch.port_bits(number) | if up { 0 } else { PORT_DOWN }
     }
+}
+
+/// The queues of a port, or of all. What they let pass is a number of bits, and not a part of the port's speed: that is not told.
+pub(super) fn queues(config: &Config, port: Option<OfPort>, queue: Option<QueueId>) -> Vec<QueueDesc> {
+    let all = config.queues().into_iter().map(|(port, queue, _)| QueueDesc {
+        port,
+        queue,
+        min_rate: None,
+        max_rate: None,
+    });
+    let asked = |of: &QueueDesc| {
+        port.is_none_or(|port| port == of.port) && queue.is_none_or(|queue| queue == of.queue)
+    };
+    all.filter(asked).collect()
 }
 
 fn desc(number: OfPort, name: &str, mac: [u8; 6], config: u32, running: bool) -> PortDesc {

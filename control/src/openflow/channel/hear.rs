@@ -24,14 +24,15 @@ impl Connection {
 impl Channel {
     /// Does what a message asks for. What is to be said about it, and what takes longer, in order. A connection that is not there has nothing
     /// to say.
-    pub fn hear(&mut self, id: ConnectionId, heard: &Heard, switch: &mut dyn Switch) -> Vec<Step> {
+    pub fn hear(&mut self, id: ConnectionId, heard: Heard, switch: &mut dyn Switch) -> Vec<Step> {
         let mut steps = Vec::new();
-        let done = match &heard.said {
+        let xid = heard.xid();
+        let done = match heard.said {
             Ok(envelope) => self.obey(id, envelope, switch, &mut steps),
-            Err((_, code)) => Err(*code),
+            Err((_, code)) => Err(code),
         };
         if let Err(code) = done {
-            steps.push(Step::Say(refusal(heard.xid(), code, &heard.raw)));
+            steps.push(Step::Say(refusal(xid, code, &heard.raw)));
         }
         steps
     }
@@ -39,18 +40,18 @@ impl Channel {
     fn obey(
         &mut self,
         id: ConnectionId,
-        envelope: &Envelope,
+        envelope: Envelope,
         switch: &mut dyn Switch,
         steps: &mut Vec<Step>,
     ) -> Result<(), Code> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         let Envelope { xid, nicira, message } = envelope;
-        let asked = Asked { xid: *xid, nicira: *nicira };
-        if connection.role == RoleKind::Slave && changes(message) {
+        let asked = Asked { xid, nicira };
+        if connection.role == RoleKind::Slave && changes(&message) {
             return Err(Code::IsSlave);
         }
         let say = |message| Step::Say(asked.answer(message));
-        match message.clone() {
+        match message {
             Message::EchoRequest(bytes) => steps.push(say(Message::EchoReply(bytes))),
             // Answers to what we asked, and what the other side did not like: nothing follows from them.
             Message::Hello(_) | Message::Error(_) | Message::EchoReply(_) => {}
@@ -88,16 +89,19 @@ impl Channel {
                 flow_mod(version, table_named(flow, connection.tables_named())?, switch)?;
             }
             Message::GroupMod(group) => {
+                let forwarded = asked.answer(Message::GroupMod(group.clone()));
                 switch.change(Change::Request(ofproto::Request::Group(group)))?;
-                self.forward(id, FORWARD_GROUP_MOD, envelope);
+                self.forward(id, FORWARD_GROUP_MOD, &forwarded);
             }
             Message::MeterMod(meter) => {
+                let forwarded = asked.answer(Message::MeterMod(meter.clone()));
                 switch.change(Change::Request(ofproto::Request::Meter(meter)))?;
-                self.forward(id, FORWARD_METER_MOD, envelope);
+                self.forward(id, FORWARD_METER_MOD, &forwarded);
             }
             Message::BucketMod(buckets) => {
+                let forwarded = asked.answer(Message::BucketMod(buckets.clone()));
                 switch.change(Change::Request(ofproto::Request::Buckets(buckets)))?;
-                self.forward(id, FORWARD_GROUP_MOD, envelope);
+                self.forward(id, FORWARD_GROUP_MOD, &forwarded);
             }
             Message::PortMod(port) => switch.change(Change::Port(port))?,
             Message::TableMod(table) => switch.table_mod(table)?,
@@ -105,7 +109,7 @@ impl Channel {
             Message::PacketOut(packet) => switch.change(Change::Packet(Box::new(packet)))?,
             Message::BarrierRequest => steps.push(Step::Barrier(asked)),
             Message::MultipartRequest(part, more) => {
-                if let Some(question) = connection.parts.add(*xid, part, more)? {
+                if let Some(question) = connection.parts.add(xid, part, more)? {
                     self.question(id, asked, question, switch, steps)?;
                 }
             }
@@ -126,7 +130,7 @@ impl Channel {
                 let reply: BundleControl = reply?;
                 steps.push(say(Message::BundleControl(reply)));
             }
-            Message::BundleAdd(add) => self.bundle_add(id, *xid, add)?,
+            Message::BundleAdd(add) => self.bundle_add(id, xid, add)?,
             Message::FlowModTableId(names) => connection.names_tables = names,
             // 0 is the standard's, 2 NXM; what comes is understood in both.
             Message::SetFlowFormat(format @ (0 | 2)) => connection.flow_format = format,

@@ -89,7 +89,7 @@ impl Lab {
     fn say(&mut self, id: ConnectionId, xid: u32, message: Message) -> Vec<Step> {
         let raw = Bytes::from(vec![0xaa; 80]);
         let heard = Heard { raw, said: Ok(Envelope::new(xid, message)) };
-        self.channel.hear(id, &heard, &mut self.switch)
+        self.channel.hear(id, heard, &mut self.switch)
     }
 
     fn role(&mut self, id: ConnectionId, role: RoleKind, generation: u64) -> Vec<Step> {
@@ -193,7 +193,7 @@ fn what_cannot_be_read_is_refused_under_its_number() {
     let mut lab = Lab::default();
     let id = lab.join(Version::V13);
     let heard = Heard { raw: Bytes::from_static(b"short"), said: Err((77, Code::BadLen)) };
-    let steps = lab.channel.hear(id, &heard, &mut lab.switch);
+    let steps = lab.channel.hear(id, heard, &mut lab.switch);
     assert_eq!(errors(&steps), [(77, Code::BadLen)]);
     assert_eq!(errors(&lab.say(id, 1, Message::BarrierReply)), [(1, Code::BadType)]);
 }
