@@ -211,11 +211,18 @@ fn the_switch_goes_to_its_controller_again_and_stands_alone_without() {
     let mut hello = [0; 16];
     controller.read_exact(&mut hello).expect("hello");
     assert_eq!((hello[0], hello[1]), (6, 0), "the greatest version that it speaks");
+    let mut snoop = watching(&host, &["-O", "OpenFlow13", "snoop", "br0"], "snoop.txt");
+    std::thread::sleep(Duration::from_millis(500));
     // Hello of 1.3, and a question.
     controller.write_all(&[4, 0, 0, 8, 0, 0, 0, 1, 4, 5, 0, 8, 0, 0, 0, 2]).expect("sent");
     let mut features = [0; 32];
     controller.read_exact(&mut features).expect("features");
     assert_eq!((features[0], features[1]), (4, 6));
+    let overheard =
+        |what: &str| soon(|| std::fs::read_to_string(host.file("snoop.txt")).expect("text").contains(what));
+    assert!(overheard("OFPT_FEATURES_REQUEST") && overheard("OFPT_FEATURES_REPLY"));
+    snoop.kill().expect("ended");
+    snoop.wait().expect("ended");
     let status = host.status();
     let there =
         status.connections.iter().find(|peer| peer.target == "tcp:127.0.0.1:6653").expect("it is listed");

@@ -228,7 +228,7 @@ impl Daemon {
         let (calls, mut called) = mpsc::channel::<Call>(CALLS_MAX);
         let clients = Arc::new(Semaphore::new(serving::CLIENTS_MAX));
         if let Some(doors) = self.doors.take() {
-            doors.serve(&self.config.openflow.protocols, &calls);
+            doors.serve(&self.config.openflow.protocols, &calls, &self.controllers.tap);
         }
         self.go_to_controllers(&calls);
         let mut rung = [0];

@@ -1,7 +1,7 @@
 //! Going to controllers, again and again, with longer and longer pauses where nobody is: 1 s, 2 s, and so on up to what is configured
 //! (`lib/rconn.c` of Open vSwitch).
 
-use super::peer::{Stream, Terms, converse};
+use super::peer::{Stream, Tap, Terms, converse};
 use super::tls::Tls;
 use crate::causes::in_one_line;
 use crate::config::{Controller, Target};
@@ -38,6 +38,7 @@ pub(in super::super) async fn keep(
     versions: Vec<Version>,
     tls: Option<Tls>,
     daemon: mpsc::Sender<Call>,
+    tap: Tap,
     watched: Watched,
 ) {
     let name = controller.target.to_string();
@@ -49,6 +50,7 @@ pub(in super::super) async fn keep(
             versions: versions.clone(),
             probe_ms: controller.inactivity_probe_ms,
             name: name.clone(),
+            tap: Some(tap.clone()),
         };
         let mut was_there = false;
         let ended = match timeout(CONNECTING, connect(&controller.target, tls.as_ref())).await {

@@ -1,7 +1,7 @@
 //! Where peers come in: the management socket that `ovs-ofctl` looks for by the bridge's name, and doors for controllers that come by
 //! themselves.
 
-use super::peer::{Stream, Terms, converse};
+use super::peer::{Stream, Tap, Terms, converse, overhear};
 use super::tls::Tls;
 use crate::config::{Config, Target};
 use crate::daemon::calls::Call;
@@ -33,6 +33,8 @@ struct Door {
     name: String,
     /// Milliseconds of silence after which whoever came in is asked whether he is there; 0: never.
     probe_ms: u64,
+    /// Whoever comes in here hears what others say, and is not listened to.
+    snoops: bool,
 }
 
 /// All doors. They are open as long as this lives.
@@ -46,10 +48,13 @@ impl Listeners {
         rundir: &Path,
         tls: Option<&Tls>,
     ) -> Result<Listeners> {
-        let management = rundir.join(format!("{}.mgmt", config.bridge.name));
-        let listener = socket::Listener::bind_for(&management, "the OpenFlow socket")?;
-        let name = format!("punix:{}", management.display());
-        let mut doors = vec![Door { listening: Listening::Unix(listener), name, probe_ms: 0 }];
+        let mut doors = Vec::new();
+        for (ending, snoops) in [("mgmt", false), ("snoop", true)] {
+            let path = rundir.join(format!("{}.{ending}", config.bridge.name));
+            let listener = socket::Listener::bind_for(&path, "the OpenFlow socket")?;
+            let name = format!("punix:{}", path.display());
+            doors.push(Door { listening: Listening::Unix(listener), name, probe_ms: 0, snoops });
+        }
         for controller in &config.openflow.controllers {
             let name = controller.target.to_string();
             let listen = async |address| {
@@ -64,16 +69,17 @@ impl Listeners {
                 }
                 Target::Tcp(..) | Target::Ssl(..) | Target::Unix(_) => continue,
             };
-            doors.push(Door { listening, name, probe_ms: controller.inactivity_probe_ms });
+            let probe_ms = controller.inactivity_probe_ms;
+            doors.push(Door { listening, name, probe_ms, snoops: false });
         }
         Ok(Listeners(doors))
     }
 
     /// Lets peers in, by a task for each door.
-    pub(in super::super) fn serve(self, versions: &[Version], daemon: &mpsc::Sender<Call>) {
+    pub(in super::super) fn serve(self, versions: &[Version], daemon: &mpsc::Sender<Call>, tap: &Tap) {
         let places = Arc::new(Semaphore::new(PEERS_MAX));
         for door in self.0 {
-            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), places.clone()));
+            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), tap.clone(), places.clone()));
         }
     }
 }
@@ -86,7 +92,13 @@ enum Caller {
 }
 
 impl Door {
-    async fn serve(self, versions: Vec<Version>, daemon: mpsc::Sender<Call>, places: Arc<Semaphore>) {
+    async fn serve(
+        self,
+        versions: Vec<Version>,
+        daemon: mpsc::Sender<Call>,
+        tap: Tap,
+        places: Arc<Semaphore>,
+    ) {
         loop {
             let Ok((caller, from)) = self.accept().await else {
                 // Out of descriptors: others have to go first.
@@ -97,6 +109,7 @@ impl Door {
             let Ok(place) = places.clone().try_acquire_owned() else { continue };
             let name = if from.is_empty() { self.name.clone() } else { format!("{} from {from}", self.name) };
             let (probe_ms, versions, daemon) = (self.probe_ms, versions.clone(), daemon.clone());
+            let snooped = self.snoops.then(|| tap.subscribe());
             tokio::spawn(async move {
                 let stream = match caller {
                     Caller::Ready(stream) => Some(stream),
@@ -104,11 +117,15 @@ impl Door {
                         timeout(GREETING, tls.accept(stream)).await.ok().and_then(Result::ok)
                     }
                 };
-                if let Some(stream) = stream {
-                    let terms = Terms { kind: Kind::Service, versions, probe_ms, name };
-                    // Why it ended is the peer's affair: it came by itself.
-                    let _ = converse(stream, terms, daemon, |_, _| {}).await;
-                }
+                // Why it ended is the peer's affair: it came by itself.
+                let _ = match (stream, snooped) {
+                    (Some(stream), Some(said)) => overhear(stream, &versions, said).await,
+                    (Some(stream), None) => {
+                        let terms = Terms { kind: Kind::Service, versions, probe_ms, name, tap: None };
+                        converse(stream, terms, daemon, |_, _| {}).await
+                    }
+                    (None, _) => Ok(()),
+                };
                 drop(place);
             });
         }

@@ -81,9 +81,10 @@ pub(super) enum Ask {
 }
 
 /// Who is connected.
-#[derive(Default)]
 pub(super) struct Controllers {
     pub(super) channel: Channel,
+    /// Where it is heard what controllers say and are told.
+    pub(super) tap: peer::Tap,
     peers: BTreeMap<ConnectionId, Peer>,
     /// The ports as they were told of last.
     ports: Vec<PortDesc>,
@@ -93,6 +94,20 @@ pub(super) struct Controllers {
     alone: Option<Instant>,
     /// The entry is there by which the switch stands alone.
     standalone: bool,
+}
+
+impl Default for Controllers {
+    fn default() -> Controllers {
+        Controllers {
+            channel: Channel::default(),
+            tap: peer::Tap::new(FRAMES_MAX),
+            peers: BTreeMap::new(),
+            ports: Vec::new(),
+            standing: Vec::new(),
+            alone: None,
+            standalone: false,
+        }
+    }
 }
 
 struct Peer {

@@ -14,7 +14,8 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// What a connection is made of.
@@ -41,6 +42,45 @@ pub(in super::super) struct Terms {
     pub(in super::super) probe_ms: u64,
     /// Who it is.
     pub(in super::super) name: String,
+    /// Where others hear what is said on it.
+    pub(in super::super) tap: Option<Tap>,
+}
+
+/// What is said on connections with controllers, as it goes over the wire.
+pub(in super::super) type Tap = broadcast::Sender<Bytes>;
+
+/// Lets somebody hear what is said on others' connections, until he goes. What he is too slow for is lost to him.
+///
+/// # Errors
+/// Why it ended.
+pub(in super::super) async fn overhear(
+    stream: Box<dyn Stream>,
+    versions: &[Version],
+    mut said: broadcast::Receiver<Bytes>,
+) -> Result<()> {
+    let mut wire = Wire::new(stream, None);
+    timeout(GREETING, wire.greet(versions)).await.context("said no hello")??;
+    loop {
+        tokio::select! {
+            // What he says is not listened to.
+            there = wire.read() => {
+                if !there? {
+                    return Ok(());
+                }
+                while let Some(message) = wire.frames.next() {
+                    message?;
+                }
+            }
+            message = said.recv() => match message {
+                Ok(message) => {
+                    wire.out.extend_from_slice(&message);
+                    wire.flush().await?;
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
 }
 
 /// Holds a connection until it ends. `joined` is told when a version was agreed on.
@@ -53,8 +93,7 @@ pub(in super::super) async fn converse(
     daemon: mpsc::Sender<Call>,
     joined: impl FnOnce(ConnectionId, Version),
 ) -> Result<()> {
-    let (from, to) = tokio::io::split(stream);
-    let mut wire = Wire { from, to, frames: Frames::new(), read: Vec::with_capacity(READ), out: Vec::new() };
+    let mut wire = Wire::new(stream, terms.tap.clone());
     let version = timeout(GREETING, wire.greet(&terms.versions)).await.context("said no hello")??;
     let (frames, frames_told) = mpsc::channel(FRAMES_MAX);
     let (events, events_told) = mpsc::channel(EVENTS_MAX);
@@ -77,9 +116,15 @@ struct Wire {
     frames: Frames,
     read: Vec<u8>,
     out: Vec<u8>,
+    tap: Option<Tap>,
 }
 
 impl Wire {
+    fn new(stream: Box<dyn Stream>, tap: Option<Tap>) -> Wire {
+        let (from, to) = tokio::io::split(stream);
+        Wire { from, to, frames: Frames::new(), read: Vec::with_capacity(READ), out: Vec::new(), tap }
+    }
+
     /// Says hello and hears it.
     async fn greet(&mut self, versions: &[Version]) -> Result<Version> {
         let handshake = Handshake::new(versions);
@@ -117,7 +162,10 @@ impl Wire {
 
     fn say(&mut self, version: Version, envelope: &Envelope) {
         // What a version has no words for is not said in it.
-        parts(version, envelope).iter().for_each(|part| self.out.extend_from_slice(part));
+        for part in parts(version, envelope) {
+            self.out.extend_from_slice(&part);
+            let _ = self.tap.as_ref().map(|tap| tap.send(part));
+        }
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -185,10 +233,10 @@ impl Peer {
                 true => decode(self.version, &raw),
                 false => Err((xid(&raw), Code::BadVersion)),
             };
-            let ends = matches!(
-                &said,
-                Ok(Envelope { message: Message::BarrierRequest | Message::MultipartRequest(..), .. })
-            );
+            if let Some(tap) = &self.wire.tap {
+                let _ = tap.send(raw.clone());
+            }
+            let ends = said.as_ref().is_ok_and(|said| is_asked(&said.message));
             batch.push(Heard { raw, said });
             if ends {
                 break;
@@ -244,11 +292,14 @@ impl Peer {
     /// Writes an answer on a thread of its own, as fast as the peer reads it.
     async fn answer(&mut self, picture: super::Picture, asked: Asked, question: Question) -> Result<()> {
         let (out, mut written) = mpsc::channel::<Vec<u8>>(4);
-        let version = self.version;
+        let (version, tap) = (self.version, self.wire.tap.clone());
         let writing = tokio::task::spawn_blocking(move || {
             let mut waiting = Vec::new();
             answers::answer(&picture, asked, question, &mut |envelope| {
-                parts(version, &envelope).iter().for_each(|part| waiting.extend_from_slice(part));
+                for part in parts(version, &envelope) {
+                    waiting.extend_from_slice(&part);
+                    let _ = tap.as_ref().map(|tap| tap.send(part));
+                }
                 waiting.len() < WRITE || out.blocking_send(std::mem::take(&mut waiting)).is_ok()
             });
             let _ = out.blocking_send(waiting);
@@ -276,6 +327,22 @@ impl Peer {
             }
         }
     }
+}
+
+/// Whether a message has an answer, which may be much longer than itself: it is said before the next is looked at.
+fn is_asked(message: &Message) -> bool {
+    !matches!(
+        message,
+        Message::FlowMod(..)
+            | Message::GroupMod(_)
+            | Message::BucketMod(_)
+            | Message::MeterMod(_)
+            | Message::PortMod(_)
+            | Message::PacketOut(_)
+            | Message::BundleAdd(_)
+            | Message::EchoReply(_)
+            | Message::Error(_)
+    )
 }
 
 fn xid(raw: &Bytes) -> u32 {

@@ -29,7 +29,14 @@ impl Daemon {
             let watched = dial::Watched::default();
             self.controllers.standing.push((controller.target.to_string(), watched.clone()));
             let versions = self.config.openflow.protocols.clone();
-            tokio::spawn(dial::keep(controller.clone(), versions, self.tls.clone(), calls.clone(), watched));
+            tokio::spawn(dial::keep(
+                controller.clone(),
+                versions,
+                self.tls.clone(),
+                calls.clone(),
+                self.controllers.tap.clone(),
+                watched,
+            ));
         }
     }
 
