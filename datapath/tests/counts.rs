@@ -68,7 +68,7 @@ impl Told {
         match &who {
             Who::Rule(table, ..) => self.tables[usize::from(table.0)].0 += 1,
             Who::Missed(table) => self.tables[usize::from(*table)].1 += 1,
-            Who::Group(_) | Who::Bucket(..) => {}
+            Who::Group(_) | Who::Bucket(..) | Who::Tunnel(_) => {}
         }
         let at = self.counted.iter().position(|(w, _)| *w == who).unwrap_or_else(|| {
             self.counted.push((who, Counted::default()));
@@ -218,6 +218,8 @@ impl<'u> Scene<'u> {
                 prop_assert_eq!(counted(*credit), told, "bucket {} of group {}", bucket, id);
             }
         }
+        let went = self.pipeline.passed(OfPort(TUNNEL)).expect("a tunnel").went;
+        prop_assert_eq!(went, self.told.of(&Who::Tunnel(TUNNEL)), "the tunnel");
         let tables = self.pipeline.tables_counted().into_iter().map(|t| (t.matched, t.missed));
         let told = self.told.tables.iter().copied().chain(std::iter::repeat((0, 0)));
         for (table, (counted, told)) in tables.zip(told).enumerate() {

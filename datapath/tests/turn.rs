@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use datapath::flow::{Field, OfPort, Seed};
-use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
+use datapath::pipeline::{Base, Match, Passed, Pipeline, Rule, RuleAction};
 use datapath::port::PortId;
 use datapath::stats::DropReason;
 use datapath::tunnel::{Path, Reach, Remote, TunnelTable, Underlay};
@@ -85,6 +85,25 @@ fn a_guests_frame_leaves_by_the_uplink_inside_vxlan() {
     assert_eq!(udp.payload()[..8], vxlan(100));
     assert_eq!(udp.payload()[8..], frame);
     assert_eq!(switch.drops(), []);
+}
+
+#[test]
+fn a_tunnel_port_counts_what_comes_out_of_it_and_what_goes_into_it() {
+    let umem = umem();
+    let pipeline = pipeline(1, two_tenants(), 2);
+    let mut switch = Switch::new(&umem, pipeline.clone(), 2);
+    let frame = guest_frame(b"hello");
+    for _ in 0..3 {
+        switch.put(1, &frame);
+    }
+    switch.put(0, &from_there(200, &frame));
+    switch.put(0, &from_there(7, &frame));
+    switch.worker.settle();
+    let Passed { came, went } = pipeline.passed(OfPort(TUNNEL)).expect("a tunnel");
+    let len = frame.len() as u64;
+    assert_eq!((came.packets, came.bytes), (2, 2 * len), "also what the tables drop");
+    assert_eq!((went.packets, went.bytes), (3, 3 * len));
+    assert!(pipeline.passed(OfPort(1)).is_none());
 }
 
 #[test]

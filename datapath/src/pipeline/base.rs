@@ -100,6 +100,10 @@ impl Base {
             && reaches(self) == reaches(other)
     }
 
+    pub(super) fn tunnel_ports(&self) -> impl Iterator<Item = OfPort> {
+        self.tunnels.iter().map(|(_, spec)| spec.ofport)
+    }
+
     pub(super) fn setups(&self) -> &BTreeMap<OfPort, PortSetup> {
         &self.switching.ports
     }
@@ -113,6 +117,7 @@ impl Pipeline {
             self.changes.everything();
         }
         self.storms = Arc::new(self.storms.adapted(base.setups()));
+        self.place_tunnels(&base);
         base.tunnels.set_options(self.base.tunnels.options().clone());
         self.base = Arc::new(base);
     }

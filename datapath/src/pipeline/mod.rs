@@ -17,6 +17,7 @@ pub mod group;
 mod normal;
 pub mod observer;
 mod options;
+mod passed;
 mod queues;
 pub mod recent;
 pub mod rule;
@@ -45,6 +46,7 @@ pub use credit::TableCounted;
 pub use far::{FarEnd, FarEnds};
 pub use group::{Bucket, Group, GroupKind, InstalledGroup};
 pub use observer::Observer;
+pub use passed::Passed;
 pub use queues::QUEUES_MAX;
 pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TABLES, TableId};
 pub use stations::Located;
@@ -77,6 +79,7 @@ pub struct Pipeline {
     queues: Arc<Queues>,
     storms: Arc<Storms>,
     control: Arc<Control>,
+    passed: rpds::HashTrieMapSync<u32, passed::Places>,
     changes: Changes,
     credits: Credits,
 }
@@ -91,18 +94,21 @@ pub struct Mark {
 impl Pipeline {
     /// A pipeline without rules.
     pub fn new(base: Base) -> Pipeline {
-        Pipeline {
+        let mut pipeline = Pipeline {
             storms: Arc::new(Storms::default().adapted(base.setups())),
-            base: Arc::new(base),
+            base: Arc::new(base.clone()),
             tables: Vec::new(),
             groups: rpds::HashTrieMapSync::new_sync(),
             meters: rpds::HashTrieMapSync::new_sync(),
             stations: Stations::default(),
             queues: Arc::default(),
             control: Arc::default(),
+            passed: rpds::HashTrieMapSync::new_sync(),
             changes: Changes::default(),
             credits: Credits::default(),
-        }
+        };
+        pipeline.place_tunnels(&base);
+        pipeline
     }
 
     /// With these rules in table 0.

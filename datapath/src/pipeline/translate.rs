@@ -10,6 +10,7 @@ use super::action_set::ActionSet;
 use super::control::{Fragments, PortConfig};
 use super::group::Looks;
 use super::observer::Observer;
+use super::passed::Places;
 use super::rule::{Instructions, Match, Part, RuleAction, TableId};
 use super::stack::Stack;
 use super::state::State;
@@ -138,6 +139,9 @@ pub(super) struct ToldBy {
 impl<'a, O: Observer> Walk<'a, O> {
     /// From this table on to the end, and then the action set.
     fn pipeline_from(&mut self, first: TableId) {
+        if let Some(Places { came, .. }) = self.pipeline.places(self.in_port()) {
+            self.out.count(came);
+        }
         if let Err(reason) = self.comes_in() {
             return self.note(reason);
         }
@@ -485,6 +489,9 @@ impl<'a, O: Observer> Walk<'a, O> {
                     let options = self.pipeline.encap(encap).kind() == Kind::Geneve;
                     let options = if options { self.state.write_options(self.out) } else { 0 };
                     self.out.push(Action::Encap { encap, marks: marks.with_options(options) });
+                    if let Some(Places { went, .. }) = self.pipeline.places(port) {
+                        self.out.count_sent(went);
+                    }
                 }
                 Err(reason) => self.fail(reason),
             },

@@ -10,8 +10,8 @@ use crate::stats::{Credit, DropReason};
 /// Most steps that a frame may take: to some hundred ports, and what is done to it before. A rule that needs more is refused as a
 /// whole rather than half done.
 pub const ACTIONS_MAX: usize = 512;
-// A frame is counted once for each lookup, group and bucket of its way.
-const _: () = assert!(super::translate::LOOKUPS_MAX as usize <= CREDITS_MAX);
+// A frame is counted once for each lookup, group and bucket of its way; by the tunnel that it came by, and those that it goes into.
+const _: () = assert!(super::translate::LOOKUPS_MAX as usize + ACTIONS_MAX < CREDITS_MAX);
 
 /// What translation found. Reused from miss to miss, so that it allocates nothing.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Translation {
     tables: u64,
     rewritten: u64,
     credits: Vec<Credit>,
+    /// How many of them are of tunnels that the frame goes into.
+    sent: usize,
     /// Not part of the answer.
     pub(super) soft: Soft,
 }
@@ -41,6 +43,7 @@ impl Default for Translation {
             tables: 0,
             rewritten: 0,
             credits: Vec::with_capacity(CREDITS_MAX),
+            sent: 0,
             soft: Soft::with_room(),
         }
     }
@@ -92,12 +95,21 @@ impl Translation {
         self.tables = 0;
         self.rewritten = 0;
         self.credits.clear();
+        self.sent = 0;
     }
 
     /// A frame is counted here. The walk is bounded, so that there is room.
     pub(super) fn count(&mut self, credit: Credit) {
         debug_assert!(self.credits.len() < CREDITS_MAX);
         self.credits.push(credit);
+    }
+
+    /// A frame is counted here by a tunnel that it goes into. Of more than a frame may take the first count.
+    pub(super) fn count_sent(&mut self, credit: Credit) {
+        if self.sent < ACTIONS_MAX {
+            self.sent += 1;
+            self.count(credit);
+        }
     }
 
     /// The answer depends on these bits of the frame.

@@ -68,6 +68,8 @@ pub(crate) enum Who {
     Group(u32),
     /// The bucket with this number of a group.
     Bucket(u32, u32),
+    /// The tunnel with this port, of a frame that goes into it.
+    Tunnel(u32),
 }
 
 /// What came of a frame.
@@ -591,6 +593,9 @@ impl Run<'_> {
             let (options, critical) = options::emitted(&self.of.options, &self.frame.says);
             Outer { options, critical, ..outer }
         });
+        if tunnel.is_some() {
+            self.ran.counting.push(Who::Tunnel(port));
+        }
         self.ran.sent.push(self.sent_by(port, tunnel));
     }
 

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::openflow::{PortChange, PortDesc, PortStats, QueueDesc};
 use crate::text::LOCAL;
 use datapath::flow::OfPort;
-use datapath::pipeline::QueueId;
+use datapath::pipeline::{Passed, QueueId};
 use datapath::stats::PortCounters;
 use datapath::worker::Role;
 
@@ -93,12 +93,13 @@ impl Daemon {
             let [_, _, high, low] = number.0.to_be_bytes();
             let mac = [0xfe, 0xad, 0x17, 0, high, low];
             let desc = desc(number, &tunnel.name, mac, self.config_bits(number, true), true);
+            let Passed { came, went } = self.switch.pipeline().passed(number).unwrap_or_default();
             let stats = PortStats {
                 port: number,
-                rx_packets: UNKNOWN,
-                tx_packets: UNKNOWN,
-                rx_bytes: UNKNOWN,
-                tx_bytes: UNKNOWN,
+                rx_packets: came.packets,
+                tx_packets: went.packets,
+                rx_bytes: came.bytes,
+                tx_bytes: went.bytes,
                 rx_dropped: UNKNOWN,
                 tx_dropped: UNKNOWN,
                 rx_errors: UNKNOWN,

@@ -5,7 +5,7 @@
 use crate::stats::Credit;
 
 /// The longest list that there may be.
-pub const CREDITS_MAX: usize = 4096;
+pub const CREDITS_MAX: usize = 4096 + 512 + 1;
 
 /// Credits in a node.
 const EACH: usize = 3;

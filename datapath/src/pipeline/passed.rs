@@ -1,0 +1,54 @@
+//! What came by tunnel ports and went into them. A port of the worker counts its own frames; a tunnel has none, so flows count for it as they
+//! do for rules: what it was asked to carry, in the bytes that frames had when they came in.
+
+use super::{Base, Pipeline};
+use crate::flow::OfPort;
+use crate::stats::{Counted, Credit};
+
+/// The places of a tunnel port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub(super) came: Credit,
+    pub(super) went: Credit,
+}
+
+/// What passed a tunnel port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Frames that came out of it, for the tables.
+    pub came: Counted,
+    /// Frames that were to go into it: some may have been too long for the way, or above a rate.
+    pub went: Counted,
+}
+
+impl Pipeline {
+    /// Gives places to the tunnel ports of a base that have none, and takes back those of ports that are gone.
+    pub(super) fn place_tunnels(&mut self, base: &Base) {
+        let there: Vec<OfPort> = base.tunnel_ports().collect();
+        let gone: Vec<u32> =
+            self.passed.keys().copied().filter(|port| !there.contains(&OfPort(*port))).collect();
+        for port in gone {
+            if let Some(Places { came, went }) = self.passed.get(&port).copied() {
+                self.release(came);
+                self.release(went);
+            }
+            self.passed.remove_mut(&port);
+        }
+        for OfPort(port) in there {
+            if !self.passed.contains_key(&port) {
+                let places = Places { came: self.credit(), went: self.credit() };
+                self.passed.insert_mut(port, places);
+            }
+        }
+    }
+
+    pub(super) fn places(&self, tunnel: OfPort) -> Option<Places> {
+        self.passed.get(&tunnel.0).copied()
+    }
+
+    /// What passed a tunnel port, as far as workers have written it; None of any other port.
+    pub fn passed(&self, tunnel: OfPort) -> Option<Passed> {
+        let Places { came, went } = self.places(tunnel)?;
+        Some(Passed { came: self.counted(came), went: self.counted(went) })
+    }
+}
