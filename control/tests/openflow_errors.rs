@@ -181,7 +181,6 @@ fn what_cannot_be_done_is_not_known() {
         "ffff 0010 0000 2320 002e 0000 0001 894f",
         "ffff 0010 0000 2320 002f 0000 0000 0000",
         "ffff 0018 0000 2320 0031 05dc 0000 0001 0004 0000 0000 0000",
-        "ffff 0018 0000 2320 0032 0001 647c 0000 0000 0000 0000 0000",
     ] {
         let bytes = bytes(digits);
         let ours = actions::decode_packet_out(V13, &mut Reader::new(&bytes, BadLen));
