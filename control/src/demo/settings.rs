@@ -9,8 +9,8 @@ use super::switch::VXLAN_PORT;
 /// One adit.
 #[derive(Debug)]
 pub(super) struct Settings<'a> {
-    /// The file with the flows, beside that of the configuration.
-    pub(super) flows_file: &'a str,
+    /// The hypervisor: its bridge is called so, and so is the file with the flows, beside that of the configuration.
+    pub(super) name: &'a str,
     /// How to attach to devices.
     pub(super) mode: &'a str,
     pub(super) local: Ipv4Addr,
@@ -22,11 +22,11 @@ pub(super) struct Settings<'a> {
 impl Settings<'_> {
     /// The configuration file.
     pub(super) fn configuration(&self) -> String {
-        let Settings { flows_file, mode, local, remote, guests } = self;
+        let Settings { name, mode, local, remote, guests } = self;
         let mut text = format!(
             r#"[bridge]
-name = "br0"
-flows = "{flows_file}"
+name = "{name}"
+flows = "{name}.flows"
 
 [[uplink]]
 device = "{UNDERLAY}"
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn what_adit_is_told_is_understood() {
         let settings = Settings {
-            flows_file: "hv1.flows",
+            name: "hv1",
             mode: "auto",
             local: Ipv4Addr::new(192, 0, 2, 1),
             remote: Ipv4Addr::new(192, 0, 2, 2),

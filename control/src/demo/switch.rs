@@ -95,7 +95,7 @@ fn linux(network: &Network, index: usize) -> Result<Switch> {
 fn adit(network: &Network, index: usize, stop: &Stop) -> Result<Switch> {
     let (here, there) = (&network.hypervisors[index], &network.hypervisors[1 - index]);
     let settings = Settings {
-        flows_file: &format!("{}.flows", here.name),
+        name: here.name,
         mode: &network.plan.mode,
         local: here.addr,
         remote: there.addr,
