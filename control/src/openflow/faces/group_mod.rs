@@ -62,6 +62,10 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Messag
     };
     let kind = buckets::kind(kind)?;
     check(kind, number, &buckets)?;
+    // Single buckets can be meant where they have numbers.
+    if !buckets::numbered(version) && matches!(number, command::INSERT_BUCKET | command::REMOVE_BUCKET) {
+        return Err(Code::GroupBadCommand);
+    }
     let place = place(at).ok_or(Code::BadBucket)?;
     let (all, id) = (group == ALL, GroupId(group));
     if group > MAX && number != command::DELETE {
