@@ -150,6 +150,23 @@ fn a_tag_that_is_not_there_is_not_copied() {
     assert_eq!(through(&frame, &actions).0, [tagged(&frame, &[(0x8100, 0)])]);
 }
 
+/// It was taken for an option that is not there, and not written.
+#[test]
+fn an_options_type_of_zero_is_written_too() {
+    let solicitation = |kind: u8| {
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2]);
+        let builder = builder.ipv6([0xfd; 16], [0xfe; 16], 255).icmpv6_raw(135, 0, [0; 4]);
+        let message = [&[0xfd; 16][..], &[kind, 1, 2, 0, 0, 0, 0, 9]].concat();
+        let mut frame = Vec::new();
+        builder.write(&mut frame, &message).unwrap();
+        frame
+    };
+    for kind in [0, 2, 14] {
+        let actions = [set(Field::NdOptionsType, kind.into()), output(2)];
+        assert_eq!(through(&solicitation(1), &actions), (vec![solicitation(kind)], vec![]), "{kind}");
+    }
+}
+
 #[test]
 fn the_longest_frame_is_copied_with_a_tag_added() {
     let room = umem().frame_room();
