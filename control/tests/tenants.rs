@@ -62,7 +62,7 @@ fn config(n: u8) -> String {
 struct Network {
     underlay: Netns,
     hosts: [Host; 2],
-    _linux: Netns,
+    linux: Netns,
     red: [Netns; 3],
     blue: [Netns; 2],
 }
@@ -97,7 +97,7 @@ impl Network {
         for n in 1..=2 {
             fdb(&linux, &format!("append 00:00:00:00:00:00 dev vx0 dst 192.0.2.{n}"));
         }
-        Some(Network { underlay, hosts, _linux: linux, red, blue })
+        Some(Network { underlay, hosts, linux, red, blue })
     }
 
     fn start(&self) -> [Process; 2] {
@@ -274,6 +274,33 @@ fn what_it_does_is_told_by_flows_and_a_storm_is_held_to_its_rate() {
     let dropped = hosts[0].drops("storm_over_rate") - before;
     assert!(dropped + to(2) >= 500, "{dropped} dropped, {} carried", to(2));
     assert!(ping(&red[0], "10.0.0.2", b"red"), "what is for one goes on");
+}
+
+/// Nobody has named the third hypervisor: its address is learned with that of its guest, and the way there is followed from then on. It
+/// is no peer for that: a tunnel that takes those of peers alone does not take its.
+#[test]
+fn an_end_that_was_only_seen_is_reached_and_is_no_peer() {
+    let Some(network) = Network::new() else { return };
+    let Network { hosts, red, linux, .. } = &network;
+    let config = format!(
+        "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n[[uplink]]\ndevice = \"eth1\"\nendpoints = [\"192.0.2.1\"]\n\
+         [[port]]\nname = \"red\"\nofport = 1\ntenant = {RED}\n[[port]]\nname = \"blue\"\nofport = 2\ntenant = {BLUE}\n\
+         [[tunnel]]\nname = \"vx0\"\nofport = 10\ntype = \"vxlan\"\nremote_ip = \"flow\"\nkey = \"flow\"\n\
+         [[tunnel]]\nname = \"vx1\"\nofport = 11\ntype = \"vxlan\"\nremote_ip = \"flow\"\nkey = {BLUE}\npeers = \"strict\"\n"
+    );
+    let _adit = hosts[0].adit(&config, "actions=normal\n");
+    assert!(ping(&red[2], "10.0.0.1", b"red"), "{:?}", hosts[0].status().drops);
+    let stations = hosts[0].status().fdb.stations;
+    assert!(stations.iter().any(|station| station.remote_ip.as_deref() == Some("192.0.2.3")), "{stations:?}");
+
+    ip(
+        linux,
+        &format!("link add vx1 type vxlan id {BLUE} local 192.0.2.3 remote 192.0.2.1 dstport 4789 dev eth1"),
+    );
+    ip(linux, "link set vx1 up");
+    ip(linux, "address add 10.0.0.9/24 dev vx1");
+    assert!(!ping_once(linux, "10.0.0.1"), "blue's tunnel takes peers alone");
+    assert!(hosts[0].drops("unknown_peer") > 0);
 }
 
 fn ping_once(from: &Netns, to: &str) -> bool {
