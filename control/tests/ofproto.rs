@@ -94,6 +94,23 @@ fn add_rule(text: &str) -> datapath::pipeline::Rule {
     parse_table_flow("test", text, &NoNames).expect("a flow").1
 }
 
+/// Each is held against those of other masks, not against all.
+#[test]
+fn twenty_thousand_flows_that_may_not_overlap_are_added_in_seconds() {
+    let mut switch = switch();
+    let flags = FlowFlags { check_overlap: true, ..FlowFlags::default() };
+    let began = std::time::Instant::now();
+    for n in 0..20_000_u32 {
+        let [_, _, high, low] = n.to_be_bytes();
+        let flow = add(&format!("priority=5,ip,nw_dst=10.0.{high}.{low},actions=2"));
+        switch.flow_mod(0, FlowMod { flags, ..flow }).expect("added");
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    let wider = FlowMod { flags, ..add("priority=5,ip,nw_dst=10.0.7.0/24,actions=2") };
+    let error = switch.flow_mod(0, wider).expect_err("refused");
+    assert_eq!(error, FlowModFailed::Overlap.into());
+}
+
 #[test]
 fn with_check_overlap_an_add_that_overlaps_at_the_same_priority_is_refused() {
     let mut switch = with(&["priority=5,ip,nw_src=10.0.0.0/8,actions=1"]);

@@ -36,6 +36,15 @@ pub(super) async fn serve(client: UnixStream, daemon: mpsc::Sender<Call>) {
     while let Ok(true) = client.turn().await {}
 }
 
+/// Reads a request; a long one on a thread of its own.
+async fn understood(line: Line) -> Result<serde_json::Result<Request>> {
+    let read = |line: Line| serde_json::from_slice(&line.bytes);
+    match line.bytes.len() > UNIT {
+        true => Ok(tokio::task::spawn_blocking(move || read(line)).await?),
+        false => Ok(read(line)),
+    }
+}
+
 struct Client {
     from: BufReader<OwnedReadHalf>,
     to: OwnedWriteHalf,
@@ -62,9 +71,7 @@ impl Client {
                 return Ok(false);
             }
         };
-        let request = serde_json::from_slice::<Request>(&line.bytes);
-        drop(line);
-        match request {
+        match understood(line).await? {
             Ok(request) => self.answer(request).await?,
             Err(error) => self.refuse(format!("the request is not understood: {error}")).await?,
         }

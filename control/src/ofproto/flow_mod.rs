@@ -117,7 +117,10 @@ impl Ofproto {
         let had = self.entry(table, &key).cloned();
         let mut applied = Applied::default();
         if had.is_none() {
-            if request.flags.check_overlap && self.overlaps(table, &key) {
+            let overlaps = || {
+                self.pipeline.table(table).is_some_and(|table| table.overlaps(key.priority, &key.matching))
+            };
+            if request.flags.check_overlap && overlaps() {
                 return Err(FlowModFailed::Overlap.into());
             }
             applied.removed.extend(self.make_room(now, table, request.importance)?);
@@ -196,14 +199,6 @@ impl Ofproto {
         let table = |at: usize| TableId(at as u8);
         let found = tables.filter_map(|at| Some((table(at), self.entry(table(at), &key)?.clone())));
         found.filter(|(_, entry)| filter.takes(&entry.installed.rule)).collect()
-    }
-
-    /// Whether another entry of the same priority takes some of the same frames.
-    fn overlaps(&self, table: TableId, key: &Key) -> bool {
-        let entries = self.tables.get(usize::from(table.0)).map(|flows| flows.entries.keys());
-        entries.into_iter().flatten().any(|other| {
-            other.priority == key.priority && other != key && other.matching.overlaps(&key.matching)
-        })
     }
 
     /// Takes an entry out of its table.

@@ -121,6 +121,29 @@ impl Table {
         replaced
     }
 
+    /// Whether another rule of this priority takes some of the frames that `matching` takes. Among rules with the same mask there is none;
+    /// among those that look at no other bits it is looked up; only of others each is looked at.
+    pub fn overlaps(&self, priority: u16, matching: &Match) -> bool {
+        let (shape, key, mask) = (matching.shape(), matching.key(), matching.mask());
+        let others = self.subtables.iter().filter(|subtable| subtable.priority >= priority);
+        let mut others = others.filter(|subtable| *subtable.shape != *shape);
+        others.any(|subtable| {
+            let words = || subtable.shape.iter().map(|(word, bits)| (usize::from(*word), *bits));
+            let of_priority =
+                |bucket: &Bucket| bucket.iter().any(|installed| installed.rule.priority == priority);
+            if words().all(|(word, bits)| bits & !mask.words()[word] == 0) {
+                let values: Box<[u64]> = words().map(|(word, bits)| key.words()[word] & bits).collect();
+                return subtable.rules.get(&values).is_some_and(of_priority);
+            }
+            let agree = |values: &[u64]| {
+                words()
+                    .zip(values)
+                    .all(|((word, bits), value)| (key.words()[word] ^ value) & mask.words()[word] & bits == 0)
+            };
+            subtable.rules.iter().any(|(values, bucket)| agree(values) && of_priority(bucket))
+        })
+    }
+
     /// Removes the rule with exactly this priority and match.
     pub fn remove(&mut self, priority: u16, matching: &Match) -> Option<Arc<Installed>> {
         let shape = matching.shape();
@@ -326,6 +349,31 @@ mod tests {
         key.set(Field::InPort, 1);
         assert_eq!((find(&table, &key), find(&before, &key)), (Some(1), Some(2)));
         assert_eq!((table.len(), before.len()), (2, 3));
+    }
+
+    /// As looking at every rule says.
+    #[test]
+    fn overlaps_are_found_whatever_the_masks() {
+        let masks = [0, 0xff, 0xff00, 0xffff, 0xf0f0];
+        let field = |field: Field, n: usize| {
+            let (mask, value) = (masks[n % 5], [0x0101, 0x0102, 0x1101][n / 5 % 3]);
+            move |matching: Match| matching.with(field, value & mask, mask)
+        };
+        let matches: Vec<Match> = (0..15 * 15)
+            .map(|n| field(Field::TpDst, n % 15)(field(Field::NwDst, n / 15)(Match::any())))
+            .collect();
+        let rules: Vec<Rule> =
+            matches.iter().step_by(7).zip(0..).map(|(m, n)| rule(5 + n % 2, m.clone(), 1)).collect();
+        for size in [0, 1, 5, rules.len()] {
+            let table = table(rules[..size].iter().cloned());
+            for matching in &matches {
+                let other = |rule: &Rule| rule.matching != *matching && rule.matching.overlaps(matching);
+                for priority in 4..8 {
+                    let naive = rules[..size].iter().any(|rule| rule.priority == priority && other(rule));
+                    assert_eq!(table.overlaps(priority, matching), naive, "{priority}, {matching:?}");
+                }
+            }
+        }
     }
 
     #[test]
