@@ -47,6 +47,8 @@ pub struct Tunnel {
     pub outer_ip: u32,
     /// Bytes between that and the guest's frame.
     pub tunnel_headers: u32,
+    /// The most bytes of Geneve options, as the map of options has them; a frame may have fewer.
+    pub options: u32,
     /// Bytes of the guest's Ethernet header, which travels along.
     pub inner_ethernet: u32,
     /// Longest IP packet of a guest that fits; without a VLAN tag, which takes four bytes more.
@@ -126,6 +128,10 @@ impl Tunnel {
             learned_s: way.learned.map(|(_, left)| left),
             outer_ip: outer_ip as u32,
             tunnel_headers: (around - ethernet::HEADER_LEN - outer_ip) as u32,
+            options: match spec.kind {
+                Kind::Geneve => config.bridge.options.len_max() as u32,
+                _ => 0,
+            },
             inner_ethernet: ethernet::HEADER_LEN as u32,
             guest_mtu: None,
             ipv6: false,
@@ -159,7 +165,7 @@ impl Tunnel {
     }
 
     fn overhead(&self) -> u32 {
-        self.outer_ip + self.tunnel_headers + self.inner_ethernet
+        self.outer_ip + self.tunnel_headers + self.options + self.inner_ethernet
     }
 
     fn is_fine(&self) -> bool {
@@ -198,6 +204,10 @@ impl fmt::Display for Tunnel {
             format!("UDP and {}", self.kind)
         } else {
             self.kind.clone()
+        };
+        let kind = match self.options {
+            0 => kind,
+            options => format!("{kind}, at most {options} options"),
         };
         writeln!(
             f,
@@ -288,6 +298,25 @@ mod tests {
         ] {
             assert!(text.contains(told), "{told:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn options_of_the_map_are_part_of_what_is_around_a_packet() {
+        let map = "tlv_map = [\"{class=0x102,type=0x80,len=4}->tun_metadata0\"]\n[[uplink]]";
+        let config = CONFIG.replacen("[[uplink]]", map, 1).replace("type = \"vxlan\"", "type = \"geneve\"");
+        let config = config::parse("x", Path::new(""), &config).unwrap();
+        let way =
+            Way { device: Some("eth1".into()), mtu: Some(1562), learned: None, explanation: String::new() };
+        let facts = Facts {
+            running: true,
+            devices: [("eth1".into(), 9000), ("g1".into(), 1500)].into(),
+            ways: [("192.0.2.2".parse().unwrap(), way)].into(),
+        };
+        let report = Report::new(&config, &facts);
+        assert_eq!(report.tunnels[0].guest_mtu, Some(1504), "50 bytes, and 8 of the option");
+        assert!(
+            report.to_string().contains("58 bytes: 20 outer IP, 16 UDP and geneve, at most 8 options, 14")
+        );
     }
 
     #[test]
