@@ -123,6 +123,33 @@ fn a_bundle_is_done_whole_or_not_at_all() {
     assert!(adit.end().expect("ended").success());
 }
 
+#[test]
+fn options_are_spoken_of_as_soon_as_they_are_mapped() {
+    let Some((host, _guests)) = lab() else { return };
+    let adit = adit(&host, "", "");
+    for version in VERSIONS {
+        let of = |arguments: &[&str]| ofctl(&host, &[&["-O", version], arguments].concat());
+        let flow = "tun_metadata3=0x1234,actions=set_field:0x5->tun_metadata3,1";
+        assert!(
+            refused(&host, &["-O", version, "add-flow", "br0", flow]).contains("NXFMFC_INVALID_TLV_FIELD")
+        );
+        of(&["add-tlv-map", "br0", "{class=0x102,type=0x80,len=8}->tun_metadata3"]);
+        of(&["add-flow", "br0", flow]);
+        let shown = flows(&host, version).join("\n");
+        assert!(
+            shown.starts_with("tun_metadata3=0x1234 actions=set_field:0x5->tun_metadata3"),
+            "{version}: {shown}"
+        );
+        let map = of(&["dump-tlv-map", "br0"]);
+        assert!(map.contains("tun_metadata3") && map.contains("0x102"), "{map}");
+        let used = refused(&host, &["-O", version, "del-tlv-map", "br0"]);
+        assert!(used.contains("NXTTMFC_"), "{used}");
+        of(&["del-flows", "br0"]);
+        of(&["del-tlv-map", "br0"]);
+    }
+    assert!(adit.end().expect("ended").success());
+}
+
 /// Starts ovs-ofctl, which goes on until it is ended.
 fn watching(host: &Host, arguments: &[&str], file: &str) -> Child {
     let mut command = command(host, arguments);

@@ -127,6 +127,7 @@ impl Daemon {
         if changed {
             let options = self.switch.options().clone();
             self.names = Arc::new(Names { options, ..(*self.names).clone() });
+            self.tell_options();
         }
         Ok(changed)
     }

@@ -26,16 +26,21 @@ use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Hea
 use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
+use datapath::tunnel::OptionMap;
 use datapath::worker::Punted;
 use model::Model;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Frames that wait for a peer.
 pub(super) const FRAMES_MAX: usize = 256;
 /// Other news that wait for a peer.
 pub(super) const EVENTS_MAX: usize = 65_536;
+
+/// What Geneve options are called, now and whenever that changes: messages cannot be read or written without.
+pub(super) type Options = watch::Receiver<Arc<OptionMap>>;
 
 /// A connection that has agreed on a version.
 pub(super) struct Joining {
@@ -73,7 +78,7 @@ pub(super) struct Picture {
 /// What connections ask of the daemon.
 pub(super) enum Ask {
     /// A connection begins.
-    Join(Joining, oneshot::Sender<ConnectionId>),
+    Join(Joining, oneshot::Sender<(ConnectionId, Options)>),
     /// Messages came, and a barrier, or a question with a long answer, is the last of them.
     Hear(ConnectionId, Vec<Heard>, oneshot::Sender<Done>),
     /// A connection has ended.
@@ -86,6 +91,8 @@ pub(super) struct Controllers {
     /// Where it is heard what controllers say and are told.
     pub(super) tap: peer::Tap,
     peers: BTreeMap<ConnectionId, Peer>,
+    /// What Geneve options are called, as the connections were told last.
+    options: watch::Sender<Arc<OptionMap>>,
     /// The ports as they were told of last.
     ports: Vec<PortDesc>,
     /// How it stands with those that were configured.
@@ -102,6 +109,7 @@ impl Default for Controllers {
             channel: Channel::default(),
             tap: peer::Tap::new(FRAMES_MAX),
             peers: BTreeMap::new(),
+            options: watch::Sender::default(),
             ports: Vec::new(),
             standing: Vec::new(),
             alone: None,
@@ -128,13 +136,26 @@ impl Daemon {
                 let id = self.controllers.channel.join(kind, version);
                 let peer = Peer { name, since: Instant::now(), frames, events, lost: 0 };
                 self.controllers.peers.insert(id, peer);
-                if reply.send(id).is_err() {
+                self.tell_options();
+                if reply.send((id, self.controllers.options.subscribe())).is_err() {
                     self.leave(id);
                 }
             }
             Ask::Hear(id, heard, reply) => self.ask_heard(id, heard, reply),
             Ask::Leave(id) => self.leave(id),
         }
+    }
+
+    /// Tells the connections what Geneve options are called, if it is not what they were told last.
+    pub(super) fn tell_options(&self) {
+        let options = self.switch.options();
+        self.controllers.options.send_if_modified(|told| {
+            let differs = **told != *options;
+            if differs {
+                *told = Arc::new(options.clone());
+            }
+            differs
+        });
     }
 
     fn leave(&mut self, id: ConnectionId) {

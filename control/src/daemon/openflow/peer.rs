@@ -4,14 +4,18 @@
 //! no message, likewise. So a peer costs a buffer, its queues, one answer under way, and what the channel keeps of it.
 
 use super::answers;
-use super::{Ask, Done, EVENTS_MAX, FRAMES_MAX, Joining};
+use super::{Ask, Done, EVENTS_MAX, FRAMES_MAX, Joining, Options};
 use crate::daemon::calls::Call;
 use crate::openflow::channel::{
     Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
 };
-use crate::openflow::{Code, Envelope, Frames, HEADER, Message, Question, Version, decode, parts};
+use crate::openflow::{
+    Code, Envelope, Frames, HEADER, Message, Question, Version, decode_knowing, parts_knowing,
+};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use datapath::tunnel::OptionMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::broadcast::error::RecvError;
@@ -101,8 +105,9 @@ pub(in super::super) async fn converse(
     let (reply, answer) = oneshot::channel();
     let joining = Joining { kind, version, name, frames, events };
     daemon.send(Call::OpenFlow(Ask::Join(joining, reply))).await?;
-    let id = answer.await?;
+    let (id, options) = answer.await?;
     joined(id, version);
+    wire.options = Some(options);
     let mut peer = Peer { wire, id, version, daemon, frames: frames_told, events: events_told };
     let outcome = peer.talk(probe_ms).await;
     peer.daemon.send(Call::OpenFlow(Ask::Leave(id))).await?;
@@ -116,13 +121,28 @@ struct Wire {
     frames: Frames,
     read: Vec<u8>,
     out: Vec<u8>,
+    /// What Geneve options are called, from when on somebody may speak of them.
+    options: Option<Options>,
     tap: Option<Tap>,
 }
 
 impl Wire {
     fn new(stream: Box<dyn Stream>, tap: Option<Tap>) -> Wire {
         let (from, to) = tokio::io::split(stream);
-        Wire { from, to, frames: Frames::new(), read: Vec::with_capacity(READ), out: Vec::new(), tap }
+        Wire {
+            from,
+            to,
+            frames: Frames::new(),
+            read: Vec::with_capacity(READ),
+            out: Vec::new(),
+            options: None,
+            tap,
+        }
+    }
+
+    /// What Geneve options are called.
+    fn options(&self) -> Arc<OptionMap> {
+        self.options.as_ref().map(|options| options.borrow().clone()).unwrap_or_default()
     }
 
     /// Says hello and hears it.
@@ -162,7 +182,7 @@ impl Wire {
 
     fn say(&mut self, version: Version, envelope: &Envelope) {
         // What a version has no words for is not said in it.
-        for part in parts(version, envelope) {
+        for part in parts_knowing(version, &self.options(), envelope) {
             self.out.extend_from_slice(&part);
             let _ = self.tap.as_ref().map(|tap| tap.send(part));
         }
@@ -227,10 +247,11 @@ impl Peer {
     /// The messages that have come, up to one that must be answered before the next is looked at.
     fn heard(&mut self) -> Result<Option<Vec<Heard>>> {
         let mut batch = Vec::new();
+        let options = self.wire.options();
         while let Some(message) = self.wire.frames.next() {
             let raw = message?;
             let said = match raw.first() == Some(&(self.version as u8)) {
-                true => decode(self.version, &raw),
+                true => decode_knowing(self.version, &options, &raw),
                 false => Err((xid(&raw), Code::BadVersion)),
             };
             if let Some(tap) = &self.wire.tap {
@@ -292,11 +313,11 @@ impl Peer {
     /// Writes an answer on a thread of its own, as fast as the peer reads it.
     async fn answer(&mut self, picture: super::Picture, asked: Asked, question: Question) -> Result<()> {
         let (out, mut written) = mpsc::channel::<Vec<u8>>(4);
-        let (version, tap) = (self.version, self.wire.tap.clone());
+        let (version, tap, options) = (self.version, self.wire.tap.clone(), self.wire.options());
         let writing = tokio::task::spawn_blocking(move || {
             let mut waiting = Vec::new();
             answers::answer(&picture, asked, question, &mut |envelope| {
-                for part in parts(version, &envelope) {
+                for part in parts_knowing(version, &options, &envelope) {
                     waiting.extend_from_slice(&part);
                     let _ = tap.as_ref().map(|tap| tap.send(part));
                 }
