@@ -628,6 +628,12 @@ fn buckets_come_and_go_one_by_one() {
         switch.bucket_mod(insert(place, number)).expect("done");
     }
     assert_eq!(ids(&switch), [1, 5, 3, 9, 2, 4]);
+    let mut silent = groups("group_id=1,type=all,bucket=bucket_id:6,actions=3").remove(0).1;
+    silent.buckets[0].weight = 0;
+    let silent = BucketMod { group: id, change: BucketChange::Insert(Last, silent) };
+    switch.bucket_mod(silent).expect("done");
+    assert_eq!(switch.group(id).expect("there").group.buckets.last().map(|b| (b.id, b.weight)), Some((6, 1)));
+    switch.bucket_mod(BucketMod { group: id, change: BucketChange::Remove(Last) }).expect("done");
     assert_eq!([places(&switch)[1], places(&switch)[3]], counting[..], "they count where they counted");
     let refused = |failed: GroupModFailed| Err(Error::from(failed));
     let asked = |switch: &mut Ofproto, request| switch.bucket_mod(request).map(drop);

@@ -3,7 +3,7 @@
 
 use super::error::{Error, GroupModFailed};
 use super::{Applied, GroupEntry, Ofproto};
-use datapath::pipeline::{Group, GroupId};
+use datapath::pipeline::{Group, GroupId, GroupKind};
 use std::sync::Arc;
 
 /// Greatest number of a bucket (`OFPG_BUCKET_MAX`).
@@ -52,7 +52,12 @@ impl Ofproto {
         };
         let mut group = had.group.clone();
         match change {
-            BucketChange::Insert(place, more) => {
+            BucketChange::Insert(place, mut more) => {
+                // Who puts buckets into a group need not know what kind it is, and what comes as another kind has no weight.
+                if group.kind == GroupKind::Select && more.kind != GroupKind::Select {
+                    let silent = more.buckets.iter_mut().filter(|bucket| bucket.weight == 0);
+                    silent.for_each(|bucket| bucket.weight = 1);
+                }
                 let at = match place {
                     BucketPlace::First => 0,
                     BucketPlace::Last => group.buckets.len(),
