@@ -9,6 +9,7 @@
 //!   red3  10.0.0.3 --- red  [ Linux] eth1 192.0.2.3 ---+
 //! ```
 
+mod ovs_peer;
 mod switch;
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -256,6 +257,17 @@ fn what_it_does_is_told_by_flows_and_a_storm_is_held_to_its_rate() {
     let dump = String::from_utf8(dump.stdout).expect("text");
     let flows = dump.lines().filter(|line| line.contains("cookie=0x74656e616e7473")).count();
     assert!(flows > 10 && dump.contains("arp_tpa=10.0.0.2"), "{dump}");
+    // A controller's tool sees the same ones.
+    if ovs_peer::installed() {
+        let target = format!("unix:{}", hosts[0].file("br0.mgmt").display());
+        let tool = Command::new("ovs-ofctl")
+            .args(["-O", "OpenFlow13", "dump-flows", &target])
+            .output()
+            .expect("ovs-ofctl");
+        let told = String::from_utf8_lossy(&tool.stdout);
+        let seen = told.lines().filter(|line| line.contains("cookie=0x74656e616e7473")).count();
+        assert_eq!(seen, flows, "{told}{}", String::from_utf8_lossy(&tool.stderr));
+    }
 
     assert!(ping(&red[0], "10.0.0.2", b"red"));
     std::thread::sleep(Duration::from_millis(300));
