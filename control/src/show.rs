@@ -1,7 +1,7 @@
 //! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
 
 use crate::api::Client;
-use crate::status::{ControllerStatus, PortStatus, Status, TooLongStatus};
+use crate::status::{ControllerStatus, MeterStatus, PortStatus, QueueStatus, Status, TooLongStatus};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use std::fmt::Write as _;
@@ -40,6 +40,8 @@ pub fn table(status: &Status) -> String {
         uptime(status.uptime_s)
     );
     ports(&mut out, &status.ports);
+    queues(&mut out, status);
+    meters(&mut out, status);
     tunnels(&mut out, status);
     workers(&mut out, status);
     too_long(&mut out, status);
@@ -148,6 +150,34 @@ fn tunnels(out: &mut String, status: &Status) {
     for remote in &status.underlay {
         let style = if remote.reachable { GOOD } else { BAD };
         let _ = writeln!(out, "{style}{}{style:#}", remote.explanation);
+    }
+}
+
+/// Where ports have queues.
+fn queues(out: &mut String, status: &Status) {
+    let of_port = |port: &PortStatus| {
+        let name = port.name.clone();
+        let row = move |queue: &QueueStatus| {
+            let numbers = [queue.queue.into(), queue.packets, queue.bytes, queue.errors];
+            [name.clone()].into_iter().chain(numbers.map(|number| number.to_string())).collect()
+        };
+        port.tx_queues.iter().map(row).collect::<Vec<Vec<String>>>()
+    };
+    let all: Vec<_> = status.ports.iter().flat_map(of_port).collect();
+    if !all.is_empty() {
+        rows(out, &["port", "queue", "tx", "tx bytes", "over rate"], &all);
+    }
+}
+
+/// Where there are meters: what went in, and what each band was applied to.
+fn meters(out: &mut String, status: &Status) {
+    let row = |meter: &MeterStatus| {
+        let bands: Vec<_> = meter.bands.iter().map(|band| band.packets.to_string()).collect();
+        vec![meter.meter.to_string(), meter.packets.to_string(), meter.bytes.to_string(), bands.join(" ")]
+    };
+    if !status.meters.is_empty() {
+        let all: Vec<_> = status.meters.iter().map(row).collect();
+        rows(out, &["meter", "packets", "bytes", "packets of bands"], &all);
     }
 }
 
