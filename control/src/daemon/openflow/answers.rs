@@ -31,10 +31,10 @@ pub(super) fn counts(question: &Question) -> bool {
     )
 }
 
-/// Says the answer.
-pub(super) fn answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>) {
+/// Says the answer to a question that came as `request`.
+pub(super) fn answer(picture: &Picture, asked: Asked, question: Question, request: &Bytes, out: Out<'_>) {
     if let Err(code) = try_answer(picture, asked, question, out) {
-        out(refusal(asked.xid, code, &Bytes::new()));
+        out(refusal(asked.xid, code, request));
     }
 }
 

@@ -268,6 +268,8 @@ impl Peer {
 
     /// Has messages done, and says what is to be said.
     async fn hear(&mut self, heard: Vec<Heard>) -> Result<()> {
+        // Nothing is looked at together with what comes after a question.
+        let last = heard.last().map_or_else(Bytes::new, |heard| heard.raw.clone());
         let (reply, answer) = oneshot::channel();
         self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, reply))).await?;
         let Done { steps, mut picture, generation, sweeper, injecting } = answer.await?;
@@ -288,7 +290,7 @@ impl Peer {
                     if answers::counts(&question) {
                         sweeper.settle().await;
                     }
-                    self.answer(*picture, asked, question).await?;
+                    self.answer(*picture, asked, question, last.clone()).await?;
                 }
             }
             if self.wire.out.len() >= WRITE {
@@ -311,12 +313,18 @@ impl Peer {
     }
 
     /// Writes an answer on a thread of its own, as fast as the peer reads it.
-    async fn answer(&mut self, picture: super::Picture, asked: Asked, question: Question) -> Result<()> {
+    async fn answer(
+        &mut self,
+        picture: super::Picture,
+        asked: Asked,
+        question: Question,
+        request: Bytes,
+    ) -> Result<()> {
         let (out, mut written) = mpsc::channel::<Vec<u8>>(4);
         let (version, tap, options) = (self.version, self.wire.tap.clone(), self.wire.options());
         let writing = tokio::task::spawn_blocking(move || {
             let mut waiting = Vec::new();
-            answers::answer(&picture, asked, question, &mut |envelope| {
+            answers::answer(&picture, asked, question, &request, &mut |envelope| {
                 for part in parts_knowing(version, &options, &envelope) {
                     waiting.extend_from_slice(&part);
                     let _ = tap.as_ref().map(|tap| tap.send(part));

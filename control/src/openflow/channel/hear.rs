@@ -199,6 +199,8 @@ impl Channel {
 /// commands mean all.
 pub(super) fn table_named(flow: FlowMod, named: bool) -> Result<FlowMod, Code> {
     match (named, flow.table) {
+        // 1.0 alone can leave a new entry's table to the switch; the later versions' decoder has refused it.
+        (true, None) if flow.command == Command::Add => Ok(FlowMod { table: Some(TableId(0)), ..flow }),
         (true, _) => Ok(flow),
         (false, None | Some(TableId(0))) => {
             let table = (flow.command == Command::Add).then_some(TableId(0));

@@ -185,7 +185,7 @@ fn each_message_is_refused_alone_and_in_its_place() {
     let Step::Say(Envelope { message: Message::Error(Refusal::Ours(_, quoted)), .. }) = &steps[0] else {
         panic!("an error")
     };
-    assert_eq!(quoted.len(), 64, "as much of the request");
+    assert!(quoted.len() > 64, "all of the request");
 }
 
 #[test]
