@@ -46,6 +46,8 @@ fn line(line: &str) -> String {
         ("duration:", &[',', ' ']),
         // As flow-removed messages are printed: a letter is missing there.
         (" duration", &[',', ' ', '=']),
+        ("idle_age=", &[',', ' ']),
+        ("hard_age=", &[',', ' ']),
         ("xid=", &[')', ' ', ',', ':']),
         ("addr:", &[' ', ',']),
         ("dpid:", &[' ', ',']),
@@ -55,7 +57,8 @@ fn line(line: &str) -> String {
     ] {
         line = without(&line, start, end);
     }
-    line
+    // Told only if it is not as old as the entry, in seconds.
+    line.replace(" hard_age=X,", "")
 }
 
 /// The text with `X` for what stands between `start` and one of `ends`.
