@@ -7,8 +7,10 @@ use crate::ofproto::context::{Context, TAG_PRESENT};
 use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{Clause, GroupId, Instructions, Match, MeterId, Part, QueueId, RuleAction, TableId};
+use datapath::tunnel::{Mapping, OptionMap};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use std::sync::Arc;
 
 /// What frames can be: Ethernet type, IP protocol, ICMP type.
 const KINDS: &[(Option<u16>, Option<u8>, Option<u16>)] = &[
@@ -274,10 +276,47 @@ proptest! {
     }
 }
 
+/// Some Geneve options, in one piece and in several.
+fn options() -> OptionMap {
+    let mut map = OptionMap::default();
+    for (kind, len, index) in [(1, 4, 0), (2, 12, 5), (3, 20, 20)] {
+        map.add(Mapping { class: 0x102, kind, len, index }).expect("there is room");
+    }
+    map
+}
+
+proptest! {
+    /// Options, and values of them, of whatever length.
+    #[test]
+    fn no_option_makes_it_panic(
+        fields in proptest::collection::vec((0..25u8, any::<bool>(), proptest::collection::vec(any::<u8>(), 0..24)), 1..4),
+        kind in select(&[6u16, 7, 15, 27, 28, 32, 33, 50][..]),
+        start in any::<[u8; 6]>(),
+    ) {
+        let mut list = Writer::new();
+        for (index, masked, value) in &fields {
+            list.u16(1).u8((40 + index) << 1 | u8::from(*masked)).u8(value.len() as u8).bytes(value);
+        }
+        let mut whole = Writer::new();
+        whole.u16(1).u16(list.len() as u16 + 4).bytes(list.as_slice()).pad(0, 8);
+        everything(whole.as_slice());
+        everything(list.as_slice());
+        let mut action = Writer::new();
+        action.u16(0xffff).u16(0).u32(super::NICIRA).u16(kind).bytes(&start).bytes(list.as_slice()).pad(0, 8);
+        action.put_len(2, 0);
+        everything(action.as_slice());
+        let mut action = Writer::new();
+        action.u16(25).u16(0).bytes(list.as_slice()).pad(0, 8);
+        action.put_len(2, 0);
+        everything(action.as_slice());
+    }
+}
+
 /// Reads bytes as everything that there is. What is read is written again, which must not panic either.
 fn everything(bytes: &[u8]) {
-    let new = || Reader::new(bytes, Code::BadLen);
-    let mut writer = Writer::new();
+    let options = Arc::new(options());
+    let new = || Reader::new(bytes, Code::BadLen).knowing(&options);
+    let mut writer = Writer::knowing(options.clone());
     let matches = [
         matching::decode_oxm(&mut new()),
         matching::decode_nxm(&mut new()),
