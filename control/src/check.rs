@@ -2,7 +2,9 @@
 //!
 //! Nothing is started and no device is touched.
 
+use crate::causes::in_one_line;
 use crate::config::{Draft, NO_FLOWS, Rules, read_rules};
+use crate::daemon;
 use crate::text::Diagnostic;
 use serde::Serialize;
 use std::fmt;
@@ -57,6 +59,11 @@ pub fn check(path: &Path) -> Report {
         && let Err(error) = rules.check()
     {
         faults.push(Diagnostic::whole(&path.display().to_string(), error.to_string()));
+    }
+    if let Some(ssl) = &config.openflow.ssl
+        && let Err(error) = daemon::fits(ssl)
+    {
+        faults.push(Diagnostic::whole(&path.display().to_string(), in_one_line(&error)));
     }
     let no_flows = faults.is_empty() && rules.flows.is_empty();
     Report {

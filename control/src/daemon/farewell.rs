@@ -11,9 +11,12 @@ use tokio::time::sleep;
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// How many are told of before those who hear of them have time to read.
+const TOLD_MAX: usize = 1024;
+
 /// Ends when it is time to look, if there is something to look for.
-pub(super) async fn pause(has_leaving: bool) {
-    match has_leaving {
+pub(super) async fn pause(has_farewells: bool) {
+    match has_farewells {
         true => sleep(PAUSE).await,
         false => pending().await,
     }
@@ -23,12 +26,19 @@ impl Daemon {
     /// Looks which entries' counts are final, and asks for those that are not.
     pub(super) fn say_farewells(&mut self) {
         self.switch.settled(self.workers.settled());
+        self.controllers.farewells.extend(self.switch.farewells());
         if self.switch.has_leaving() {
             self.workers.sweeper().ask();
         }
-        for farewell in self.switch.farewells() {
+        for _ in 0..TOLD_MAX {
+            let Some(farewell) = self.controllers.farewells.pop_front() else { break };
             self.tell_farewell(&farewell);
         }
         self.deliver();
+    }
+
+    /// Whether there is something to look for.
+    pub(super) fn has_farewells(&self) -> bool {
+        self.switch.has_leaving() || !self.controllers.farewells.is_empty()
     }
 }

@@ -27,6 +27,7 @@ mod texts;
 mod worker;
 mod workers;
 
+pub(crate) use openflow::fits;
 pub(crate) use socket::no_socket;
 
 use crate::causes::in_one_line;
@@ -234,6 +235,7 @@ impl Daemon {
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
         loop {
+            let has_farewells = self.has_farewells();
             let expiry = self.next_expiry();
             let learned_until = self.learned_until();
             let awaited_until = self.awaited.until();
@@ -256,7 +258,7 @@ impl Daemon {
                 () = Awaited::waited(awaited_until) => self.do_awaited(),
                 () = Awaited::waited(self.publish_by) => drop(self.publish()),
                 () = sleep_until(expiry) => self.expire().await,
-                () = farewell::pause(self.switch.has_leaving()) => self.say_farewells(),
+                () = farewell::pause(has_farewells) => self.say_farewells(),
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.workers.look_again();

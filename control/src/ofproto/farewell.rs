@@ -50,9 +50,10 @@ impl Ofproto {
         }
     }
 
-    /// Whether there are some of which workers may hold counts: ask them for a sweep, and tell [`Ofproto::settled`] afterwards.
+    /// Whether there are some that nobody was told of yet. Workers may hold counts of them: ask for a sweep, tell [`Ofproto::settled`]
+    /// afterwards, and take those that are ready ([`Ofproto::farewells`]).
     pub fn has_leaving(&self) -> bool {
-        !self.leaving.waiting.is_empty()
+        !self.leaving.waiting.is_empty() || !self.leaving.ready.is_empty()
     }
 
     /// Those who are to be told of now, in the order in which they went, with all that they counted.

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-/// How many peers there may be at a time that have come by themselves.
+/// How many peers there may be at a time that have come in by a door.
 const PEERS_MAX: usize = 64;
 /// How long TLS may take to begin.
 const GREETING: Duration = Duration::from_secs(10);
@@ -77,9 +77,10 @@ impl Listeners {
 
     /// Lets peers in, by a task for each door.
     pub(in super::super) fn serve(self, versions: &[Version], daemon: &mpsc::Sender<Call>, tap: &Tap) {
-        let places = Arc::new(Semaphore::new(PEERS_MAX));
         for door in self.0 {
-            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), tap.clone(), places.clone()));
+            // Each door has its own: whoever crowds one does not keep others out of another.
+            let places = Arc::new(Semaphore::new(PEERS_MAX));
+            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), tap.clone(), places));
         }
     }
 }

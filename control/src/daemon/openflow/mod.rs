@@ -17,6 +17,7 @@ mod tls;
 pub(super) use listen::Listeners;
 pub(super) use ports::Faces;
 pub(super) use tls::Tls;
+pub(crate) use tls::fits;
 
 use super::Daemon;
 use super::calls::View;
@@ -29,7 +30,7 @@ use datapath::action::punt::Punt;
 use datapath::tunnel::OptionMap;
 use datapath::worker::Punted;
 use model::Model;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,7 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Frames that wait for a peer.
 pub(super) const FRAMES_MAX: usize = 256;
 /// Other news that wait for a peer.
-pub(super) const EVENTS_MAX: usize = 65_536;
+pub(super) const EVENTS_MAX: usize = 8192;
 
 /// What Geneve options are called, now and whenever that changes: messages cannot be read or written without.
 pub(super) type Options = watch::Receiver<Arc<OptionMap>>;
@@ -93,6 +94,8 @@ pub(super) struct Controllers {
     peers: BTreeMap<ConnectionId, Peer>,
     /// What Geneve options are called, as the connections were told last.
     options: watch::Sender<Arc<OptionMap>>,
+    /// Entries that have gone and were not told of yet.
+    pub(super) farewells: VecDeque<Farewell>,
     /// The ports as they were told of last.
     ports: Vec<PortDesc>,
     /// How it stands with those that were configured.
@@ -110,6 +113,7 @@ impl Default for Controllers {
             tap: peer::Tap::new(FRAMES_MAX),
             peers: BTreeMap::new(),
             options: watch::Sender::default(),
+            farewells: VecDeque::new(),
             ports: Vec::new(),
             standing: Vec::new(),
             alone: None,

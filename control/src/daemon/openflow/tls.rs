@@ -16,6 +16,14 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+/// Whether keys and certificates can be read and belong together.
+///
+/// # Errors
+/// Which file is wrong, and why.
+pub(crate) fn fits(ssl: &Ssl) -> Result<()> {
+    Tls::new(ssl).map(drop)
+}
+
 /// What the switch shows and whom it believes.
 #[derive(Clone)]
 pub(in super::super) struct Tls {
