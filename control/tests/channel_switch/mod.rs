@@ -16,10 +16,10 @@ use datapath::tunnel::{TunnelTable, Underlay};
 const STEPS_MAX: usize = 2;
 
 /// The switch.
-pub struct Bare(pub Ofproto);
+pub(crate) struct Bare(pub(crate) Ofproto);
 
 impl Bare {
-    pub fn new() -> Bare {
+    pub(crate) fn new() -> Bare {
         let tunnels = TunnelTable::new(Vec::new(), Seed::new(7)).expect("no tunnels");
         Bare(Ofproto::new(Base::new([], tunnels, [].into(), Underlay::default())))
     }
@@ -82,14 +82,14 @@ impl Switch for Bare {
 }
 
 /// A channel with a connection of each version, and one more; and the switch behind it.
-pub struct Lab {
-    pub channel: Channel,
-    pub switch: Bare,
-    pub connections: Vec<(ConnectionId, Version)>,
+pub(crate) struct Lab {
+    pub(crate) channel: Channel,
+    pub(crate) switch: Bare,
+    pub(crate) connections: Vec<(ConnectionId, Version)>,
 }
 
 impl Lab {
-    pub fn new() -> Lab {
+    pub(crate) fn new() -> Lab {
         let mut channel = Channel::default();
         let versions = Version::ALL.into_iter().chain([Version::V13]);
         let connections =
@@ -98,7 +98,7 @@ impl Lab {
     }
 
     /// Hears a message, whatever it is, and looks whether what must hold does.
-    pub fn hear(&mut self, who: usize, raw: Vec<u8>) -> Vec<Step> {
+    pub(crate) fn hear(&mut self, who: usize, raw: Vec<u8>) -> Vec<Step> {
         let (id, version) = self.connections[who % self.connections.len()];
         let raw = Bytes::from(raw);
         let said = decode(version, &raw);
