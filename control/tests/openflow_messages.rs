@@ -246,7 +246,7 @@ fn frames_that_are_told_and_sent() {
     }
 
     let says = Match::any().exact(Field::InPort, reserved::CONTROLLER.0.into());
-    let actions = vec![
+    let actions = [
         RuleAction::SetField { field: Field::NwTtl, value: 9, mask: 0xff },
         RuleAction::Output(OfPort(2)),
     ];

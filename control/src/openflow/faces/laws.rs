@@ -187,7 +187,7 @@ fn a_plain_message(version: Version) -> BoxedStrategy<(bool, Message)> {
                 0 => GroupMod::Add(id, group),
                 1 => GroupMod::Modify(id, group),
                 2 => GroupMod::AddOrModify(id, group),
-                _ => GroupMod::Delete((id.0 % 2 == 0).then_some(id)),
+                _ => GroupMod::Delete(id.0.is_multiple_of(2).then_some(id)),
             }),
         )
     });
