@@ -246,10 +246,8 @@ fn frames_that_are_told_and_sent() {
     }
 
     let says = Match::any().exact(Field::InPort, reserved::CONTROLLER.0.into());
-    let actions = [
-        RuleAction::SetField { field: Field::NwTtl, value: 9, mask: 0xff },
-        RuleAction::Output(OfPort(2)),
-    ];
+    let actions =
+        [RuleAction::SetField { field: Field::NwTtl, value: 9, mask: 0xff }, RuleAction::Output(OfPort(2))];
     let out = PacketOut { buffer_id: None, says, actions: actions[1..].to_vec(), data: frame };
     for version in ALL {
         let text = said(*version, Message::PacketOut(out.clone()), false);
