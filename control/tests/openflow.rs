@@ -2,7 +2,14 @@
 
 mod switch;
 
+use af_xdp::{ChunkSize, Umem, UmemConfig};
 use control::lab::Process;
+use control::ofproto::{Command as FlowCommand, FlowMod};
+use control::openflow::{Envelope, Message, Version, encode};
+use datapath::flow::Field;
+use datapath::mem::FramePool;
+use datapath::pipeline::{Instructions, Match, Rule, RuleAction, TableId};
+use datapath::port::{Packet, Port, Slot};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -359,4 +366,75 @@ fn certificate(host: &Host, authority: &str, who: &str) {
             "x509 -req -in {who}.csr -CA {authority}.pem -CAkey {authority}.key -CAcreateserial -days 2 -extfile ext.cnf -out {who}.pem"
         ),
     );
+}
+
+/// A connection to the management socket that speaks 1.3.
+struct Talk(std::os::unix::net::UnixStream);
+
+impl Talk {
+    fn begin(host: &Host) -> Talk {
+        let stream = std::os::unix::net::UnixStream::connect(host.file("br0.mgmt")).expect("connected");
+        let mut talk = Talk(stream);
+        talk.say(Message::hello(&[Version::V13]));
+        assert_eq!(talk.hear(), 0, "hello");
+        talk
+    }
+
+    fn say(&mut self, message: Message) {
+        let bytes = encode(Version::V13, &Envelope::new(7, message)).expect("words for it");
+        self.0.write_all(&bytes).expect("sent");
+    }
+
+    /// What kind of message comes next.
+    fn hear(&mut self) -> u8 {
+        let mut header = [0; 8];
+        self.0.read_exact(&mut header).expect("a message");
+        let rest = usize::from(u16::from_be_bytes([header[2], header[3]])) - header.len();
+        self.0.read_exact(&mut vec![0; rest]).expect("the rest of it");
+        header[1]
+    }
+}
+
+#[test]
+fn no_frame_that_comes_after_the_answer_to_a_barrier_takes_an_old_action() {
+    const ROUNDS: u8 = 250;
+    let Some((host, [one, _two])) = lab() else { return };
+    // Each round has an address of its own, so that a frame which is late finds nothing newer that would take it.
+    let adit = adit(&host, "", "table=1,actions=2\n");
+    let mut talk = Talk::begin(&host);
+    let flow = |command, round: u8| {
+        let to = 0x0200_0000_0100 | u128::from(round);
+        let matching = Match::any().exact(Field::InPort, 1).exact(Field::EthDst, to);
+        let apply = vec![RuleAction::Resubmit { port: None, table: Some(TableId(1)) }];
+        let instructions = Instructions { apply, ..Instructions::default() };
+        let rule = Rule::new(9, matching, instructions);
+        Message::FlowMod(FlowMod { command, ..FlowMod::add(TableId(0), rule) }, None)
+    };
+    let frame = |round| [&[2, 0, 0, 0, 1, round, 2, 0, 0, 0, 0, 1, 0x88, 0xb5][..], &[0; 50]].concat();
+    let link = ip(&one.netns, "-o link show eth0");
+    let index = link.split(':').next().and_then(|index| index.parse().ok()).expect("an index");
+    let rounds = one.netns.run(|| {
+        let memory =
+            UmemConfig { frames: 8, chunk: ChunkSize::K2, headroom: 0, huge: false, tx_metadata: false };
+        let umem = Umem::new(&memory).expect("memory");
+        let mut pool = FramePool::new(umem.take_frames());
+        let mut slot = Slot::new(Port::Packet(Packet::open(index).expect("a socket")));
+        for round in 0..ROUNDS {
+            for command in [FlowCommand::Add, FlowCommand::DeleteStrict] {
+                talk.say(flow(command, round));
+                talk.say(Message::BarrierRequest);
+                assert_eq!(talk.hear(), 21, "BARRIER_REPLY");
+            }
+            let mut sent = pool.take().expect("a frame");
+            assert!(sent.copy_from(&frame(round)));
+            slot.tx(sent, &mut pool).expect("sent");
+            slot.flush();
+            slot.port.reap(&mut pool, 0);
+        }
+    });
+    rounds.expect("a namespace");
+    assert!(soon(|| host.port("g1").rx_packets >= ROUNDS.into()), "all frames have come");
+    let counted = ofctl(&host, &["dump-aggregate", "br0", "table=1"]);
+    assert!(counted.contains("packet_count=0 "), "{counted}");
+    assert!(adit.end().expect("ended").success());
 }
