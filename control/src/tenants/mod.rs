@@ -1,5 +1,5 @@
 //! The embedded controller: what the sections `[[tenant]]` and `[[peer]]` say, made into what a bridge has anyway: tunnel ports, tenants of ports,
-//! far ends to flood to, addresses that are told, and flows ([`flows`]) that whoever lists flows sees beside all others.
+//! far ends to flood to, addresses that are told, and flows ([`flows()`]) that whoever lists flows sees beside all others.
 //!
 //! The flows find out whose a frame is, drop what is nobody's, translate tunnel keys, and answer questions for addresses; what is left is NORMAL's, which keeps
 //! tenants apart, learns, and replicates. So one table knows where stations are, whether they were told or learned, and one that moves
