@@ -280,6 +280,9 @@ fn news_of_flows() {
     let update = |event: &str| format!("0010 0000 00000000 0008 {event} 00000001");
     taken(V14, 19, &update("0004"));
     refused(V14, 19, &update("0009"), Code::NxBadEvent);
+    // Found by fuzzing: one more than the greatest number.
+    let nicira = format!("ffff 0000 {NICIRA:08x} 00000002 00000000 0008 ffff 00000001");
+    refused(V10, 17, &nicira, Code::NxBadEvent);
 }
 
 #[test]

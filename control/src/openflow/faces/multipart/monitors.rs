@@ -137,7 +137,7 @@ pub(super) fn encode_cancel(version: Version, id: u32, writer: &mut Writer) {
 
 /// `NXFME_*`, and `OFPFME_*` of 1.4.
 fn event(version: Version, number: u16) -> Option<UpdateEvent> {
-    let number = if version >= Version::V14 { number } else { number + 1 };
+    let number = if version >= Version::V14 { number } else { number.checked_add(1)? };
     match number {
         0 => Some(UpdateEvent::Initial),
         1 => Some(UpdateEvent::Added),
