@@ -140,6 +140,8 @@ impl Daemon {
                 let id = self.controllers.channel.join(kind, version);
                 let peer = Peer { name, since: Instant::now(), frames, events, lost: 0 };
                 self.controllers.peers.insert(id, peer);
+                // Before the first word of it is done.
+                self.stand_alone();
                 self.tell_options();
                 if reply.send((id, self.controllers.options.subscribe())).is_err() {
                     self.leave(id);

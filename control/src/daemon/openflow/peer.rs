@@ -340,9 +340,9 @@ impl Peer {
         Ok(writing.await?)
     }
 
-    /// Says what it was told meanwhile.
+    /// Says what it was told until now. What comes while it is said has to wait: a peer that takes it slowly shall be heard, too.
     async fn say_news(&mut self) -> Result<()> {
-        loop {
+        for _ in 0..self.events.len() + self.frames.len() {
             let told = match self.events.try_recv() {
                 Ok(event) => event,
                 Err(_) => match self.frames.try_recv() {
@@ -355,6 +355,7 @@ impl Peer {
                 self.wire.flush().await?;
             }
         }
+        Ok(())
     }
 }
 

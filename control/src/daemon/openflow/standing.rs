@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 /// So many intervals of probing without any controller, and the switch stands alone (`fail_mode` in ovs-vswitchd.conf.db(5)).
 const ALONE_PROBES: u32 = 3;
+/// The mark of the entry by which the switch stands alone: the letters of it.
+const COOKIE: u64 = u64::from_be_bytes(*b"standing");
 /// The interval where none is probed.
 const PROBE_DEFAULT: Duration = Duration::from_secs(5);
 
@@ -44,7 +46,10 @@ impl Daemon {
     fn is_controlled(&self) -> bool {
         let doors: Vec<String> =
             self.config.openflow.controllers.iter().map(|c| c.target.to_string()).collect();
-        self.controllers.peers.values().any(|peer| doors.iter().any(|door| peer.name.starts_with(door)))
+        let came_by = |name: &str, door: &str| {
+            name.strip_prefix(door).is_some_and(|from| from.is_empty() || from.starts_with(" from "))
+        };
+        self.controllers.peers.values().any(|peer| doors.iter().any(|door| came_by(&peer.name, door)))
     }
 
     /// Stands alone when no controller was there for long enough, and ends that when one comes.
@@ -82,11 +87,11 @@ impl Daemon {
         }
     }
 
-    /// The entry by which the switch stands alone.
+    /// The entry by which the switch stands alone. One that a controller has put in its place meanwhile has another mark, and stays.
     fn normal(&mut self, command: Command) {
         let instructions = Instructions { apply: vec![RuleAction::Normal], ..Instructions::default() };
-        let rule = Rule::new(0, Match::any(), instructions);
-        let request = FlowMod { command, ..FlowMod::add(TableId(0), rule) };
+        let rule = Rule { cookie: COOKIE, ..Rule::new(0, Match::any(), instructions) };
+        let request = FlowMod { command, cookie_mask: u64::MAX, ..FlowMod::add(TableId(0), rule) };
         if let Err((_, error)) = self.change(vec![Request::Flow(request)]) {
             eprintln!("adit: fail_mode: {error}");
         }

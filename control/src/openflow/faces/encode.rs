@@ -144,7 +144,7 @@ impl Out {
                 }
             },
             Message::RequestForward(request) => {
-                let request = encode(version, request)?;
+                let request = encode_knowing(version, &self.writer.options(), request)?;
                 self.kind_or(Kind::RequestForward, Extension::RequestForward)?.bytes(&request);
             }
             Message::BundleControl(control) => {
