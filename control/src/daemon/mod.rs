@@ -14,6 +14,7 @@ mod learn;
 mod local;
 mod monitors;
 mod mtu;
+mod nap;
 mod openflow;
 mod pmtu;
 mod ports;

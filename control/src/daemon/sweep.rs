@@ -1,5 +1,6 @@
 //! Waiting for the workers: until they have written what they counted, and until they go by the newest rules.
 
+use super::nap::Nap;
 use datapath::stats::SharedStats;
 use nix::sys::eventfd::EventFd;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(super) struct Awaited {
     pub(super) wake: Arc<EventFd>,
     /// It is told to end: it was ended before anybody else has a turn.
     pub(super) stop: Arc<AtomicBool>,
+    /// Whether it sleeps.
+    pub(super) nap: Nap,
 }
 
 impl Sweeper {
@@ -57,8 +60,9 @@ impl Sweeper {
         self.workers.iter().map(ask).collect()
     }
 
-    /// Waits until every worker goes by this generation or a later one, however long that takes: no frame that is handled
-    /// afterwards is handled by an older one. Workers that were ended handle none.
+    /// Waits until every worker goes by this generation, which was left at its door, or by a later one, however long that takes: no
+    /// frame that is handled afterwards is handled by an older one. One that sleeps takes it up before it handles any
+    /// ([`Nap`]). Workers that were ended handle none.
     pub(super) async fn adopted(&self, generation: u64) {
         // A worker that is awake adopts it at once.
         let soon = std::time::Instant::now() + AT_ONCE;
@@ -85,7 +89,9 @@ impl Sweeper {
 
     fn has_adopted(&self, generation: u64) -> bool {
         let adopted = |worker: &Awaited| {
-            worker.shared.generation() >= generation || worker.stop.load(Ordering::Relaxed)
+            worker.shared.generation() >= generation
+                || worker.nap.is_asleep()
+                || worker.stop.load(Ordering::Relaxed)
         };
         self.workers.iter().all(adopted)
     }

@@ -4,6 +4,7 @@
 
 use super::filter;
 use super::learn::Bell;
+use super::nap::Nap;
 use super::ports::Listening;
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
@@ -66,6 +67,8 @@ pub(super) struct Spec {
     pub(super) start: Instant,
     pub(super) wake: Arc<EventFd>,
     pub(super) stop: Arc<AtomicBool>,
+    /// That it sleeps is said here.
+    pub(super) nap: Nap,
 }
 
 /// A socket that waits for frames of a queue.
@@ -196,8 +199,13 @@ fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
         }
         idle += 1;
         if idle >= IDLE_TURNS {
-            // An error here is a signal that came in between; the next round asks again.
-            let _ = poll(&mut waiting, PollTimeout::from(SLEEP_MS));
+            spec.nap.take(
+                || worker.has_mail(),
+                // An error here is a signal that came in between; the next round asks again.
+                || {
+                    let _ = poll(&mut waiting, PollTimeout::from(SLEEP_MS));
+                },
+            );
             if waiting.last().is_some_and(|wake| wake.any().unwrap_or(false)) {
                 let _ = spec.wake.read();
             }

@@ -1,6 +1,7 @@
 //! The workers' threads, and what they have counted: also those that were ended because a device came back.
 
 use super::learn::Bell;
+use super::nap::Nap;
 use super::ports::Ports;
 use super::sweep::{Awaited, Sweeper};
 use super::worker;
@@ -47,6 +48,7 @@ struct Running {
     shared: Arc<SharedStats>,
     wake: Arc<EventFd>,
     stop: Arc<AtomicBool>,
+    nap: Nap,
     thread: JoinHandle<()>,
 }
 
@@ -102,6 +104,7 @@ impl Workers {
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
             let wake = Arc::new(wake.context("out of file descriptors")?);
             let stop = Arc::new(AtomicBool::new(false));
+            let nap = Nap::default();
             let spec = worker::Spec {
                 index,
                 core: *core,
@@ -117,13 +120,14 @@ impl Workers {
                 start: self.start,
                 wake: wake.clone(),
                 stop: stop.clone(),
+                nap: nap.clone(),
             };
             let ready = ready.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker::run(spec, &ready))
                 .context("cannot start a thread")?;
-            self.running.push(Running { publisher, reports, injector, shared, wake, stop, thread });
+            self.running.push(Running { publisher, reports, injector, shared, wake, stop, nap, thread });
         }
         for _ in &self.running {
             let bound = started.recv_timeout(PATIENCE).map_err(|_| anyhow!("a worker did not start"))??;
@@ -181,6 +185,7 @@ impl Workers {
             shared: worker.shared.clone(),
             wake: worker.wake.clone(),
             stop: worker.stop.clone(),
+            nap: worker.nap.clone(),
         };
         Sweeper::new(self.running.iter().map(awaited).collect(), self.adoptions.clone())
     }
@@ -189,8 +194,11 @@ impl Workers {
     pub(super) fn publish(&self, pipeline: &Arc<Pipeline>) {
         for worker in &self.running {
             worker.publisher.publish(pipeline.clone());
-            // A full counter means that the worker has not even seen the last one: it will wake.
-            let _ = worker.wake.write(1);
+            // One that sleeps comes by soon enough, and at the latest before it handles a frame.
+            if !worker.nap.is_asleep() {
+                // A full counter means that the worker has not even seen the last one: it will wake.
+                let _ = worker.wake.write(1);
+            }
         }
     }
 
@@ -295,7 +303,8 @@ mod tests {
         let (go, wait) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || wait.recv().expect("somebody who says go"));
         let stop = Arc::default();
-        workers.running.push(Running { publisher, reports, injector, shared, wake, stop, thread });
+        let nap = Nap::default();
+        workers.running.push(Running { publisher, reports, injector, shared, wake, stop, nap, thread });
         assert_eq!(workers.lost(), None);
         drop(go);
         while workers.lost().is_none() {

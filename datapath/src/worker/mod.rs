@@ -195,6 +195,11 @@ impl<'u> Worker<'u> {
         }
     }
 
+    /// Whether newer rules wait to be taken up.
+    pub fn has_mail(&self) -> bool {
+        self.inbox.has_mail()
+    }
+
     fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
         self.megaflows.set_now(now_ns / 1_000_000);

@@ -50,6 +50,11 @@ impl Inbox {
         self.newest.pop()
     }
 
+    /// Whether there is one that was not taken yet.
+    pub fn has_mail(&self) -> bool {
+        !self.newest.is_empty()
+    }
+
     /// Hands back the pipeline in whose place the one came that was taken last.
     pub fn give(&self, old: Arc<Pipeline>) {
         // There is room: it was asked for before, and nobody else puts anything in.
