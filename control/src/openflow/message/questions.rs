@@ -170,7 +170,7 @@ pub enum FlowUpdate {
     },
     /// It was changed by the one who is told, by the request of this number.
     Abbreviated(u32),
-    /// News are not sent for a while (1.4; before, [`Message::FlowMonitorPaused`]).
+    /// News are not sent for a while (1.4; before, [`FlowMonitorPaused`](super::Message::FlowMonitorPaused)).
     Paused,
     /// They are sent again.
     Resumed,
