@@ -92,8 +92,13 @@ fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setup
     pipeline.set_options(map);
     let mut switching = Switching { ports: setups.clone(), ..Switching::default() };
     for (tenant, remote, key) in far.iter().flatten() {
-        let end = FarEnd { remote: (*remote).into(), key: (key != tenant).then_some(*key) };
-        switching.far.add(OfPort(TUNNEL), Some(*tenant), end);
+        // Its key is said with it, or apart from it.
+        let (port, remote, apart) = (OfPort(TUNNEL), (*remote).into(), key % 2 == 0);
+        if apart {
+            switching.far.call(port, *tenant, remote, *key);
+        }
+        let end = FarEnd { remote, key: (!apart && key != tenant).then_some(*key) };
+        switching.far.add(port, Some(*tenant), end);
     }
     pipeline.set_switching(switching);
     let mut reference = Reference {

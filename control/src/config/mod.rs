@@ -203,6 +203,8 @@ pub struct Tunnel {
     pub tenant: Option<u64>,
     /// Who is at its other ends, when it leaves them to the flow: for a tenant, or for all.
     pub flood: Vec<(Option<u64>, FarEnd)>,
+    /// What tenants are called at its other ends, where that is not their number: tenant, who is there, and the key.
+    pub keys: Vec<(u64, IpAddr, u64)>,
 }
 
 impl Config {
@@ -236,11 +238,14 @@ impl Config {
         }
     }
 
-    /// Who is at the other ends of tunnels.
+    /// Who is at the other ends of tunnels, and what tenants are called there.
     fn far_ends(&self) -> FarEnds {
         let mut far = FarEnds::default();
         for tunnel in &self.tunnels {
             tunnel.flood.iter().for_each(|(tenant, end)| far.add(tunnel.spec.ofport, *tenant, *end));
+            for (tenant, remote, key) in &tunnel.keys {
+                far.call(tunnel.spec.ofport, *tenant, *remote, *key);
+            }
         }
         far
     }

@@ -165,6 +165,14 @@ impl Reading<'_> {
                     );
                     return;
                 }
+                // RFC 2890 section 2: the key is there or not; a packet without one is taken as one with 0.
+                if key == 0 && kind == Kind::Gre {
+                    faults.at(
+                        place,
+                        "0 is no tenant's key of gre: packets without a key would be the tenant's",
+                    );
+                    return;
+                }
                 let Some(peer) = self.tenants.peers.get(host.peer) else { continue };
                 if let Some(other) = self.seen.keys.insert((kind, peer.remote, key), tenant.name.clone()) {
                     faults.at(

@@ -54,7 +54,10 @@ pub(super) fn tunnel(
         let spec = TunnelSpec { local, identification: identification.clone(), ..spec };
         let At { value: name, span } = name.clone()?;
         let flood = flood.map_or(Vec::new(), |flood| flood.value);
-        Some(At { value: Tunnel { name, spec: options.applied(spec), setup, tenant, flood }, span })
+        Some(At {
+            value: Tunnel { name, spec: options.applied(spec), setup, tenant, flood, keys: Vec::new() },
+            span,
+        })
     };
     let item = item();
     Numbered { name, ofport, item }

@@ -136,6 +136,7 @@ pub fn made_tunnel(kind: Kind, identification: &Counter) -> Tunnel {
         setup: PortSetup::default(),
         tenant: None,
         flood: Vec::new(),
+        keys: Vec::new(),
     }
 }
 
@@ -155,6 +156,13 @@ pub fn apply(tenants: &Tenants, config: &mut Config) {
             let end = FarEnd { remote: peer.remote, key: (key != tenant.id).then_some(key) };
             if let Some(tunnel) = config.tunnels.iter_mut().find(|tunnel| serves(tunnel, peer.kind)) {
                 tunnel.flood.push((Some(tenant.id), end));
+            }
+            // A peer may send by other tunnels than those by which we send to it, and what is learned there is answered there.
+            for tunnel in config.tunnels.iter_mut().filter(|tunnel| serves(tunnel, tunnel.spec.kind)) {
+                let key = tenants.key(tenant, host, tunnel.spec.kind);
+                if key != tenant.id {
+                    tunnel.keys.push((tenant.id, peer.remote, key));
+                }
             }
         }
         let told = tenant.members.iter().filter_map(|member| told(tenants, tenant, member, config));

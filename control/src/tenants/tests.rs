@@ -5,6 +5,7 @@ use crate::compile::Bridge;
 use crate::config::{Config, parse};
 use crate::text::NoNames;
 use datapath::action::Action;
+use datapath::action::report::Place;
 use datapath::flow::{Field, FlowKey, Seed};
 use datapath::pipeline::{Pipeline, Translation, translate};
 use datapath::port::PortId;
@@ -138,6 +139,8 @@ fn what_makes_no_sense_of_tenants_is_a_fault() {
         ("peer = \"hv2\"", "peer = \"hv9\"", "there is no [[peer]]"),
         ("key = 5003", "key = 5001", "that of tenant red already"),
         ("key = 5003", "key = 16777216", "no key of vxlan"),
+        ("keys = { gre = 7 }", "keys = { gre = 0 }", "packets without a key"),
+        ("\"hv3\"]", "{ name = \"hv3\", key = 0 }]", "packets without a key"),
         ("keys = { gre = 7 }", "keys = { grey = 7 }", "no type of tunnel"),
         ("unknown = \"drop\"", "unknown = \"reject\"", "unknown is flood or drop"),
         ("type = \"gre\"", "type = \"gry\"", "did you mean gre?"),
@@ -156,6 +159,45 @@ fn what_makes_no_sense_of_tenants_is_a_fault() {
     let peers = "[bridge]\nname = \"b\"\n[[uplink]]\ndevice = \"eth1\"\n[[peer]]\nname = \"h\"\nremote_ip = \"192.0.2.2\"\ntype = \"gre\"\n";
     let faults = parse("adit.toml", FilePath::new(""), peers).unwrap_err();
     assert!(faults[0].to_string().contains("peers are for tenants"), "{faults:?}");
+}
+
+/// As while hosts move to another encapsulation: hv3 is sent VXLAN, and sends GRE still. Red's number is blue's key of GRE, and
+/// blue's number red's.
+#[test]
+fn a_station_learned_by_another_tunnel_is_answered_there_with_the_key_of_that_tunnel() {
+    let gre =
+        "[[tunnel]]\nname = \"old\"\nofport = 9\ntype = \"gre\"\nremote_ip = \"flow\"\nkey = \"flow\"\n";
+    let moved = TWO
+        .replace("type = \"gre\"", "type = \"vxlan\"")
+        .replace("keys = { gre = 7 }", "keys = { gre = 5001 }")
+        .replace("id = 5001", "id = 5001\nkeys = { gre = 5002 }\npeers = [\"hv3\"]")
+        .replace("unknown = \"drop\"", "");
+    let config = config(&format!("{moved}{gre}"));
+    let hv3: IpAddr = "2001:db8::3".parse().unwrap();
+    let far = config.switching().far;
+    assert!(far.of(OfPort(9), 5002).is_empty(), "it is flooded to by VXLAN alone");
+    assert!(far.of(OfPort(65_270), 5002).contains(&FarEnd { remote: hv3, key: None }));
+    let mut pipeline = pipeline(&config);
+    let mut sent = |guest: u32, tenant, target: u64| {
+        let station = Station { tenant, vlan: 0, mac: target };
+        pipeline.learn(station, Place { port: OfPort(9), remote: Some(hv3) }, false);
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, guest.into());
+        key.set(Field::EthSrc, 0x0200_0000_0001);
+        key.set(Field::EthDst, target.into());
+        let mut out = Translation::default();
+        translate(&pipeline, &key, &mut out);
+        let sent = out.actions().iter().filter_map(|action| match action {
+            Action::Encap { encap, marks } => {
+                let encap = pipeline.encap(*encap);
+                Some((encap.kind(), encap.remote(), u64::from(marks.key)))
+            }
+            _ => None,
+        });
+        sent.collect::<Vec<_>>()
+    };
+    assert_eq!(sent(3, 5002, 0x0200_0000_0009), [(Kind::Gre, hv3, 5001)], "blue's");
+    assert_eq!(sent(1, 5001, 0x0200_0000_0009), [(Kind::Gre, hv3, 5002)], "red's");
 }
 
 /// A bridge of this configuration, with ways to all peers; a guest's port has its own number.
@@ -180,33 +222,47 @@ fn pipeline(config: &Config) -> Pipeline {
     bridge.compile(underlay, Seed::new(7)).expect("a pipeline")
 }
 
-/// Some tenants with some of six ports, and some of three peers, each by a key of its own or not.
+/// Some tenants with some of six ports, and some of three peers, each by a key of its own or not; and tunnels of kinds that
+/// peers may have or not, with keys of their own.
 fn some_tenants() -> impl Strategy<Value = String> {
     let tenant = (
         proptest::collection::vec(0..3usize, 0..=3),
         proptest::option::of(1..4u64),
         any::<[bool; 2]>(),
         proptest::collection::vec((0..3u8, 0..3usize), 0..4),
+        proptest::collection::vec((proptest::sample::select(Kind::ALL.to_vec()), 1..4u64), 0..4),
     );
+    let tunnels = proptest::sample::subsequence(Kind::ALL.to_vec(), 0..=Kind::ALL.len());
     let kinds = proptest::collection::vec(proptest::sample::select(Kind::ALL.to_vec()), 3);
-    (kinds, proptest::collection::vec(tenant, 1..4)).prop_map(|(kinds, tenants)| {
+    (kinds, tunnels, proptest::collection::vec(tenant, 1..4)).prop_map(|(kinds, tunnels, tenants)| {
         let mut text = String::from("[bridge]\nname = \"br0\"\n[[uplink]]\ndevice = \"eth1\"\nendpoints = [\"192.0.2.1\"]\n");
         for port in 1..=8 {
             text += &format!("[[port]]\nname = \"g{port}\"\nofport = {port}\n");
+        }
+        for (at, kind) in tunnels.iter().enumerate() {
+            text += &format!(
+                "[[tunnel]]\nname = \"{kind}\"\nofport = {}\ntype = \"{kind}\"\nremote_ip = \"flow\"\nkey = \"flow\"\n",
+                at + 20
+            );
         }
         for (at, kind) in kinds.iter().enumerate() {
             let remote = ["192.0.2.2", "192.0.2.3", "2001:db8::4"][at];
             text += &format!("[[peer]]\nname = \"p{at}\"\nremote_ip = \"{remote}\"\ntype = \"{kind}\"\n");
         }
-        for (n, (mut peers, key, [drop, silent], told)) in tenants.into_iter().enumerate() {
+        for (n, (mut peers, key, [drop, silent], told, mut of_kind)) in tenants.into_iter().enumerate() {
             peers.sort_unstable();
             peers.dedup();
             let key = key.map_or(n as u64 + 1, |key| key * 10 + n as u64);
             let peers: Vec<_> = peers.iter().map(|peer| format!("{{ name = \"p{peer}\", key = {key} }}")).collect();
+            // Among the tenants' numbers, so that one's key of a kind is another's number.
+            of_kind.sort_unstable_by_key(|(kind, _)| kind.name());
+            of_kind.dedup_by_key(|(kind, _)| *kind);
+            let keys: Vec<_> =
+                of_kind.iter().map(|(kind, shift)| format!("{kind} = {}", (n as u64 + shift) % 3 + 1)).collect();
             let words = (if drop { "drop" } else { "flood" }, if silent { "flood" } else { "answer" });
             text += &format!(
-                "[[tenant]]\nname = \"t{n}\"\nid = {}\npeers = [{}]\nunknown = \"{}\"\nquestions = \"{}\"\n",
-                n + 1, peers.join(", "), words.0, words.1
+                "[[tenant]]\nname = \"t{n}\"\nid = {}\nkeys = {{ {} }}\npeers = [{}]\nunknown = \"{}\"\nquestions = \"{}\"\n",
+                n + 1, keys.join(", "), peers.join(", "), words.0, words.1
             );
             for port in [2 * n + 1, 2 * n + 2] {
                 text += &format!("[[tenant.member]]\nport = \"g{port}\"\n");
@@ -299,7 +355,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Whatever the configuration and whatever comes: a frame leaves by ports of its tenant, and to hypervisors that have the
-    /// tenant, with the key that they know it by; never from tunnel to tunnel; and one that is nobody's leaves by none.
+    /// tenant, with the key that they know it by in such tunnels: those of the peer's type, or of a type by which they sent frames themselves; never
+    /// from tunnel to tunnel; and one that is nobody's leaves by none.
     #[test]
     fn no_frame_of_a_tenant_ever_leaves_to_another(text in some_tenants(), frames in some_frames()) {
         let Ok(config) = parse("adit.toml", FilePath::new(""), &text) else {
@@ -307,8 +364,20 @@ proptest! {
             return Ok(());
         };
         prop_assume!(!config.tunnels.is_empty());
-        let pipeline = pipeline(&config);
+        let mut pipeline = pipeline(&config);
         let mut out = Translation::default();
+        // Each host of a tenant has sent something by each tunnel, whatever its own type is.
+        let mut learned = Vec::new();
+        for (at, tenant) in config.tenants.list.iter().enumerate() {
+            for (host, (n, tunnel)) in tenant.hosts.iter().flat_map(|host| config.tunnels.iter().enumerate().map(move |t| (host, t))) {
+                let remote = config.tenants.peers[host.peer].remote;
+                let station = Station { tenant: tenant.id, vlan: 0, mac: 0x0200_0000_0000 | ((at + host.peer + n) % 4) as u64 };
+                if !pipeline.station(&station).is_some_and(|known| known.fixed) {
+                    pipeline.learn(station, Place { port: tunnel.spec.ofport, remote: Some(remote) }, false);
+                    learned.push((tenant.id, remote, tunnel.spec.kind));
+                }
+            }
+        }
         for (came, pick, all) in &frames {
             let key = key_of(&config, came, *pick, *all);
             translate(&pipeline, &key, &mut out);
@@ -324,7 +393,8 @@ proptest! {
                         let (remote, kind) = (pipeline.encap(*encap).remote(), pipeline.encap(*encap).kind());
                         let theirs = tenant.is_some_and(|tenant| tenant.hosts.iter().any(|host| {
                             let peer = &config.tenants.peers[host.peer];
-                            (peer.remote, peer.kind) == (remote, kind)
+                            peer.remote == remote
+                                && (peer.kind == kind || learned.contains(&(tenant.id, remote, kind)))
                                 && config.tenants.key(tenant, host, kind) == u64::from(marks.key)
                         }));
                         prop_assert!(theirs, "{:?} left to {} {:?}: {}", came, remote, marks, text);

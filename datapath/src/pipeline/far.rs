@@ -1,6 +1,7 @@
 //! Who is at the other ends of a tunnel port that leaves them to the flow: for each tenant the hypervisors that have some of
 //! it, and the tunnel key that each of them knows it by. NORMAL and FLOOD send one copy to each (head-end replication), and to
-//! nobody else.
+//! nobody else. What a tenant is called at a far end is known apart from that: a station can be learned behind a tunnel that
+//! nobody is flooded by.
 
 use crate::flow::OfPort;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 pub struct FarEnd {
     /// Its address.
     pub remote: IpAddr,
-    /// What the tenant is called there. None: as here.
+    /// What the tenant is called there. None: as [`FarEnds::call`] says, or else as here.
     pub key: Option<u64>,
 }
 
@@ -19,6 +20,7 @@ pub struct FarEnd {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FarEnds {
     ends: BTreeMap<(OfPort, Option<u64>), Vec<FarEnd>>,
+    keys: BTreeMap<(OfPort, u64, IpAddr), u64>,
 }
 
 impl FarEnds {
@@ -31,6 +33,11 @@ impl FarEnds {
         }
     }
 
+    /// The tenant is called so at a far end, in tunnels of this port; whether or not anything is flooded there.
+    pub fn call(&mut self, port: OfPort, tenant: u64, remote: IpAddr, key: u64) {
+        self.keys.insert((port, tenant, remote), key);
+    }
+
     /// Where the tenant is, by this port.
     pub fn of(&self, port: OfPort, tenant: u64) -> &[FarEnd] {
         let own = self.ends.get(&(port, Some(tenant)));
@@ -40,7 +47,13 @@ impl FarEnds {
     /// The tunnel key that leads to the tenant at a far end.
     pub fn key(&self, port: OfPort, tenant: u64, remote: IpAddr) -> u64 {
         let end = self.of(port, tenant).iter().find(|end| end.remote == remote);
-        end.and_then(|end| end.key).unwrap_or(tenant)
+        self.key_at(port, tenant, end.unwrap_or(&FarEnd { remote, key: None }))
+    }
+
+    /// The same for one of those that [`of`](FarEnds::of) says.
+    pub fn key_at(&self, port: OfPort, tenant: u64, end: &FarEnd) -> u64 {
+        let called = || self.keys.get(&(port, tenant, end.remote)).copied();
+        end.key.or_else(called).unwrap_or(tenant)
     }
 
     /// Every address among them; one of several ports or tenants comes as often.
@@ -69,5 +82,18 @@ mod tests {
         assert_eq!(far.of(port, 8), [FarEnd { remote: a, key: None }]);
         assert!(far.of(OfPort(11), 7).is_empty());
         assert_eq!([far.key(port, 7, b), far.key(port, 7, a), far.key(port, 8, a)], [71, 7, 8]);
+    }
+
+    #[test]
+    fn a_tenant_has_a_key_where_nothing_is_flooded_too() {
+        let [a, b] = ["192.0.2.2", "2001:db8::2"].map(|ip| ip.parse().unwrap());
+        let (port, mut far) = (OfPort(10), FarEnds::default());
+        far.call(port, 7, a, 70);
+        far.call(port, 8, b, 80);
+        far.add(port, None, FarEnd { remote: b, key: None });
+        assert!(far.of(port, 7).iter().all(|end| end.remote != a));
+        assert_eq!([far.key(port, 7, a), far.key(port, 7, b), far.key(port, 8, b)], [70, 7, 80]);
+        assert_eq!(far.key(OfPort(11), 7, a), 7, "another tunnel");
+        assert_eq!(far.key_at(port, 8, &far.of(port, 8)[0]), 80);
     }
 }

@@ -255,7 +255,7 @@ impl Taken {
         let exit = move |(end, tags): (&FarEnd, Tags)| Exit {
             port,
             remote: Some(end.remote),
-            key: end.key.unwrap_or(tenant),
+            key: pipeline.far_ends().key_at(port, tenant, end),
             tags,
         };
         plain.into_iter().chain(far.map(exit))

@@ -463,7 +463,7 @@ impl<'a, O: Observer> Walk<'a, O> {
         self.state.commit(self.out);
         let state = self.state.clone();
         for end in ends {
-            self.state.address_tunnel(end.key.unwrap_or(tenant), Some(end.remote));
+            self.state.address_tunnel(pipeline.far_ends().key_at(port, tenant, end), Some(end.remote));
             self.send(port);
         }
         self.state = state;
