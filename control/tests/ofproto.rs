@@ -8,7 +8,7 @@ use control::ofproto::{
 };
 use control::text::{NoNames, parse_groups, parse_meters, parse_table_flow};
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Base, Group, GroupId, Match, MeterId, MeterSpec, TableId};
+use datapath::pipeline::{Base, Group, GroupId, Match, MeterId, MeterSpec, RuleAction, TableId};
 use datapath::stats::Counted;
 use datapath::tunnel::{TunnelTable, Underlay};
 use std::sync::Arc;
@@ -566,6 +566,21 @@ fn a_bundle_is_done_whole_and_in_order_or_not_at_all() {
     let right = [Request::Flow(delete("")), Request::Group(GroupMod::Add(id, five)), good("actions=group:5")];
     let applied = switch.bundle(0, right).expect("done");
     assert_eq!((applied.added, applied.removed.len(), switch.len()), (2, 1, 1));
+}
+
+#[test]
+fn nothing_of_a_bundle_is_done_when_a_frame_in_it_is_refused() {
+    let mut switch = with(&["priority=1,actions=1"]);
+    let before = format!("{:?}", all(&switch));
+    let frame = |group| (Match::default(), vec![RuleAction::Group(GroupId(group))], vec![0; 60]);
+    let (id, five) = group("5 all output:1");
+    let requests = [Request::Flow(delete("")), Request::Group(GroupMod::Add(id, five))];
+    let wrong = switch.bundle_and_send(0, requests.clone(), [frame(5), frame(6)]).map(drop);
+    assert_eq!(wrong, Err((3, BadAction::BadOutGroup(GroupId(6)).into())));
+    assert_eq!(before, format!("{:?}", all(&switch)));
+    assert!(switch.group(id).is_none());
+    let (applied, packets) = switch.bundle_and_send(0, requests, [frame(5)]).expect("done");
+    assert_eq!((applied.added, packets.len(), switch.len()), (1, 1, 0), "by the group that came with it");
 }
 
 #[test]

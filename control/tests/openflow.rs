@@ -123,6 +123,13 @@ fn a_bundle_is_done_whole_or_not_at_all() {
     assert!(!failed.status.success() && said.contains("OFPBAC_BAD_OUT_GROUP"), "{said}");
     assert!(said.contains("OFPBFC_MSG_FAILED"), "{said}");
     assert!(flows(&host, "OpenFlow14").is_empty());
+    let frame = "0".repeat(120);
+    let failed = bundle(&format!(
+        "flow add in_port=1,actions=2\npacket-out in_port=1,packet={frame},actions=group:77\n"
+    ));
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && said.contains("OFPBAC_BAD_OUT_GROUP"), "{said}");
+    assert!(flows(&host, "OpenFlow14").is_empty(), "nothing is done when a frame is refused");
     let text = "group add group_id=77,type=all,bucket=output:1\nflow add in_port=2,actions=group:77\n\
                 flow add in_port=1,actions=output:2\n";
     assert!(bundle(text).status.success());

@@ -3,6 +3,7 @@
 use super::Daemon;
 use crate::ofproto::Error;
 use datapath::pipeline::{Match, RuleAction};
+use datapath::worker::PacketOut;
 
 /// A frame of a controller's, as [`Ofproto::packet_out`](crate::ofproto::Ofproto::packet_out) has it.
 #[derive(Debug)]
@@ -28,11 +29,16 @@ impl Daemon {
     pub(super) fn inject(&mut self, injection: Injection) -> Result<(), Error> {
         let Injection { says, actions, data } = injection;
         let packet = self.switch.packet_out(says, actions, data)?;
+        self.send_out(packet);
+        Ok(())
+    }
+
+    /// The same with one that was looked at.
+    pub(super) fn send_out(&mut self, packet: PacketOut) {
         match self.workers.inject(packet) {
             true => self.injected.sent += 1,
             false => self.injected.lost += 1,
         }
-        Ok(())
     }
 
     /// Whether all that was sent has left: for those who ask with a barrier.

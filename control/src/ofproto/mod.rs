@@ -43,7 +43,8 @@ pub use options::{OptionMod, OptionModFailed};
 pub use port_mod::PortRequest;
 pub use stats::TableStats;
 
-use datapath::pipeline::{Base, GroupId, MeterId, Pipeline, TableId};
+use datapath::pipeline::{Base, GroupId, Match, MeterId, Pipeline, RuleAction, TableId};
+use datapath::worker::PacketOut;
 use entry::Key;
 use farewell::Leaving;
 use names::Names;
@@ -163,23 +164,48 @@ impl Ofproto {
         now: u64,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Applied, (usize, Error)> {
+        self.bundle_and_send(now, requests, []).map(|(applied, _)| applied)
+    }
+
+    /// The same with frames, by what the switch is after all requests: where one of them is refused, nothing is done either. They are
+    /// as [`Ofproto::packet_out`] gives and takes them; nothing is published yet, so the caller says by which generation they go.
+    ///
+    /// # Errors
+    /// The number of the request that was refused, and why; frames are numbered on after the requests.
+    pub fn bundle_and_send(
+        &mut self,
+        now: u64,
+        requests: impl IntoIterator<Item = Request>,
+        frames: impl IntoIterator<Item = (Match, Vec<RuleAction>, Vec<u8>)>,
+    ) -> Result<(Applied, Vec<PacketOut>), (usize, Error)> {
         let (before, mark, leaving) = (self.clone(), self.pipeline.mark(), self.leaving.len());
-        let mut applied = Applied::default();
-        for (at, request) in requests.into_iter().enumerate() {
-            match self.apply(now, request) {
-                Ok(more) => applied.extend(more),
-                Err(error) => {
-                    self.pipeline.roll_back(mark);
-                    let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial, leaving: _ } =
-                        before;
-                    (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
-                    (self.names, self.serial) = (names, serial);
-                    self.leaving.truncate(leaving);
-                    return Err((at, error));
-                }
-            }
+        let done = self.try_bundle(now, requests, frames);
+        if done.is_err() {
+            self.pipeline.roll_back(mark);
+            let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial, leaving: _ } = before;
+            (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
+            (self.names, self.serial) = (names, serial);
+            self.leaving.truncate(leaving);
         }
-        Ok(applied)
+        done
+    }
+
+    fn try_bundle(
+        &mut self,
+        now: u64,
+        requests: impl IntoIterator<Item = Request>,
+        frames: impl IntoIterator<Item = (Match, Vec<RuleAction>, Vec<u8>)>,
+    ) -> Result<(Applied, Vec<PacketOut>), (usize, Error)> {
+        let (mut applied, mut packets, mut at) = (Applied::default(), Vec::new(), 0);
+        for request in requests {
+            applied.extend(self.apply(now, request).map_err(|error| (at, error))?);
+            at += 1;
+        }
+        for (says, actions, data) in frames {
+            packets.push(self.packet_out(says, actions, data).map_err(|error| (at, error))?);
+            at += 1;
+        }
+        Ok((applied, packets))
     }
 
     /// Does what is asked, or nothing.

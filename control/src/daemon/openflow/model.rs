@@ -145,7 +145,8 @@ impl Switch for Model<'_> {
 
     fn bundle(&mut self, changes: Vec<Change>) -> Result<(), (usize, Code)> {
         let now = self.daemon.workers.now_ms();
-        let (mut requests, mut places, mut packets) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut requests, mut places) = (Vec::new(), Vec::new());
+        let (mut frames, mut frames_places) = (Vec::new(), Vec::new());
         for (at, change) in changes.into_iter().enumerate() {
             let request = match change {
                 Change::Request(request) => request,
@@ -154,18 +155,25 @@ impl Switch for Model<'_> {
                     self.port_request(&port).map_err(|code| (at, code))?
                 }
                 Change::Packet(packet) => {
-                    packets.push((at, packet));
+                    let PacketOut { says, actions, data, .. } = *packet;
+                    frames.push((says, actions, data.to_vec()));
+                    frames_places.push(at);
                     continue;
                 }
             };
             requests.push(request);
             places.push(at);
         }
+        places.extend(frames_places);
         let place = |at: usize| places.get(at).copied().unwrap_or(at);
-        let applied = self.daemon.switch.bundle(now, requests);
-        self.applied.extend(applied.map_err(|(at, error)| (place(at), error.into()))?);
-        for (at, packet) in packets {
-            self.packet_out(*packet).map_err(|code| (at, code))?;
+        let done = self.daemon.switch.bundle_and_send(now, requests, frames);
+        let (applied, packets) = done.map_err(|(at, error)| (place(at), error.into()))?;
+        self.applied.extend(applied);
+        if !packets.is_empty() {
+            let generation = self.publish();
+            packets.into_iter().for_each(|packet| {
+                self.daemon.send_out(datapath::worker::PacketOut { generation, ..packet })
+            });
         }
         Ok(())
     }
