@@ -136,21 +136,3 @@ pub(crate) fn name_in(field: Field, context: &Context) -> Option<&'static WireFi
     let of_field = || FIELDS.iter().filter(|row| row.field == field);
     of_field().find(|row| context.meets(row.needs)).or_else(|| of_field().next())
 }
-
-/// The fields that tables can match, or that actions can set, as OXM headers without mask (`ofp_table_feature_prop_oxm`). Those of
-/// experimenters are left out: they do not fit into four bytes.
-pub fn headers(version: Version, settable: bool) -> Vec<u32> {
-    let fits = |row: &&WireField| !settable || row.settable;
-    let numbers = FIELDS.iter().filter(fits).map(|row| (row, row.number(Numbering::Oxm(version))));
-    let plain = numbers.filter(|(_, number)| number.class != EXPERIMENTER);
-    plain
-        .map(|(row, number)| {
-            u32::from(number.class) << 16 | u32::from(number.field) << 9 | u32::from(row.bytes)
-        })
-        .collect()
-}
-
-/// Whether a field, by its OXM header, can be matched with a mask.
-pub fn maskable(header: u32) -> bool {
-    by_number((header >> 16) as u16, (header >> 9 & 0x7f) as u8, 0).is_some_and(|row| row.maskable)
-}
