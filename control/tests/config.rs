@@ -242,11 +242,13 @@ fn every_kind_of_tunnel_has_its_options() {
     let gre = TunnelSpec {
         checksum: Some(true),
         sequence: Some(Counter::default()),
+        in_order: true,
         tos: Outer::Inherit,
         ttl: Outer::Inherit,
         ..plain(Kind::Gre, Key::Fixed(0xffff_ffff))
     };
-    let options = "key = 0xffffffff\ncsum = true\nseq = true\ntos = \"inherit\"\nttl = \"inherit\"";
+    let options =
+        "key = 0xffffffff\ncsum = true\nseq = true\niseq = true\ntos = \"inherit\"\nttl = \"inherit\"";
     assert_eq!(spec(options, "gre"), Ok(gre));
     assert_eq!(spec("", "gre"), Ok(plain(Kind::Gre, Key::Absent)));
     let nvgre = TunnelSpec { strict: true, ..plain(Kind::Nvgre, Key::Flow) };

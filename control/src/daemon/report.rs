@@ -169,6 +169,7 @@ fn options(spec: &TunnelSpec) -> String {
         spec.checksum.map(|checksum| format!("csum={checksum}")),
         when(spec.zero_checksum_rx, "udp6_zero_csum_rx=true"),
         when(spec.sequence.is_some(), "seq=true"),
+        when(spec.in_order, "iseq=true"),
         when(spec.group_policy, "exts=gbp"),
         when(spec.control, "oam=flow"),
         when(spec.strict, "peers=strict"),

@@ -38,6 +38,7 @@ reasons! {
     OuterUdpChecksum = "outer_udp_checksum": "The outer UDP checksum is wrong.";
     NoUdpChecksum = "no_udp_checksum": "The outer UDP header has no checksum, which over IPv6 it must unless the tunnel allows it.";
     GreChecksum = "gre_checksum": "The checksum in the GRE header is wrong.";
+    OutOfSequence = "out_of_sequence": "Its GRE sequence number is none behind the last one, and the tunnel takes packets in order only.";
     TunnelHeader = "tunnel_header": "The tunnel header is cut short, of another version, or carries no tunnel key.";
     TunnelPayload = "tunnel_payload": "The tunnel carries something else than an Ethernet frame.";
     TunnelControl = "tunnel_control": "It is a control message of Geneve, which is for nobody behind the tunnel.";

@@ -226,6 +226,17 @@ fn from_gre<'a, A: Copy + Into<IpAddr>>(
     if tunnels.spec(tunnel).kind == Kind::Nvgre && tagged() {
         return Err(DropReason::InnerTag);
     }
+    if tunnels.spec(tunnel).in_order
+        && let (Some(number), Some(order)) = (gre.sequence(), &mut last.order)
+    {
+        // Before its number is believed.
+        if inner.len() < ethernet::HEADER_LEN {
+            return Err(DropReason::InnerTooShort);
+        }
+        if !order.takes(ip.destination.into(), ip.source.into(), gre.key(), number) {
+            return Err(DropReason::OutOfSequence);
+        }
+    }
     Ok(Carried { tunnel, key, flags: 0, options: 0, policy: 0, inner })
 }
 

@@ -5,6 +5,7 @@
 //! remembered answer is the table's own.
 
 use super::options::Options;
+use super::order::Order;
 use super::spec::Kind;
 use super::table::TunnelId;
 use crate::flow::FlowKey;
@@ -34,14 +35,26 @@ impl Asked {
 }
 
 /// The last packet that a tunnel port took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Last {
     took: Option<(Asked, TunnelId)>,
     /// Those of the last packet that had any.
     pub(super) options: Options,
+    /// What was taken before this batch; none: every sequence number is in time.
+    pub(super) order: Option<Order>,
 }
 
 impl Last {
+    /// Nothing was asked yet, and sequence numbers go on from `order`.
+    pub fn after(order: Option<Order>) -> Last {
+        Last { order, ..Last::default() }
+    }
+
+    /// The sequence numbers, for the next batch.
+    pub fn into_order(self) -> Option<Order> {
+        self.order
+    }
+
     /// Whether the last packet was for this address, which then is an endpoint of ours.
     #[inline(always)]
     pub(super) fn was_for(&self, local: IpAddr) -> bool {

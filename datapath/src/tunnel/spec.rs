@@ -124,6 +124,8 @@ pub struct TunnelSpec {
     pub dont_fragment: bool,
     /// Send sequence numbers (GRE), counted here.
     pub sequence: Option<Counter>,
+    /// Take no packet whose sequence number comes too late (GRE).
+    pub in_order: bool,
     /// Counts the outer packets that may be fragmented: one for all tunnels of a switch.
     pub identification: Counter,
     /// Speak the group policy extension (VXLAN).
@@ -154,6 +156,7 @@ impl TunnelSpec {
             zero_checksum_rx: false,
             dont_fragment: true,
             sequence: None,
+            in_order: false,
             identification: Counter::default(),
             group_policy: false,
             strict: false,

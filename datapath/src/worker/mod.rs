@@ -22,6 +22,7 @@ use crate::pipeline::recent::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
 use crate::stats::{Drops, SharedStats, WorkerCounters};
+use crate::tunnel::Order;
 use programs::Programs;
 use stage::Batch;
 use std::os::fd::BorrowedFd;
@@ -93,6 +94,8 @@ pub struct Worker<'u> {
     counters: WorkerCounters,
     drops: Drops,
     too_long: TooLong,
+    /// With a batch while it is classified.
+    order: Option<Order>,
     report: Reporter,
     injections: Injections,
     shared: Arc<SharedStats>,
@@ -127,6 +130,7 @@ impl<'u> Worker<'u> {
             counters: WorkerCounters::default(),
             drops: Drops::default(),
             too_long,
+            order: Some(Order::new(parts.seed)),
             report: reports().0,
             injections: injections().1,
             shared: parts.shared,
@@ -204,6 +208,9 @@ impl<'u> Worker<'u> {
         self.now_ns = now_ns;
         self.megaflows.set_now(now_ns / 1_000_000);
         self.report.begin();
+        if let Some(order) = &mut self.order {
+            order.set_now(now_ns);
+        }
         if self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS {
             return;
         }

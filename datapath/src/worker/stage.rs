@@ -72,7 +72,7 @@ impl<'u> Worker<'u> {
     /// Frames -> keys. Outer headers are checked and cut off; frames that have no key die here.
     pub(super) fn classify(&mut self, in_port: PortId) {
         let mut arrived = std::mem::take(&mut self.batch.arrived);
-        let mut last = Last::default();
+        let mut last = Last::after(self.order.take());
         arrived.iter().take(AHEAD).for_each(prefetch_headers);
         let mut at = 0;
         for i in 0..arrived.len() {
@@ -84,6 +84,7 @@ impl<'u> Worker<'u> {
                 Err(reason) => self.batch.dead.push((i, reason)),
             }
         }
+        self.order = last.into_order();
         while let Some((i, reason)) = self.batch.dead.pop() {
             self.executor(in_port).drop(arrived.remove(i), reason);
         }
