@@ -71,11 +71,17 @@ fn any_frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
 }
 
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
-fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setups) -> (Pipeline, Reference) {
+fn both(
+    rules: Rules,
+    groups: Groups,
+    meters: Meters,
+    Setups(setups, far, limited): Setups,
+) -> (Pipeline, Reference) {
     let mut underlay = Underlay::default();
     underlay.insert(ip(THERE), reach());
     underlay.insert(ip(ELSEWHERE), reach());
-    let remote = if far.is_some() { tunnel::Remote::Flow } else { tunnel::Remote::Fixed(ip(THERE)) };
+    let open = far.is_some() && !limited;
+    let remote = if open { tunnel::Remote::Flow } else { tunnel::Remote::Fixed(ip(THERE)) };
     let (tos, ttl) = (tunnel::Outer::Inherit, tunnel::Outer::Inherit);
     let tunnel = TunnelSpec { remote, tos, ttl, ..tunnel(THERE) };
     let remote = tunnel::Remote::Fixed(ip(THERE));
@@ -91,6 +97,9 @@ fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setup
     });
     pipeline.set_options(map);
     let mut switching = Switching { ports: setups.clone(), ..Switching::default() };
+    if limited {
+        switching.far.limit(OfPort(TUNNEL));
+    }
     for (tenant, remote, key) in far.iter().flatten() {
         // Its key is said with it, or apart from it.
         let (port, remote, apart) = (OfPort(TUNNEL), (*remote).into(), key % 2 == 0);
@@ -106,7 +115,8 @@ fn both(rules: Rules, groups: Groups, meters: Meters, Setups(setups, far): Setup
         tunnels: vec![TUNNEL, GENEVE],
         geneve: vec![GENEVE],
         options: options.to_vec(),
-        open: far.is_some().then_some(TUNNEL).into_iter().collect(),
+        open: open.then_some(TUNNEL).into_iter().collect(),
+        limited: limited.then_some(TUNNEL).into_iter().collect(),
         far: far.iter().flatten().map(|(tenant, remote, key)| (TUNNEL, *tenant, *remote, *key)).collect(),
         reached: [THERE, ELSEWHERE].map(|there| there.parse().expect("IPv4")).to_vec(),
         setups: setups.into_iter().map(|(port, setup)| (port.0, setup)).collect(),

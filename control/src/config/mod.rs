@@ -34,7 +34,7 @@ use crate::text::{Diagnostic, FlowLine, Names};
 use datapath::action::report::{Place, Station};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Domain, FarEnd, FarEnds, PortSetup, QueueId, QueueSpec, Switching};
-use datapath::tunnel::{Key, OptionMap, TunnelSpec};
+use datapath::tunnel::{Key, OptionMap, Remote, TunnelSpec};
 use datapath::worker::PuntRate;
 use std::fmt;
 use std::net::IpAddr;
@@ -242,6 +242,13 @@ impl Config {
     fn far_ends(&self) -> FarEnds {
         let mut far = FarEnds::default();
         for tunnel in &self.tunnels {
+            // Where tenants are told of, nobody is at the other end but those that are told to be.
+            if !self.tenants.list.is_empty()
+                && tunnel.spec.remote != Remote::Flow
+                && tunnel.spec.key == Key::Flow
+            {
+                far.limit(tunnel.spec.ofport);
+            }
             tunnel.flood.iter().for_each(|(tenant, end)| far.add(tunnel.spec.ofport, *tenant, *end));
             for (tenant, remote, key) in &tunnel.keys {
                 far.call(tunnel.spec.ofport, *tenant, *remote, *key);

@@ -4,7 +4,7 @@ use super::draft::many;
 use super::section::{At, Faults, Section, number};
 use super::sections::address;
 use super::{Config, FAR_ENDS_MAX};
-use crate::tenants::{Host, Member, Peer, Seat, Tenant, Tenants, serves};
+use crate::tenants::{Host, Member, Peer, Seat, Tenant, Tenants, serves, tunnel_to};
 use crate::text::read_mac;
 use crate::text::suggest::did_you_mean;
 use datapath::flow::OfPort;
@@ -41,7 +41,9 @@ pub(super) fn tenants(
             break;
         }
         let Some(peer) = reading.peer(section, faults) else { continue };
-        match config.tunnels.iter().filter(|tunnel| serves(tunnel, peer.kind)).count() {
+        let serving = config.tunnels.iter().filter(|tunnel| serves(tunnel, peer.kind)).count();
+        match serving {
+            0 if tunnel_to(config, peer.kind, peer.remote).is_some() => {}
             0 if lacking.iter().all(|(kind, _)| *kind != peer.kind) => lacking.push((peer.kind, span)),
             0 | 1 => {}
             _ => faults.at(
@@ -153,10 +155,14 @@ impl Reading<'_> {
         if tenant.hosts.len() > FAR_ENDS_MAX {
             faults.at(place, format!("a tenant is on at most {FAR_ENDS_MAX} other hypervisors"));
         }
-        let configured = |kind| self.config.tunnels.iter().any(|tunnel| serves(tunnel, kind));
-        let peers = |kind| self.tenants.kinds().any(|used| used == kind);
-        for kind in Kind::ALL.into_iter().filter(|kind| peers(*kind) || configured(*kind)) {
-            for host in &tenant.hosts {
+        let used = |kind, host: &Host| {
+            let remote = self.tenants.peers.get(host.peer).map(|peer| peer.remote);
+            self.tenants.kinds().any(|used| used == kind)
+                || remote.is_some_and(|remote| tunnel_to(self.config, kind, remote).is_some())
+        };
+        for kind in Kind::ALL {
+            let hosts: Vec<_> = tenant.hosts.iter().filter(|host| used(kind, host)).collect();
+            for host in hosts {
                 let key = self.tenants.key(tenant, host, kind);
                 if key > kind.key_max() {
                     faults.at(

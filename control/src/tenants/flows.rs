@@ -10,7 +10,7 @@
 //!
 //! What no flow of table 0 takes is nobody's and dropped (`table_miss`).
 
-use super::{Member, Seat, Tenant, Tenants, tunnel_of, vlans};
+use super::{Member, Seat, Tenant, Tenants, tunnel_of, tunnel_to, vlans};
 use crate::config::Config;
 use datapath::tunnel::Kind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,9 +78,12 @@ impl Text {
             let rest = if tagged { of_tag } else { "goto_table:2" };
             self.flow(0, 100, &format!("in_port={number}"), &format!("{is},{rest}"));
         }
-        for tunnel in Kind::ALL.into_iter().filter_map(|kind| tunnel_of(config, kind)) {
-            for host in &tenant.hosts {
-                let Some(peer) = tenants.peers.get(host.peer) else { continue };
+        for host in &tenant.hosts {
+            let Some(peer) = tenants.peers.get(host.peer) else { continue };
+            let all = Kind::ALL.into_iter().filter_map(|kind| tunnel_of(config, kind));
+            let own = Kind::ALL.into_iter().filter_map(|kind| tunnel_to(config, kind, peer.remote));
+            let tunnels: BTreeMap<_, _> = all.chain(own).map(|tunnel| (tunnel.spec.ofport, tunnel)).collect();
+            for tunnel in tunnels.values() {
                 let from = match peer.remote {
                     IpAddr::V4(v4) => format!("tun_src={v4}"),
                     IpAddr::V6(v6) => format!("tun_ipv6_src={v6}"),

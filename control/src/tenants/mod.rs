@@ -120,6 +120,16 @@ pub fn tunnel_of(config: &Config, kind: Kind) -> Option<&Tunnel> {
     config.tunnels.iter().find(|tunnel| serves(tunnel, kind))
 }
 
+/// The tunnel port by which frames go to a peer: one that leads to it alone, or the one that serves all peers.
+pub fn tunnel_to(config: &Config, kind: Kind, remote: IpAddr) -> Option<&Tunnel> {
+    config.tunnels.iter().find(|tunnel| leads_to(tunnel, kind, remote)).or_else(|| tunnel_of(config, kind))
+}
+
+/// Whether a tunnel port leads to one remote end alone, with the frames of several tenants.
+fn leads_to(tunnel: &Tunnel, kind: Kind, remote: IpAddr) -> bool {
+    tunnel.spec.kind == kind && tunnel.spec.remote == Remote::Fixed(remote) && tunnel.spec.key == Key::Flow
+}
+
 /// Whether a tunnel port can serve all peers.
 pub fn serves(tunnel: &Tunnel, kind: Kind) -> bool {
     tunnel.spec.kind == kind && tunnel.spec.remote == Remote::Flow && tunnel.spec.key == Key::Flow
@@ -154,11 +164,16 @@ pub fn apply(tenants: &Tenants, config: &mut Config) {
             let Some(peer) = tenants.peers.get(host.peer) else { continue };
             let key = tenants.key(tenant, host, peer.kind);
             let end = FarEnd { remote: peer.remote, key: (key != tenant.id).then_some(key) };
-            if let Some(tunnel) = config.tunnels.iter_mut().find(|tunnel| serves(tunnel, peer.kind)) {
+            let by = tunnel_to(config, peer.kind, peer.remote).map(|tunnel| tunnel.spec.ofport);
+            if let Some(tunnel) = config.tunnels.iter_mut().find(|tunnel| Some(tunnel.spec.ofport) == by) {
                 tunnel.flood.push((Some(tenant.id), end));
             }
             // A peer may send by other tunnels than those by which we send to it, and what is learned there is answered there.
-            for tunnel in config.tunnels.iter_mut().filter(|tunnel| serves(tunnel, tunnel.spec.kind)) {
+            let takes = |tunnel: &&mut Tunnel| {
+                let kind = tunnel.spec.kind;
+                serves(tunnel, kind) || leads_to(tunnel, kind, peer.remote)
+            };
+            for tunnel in config.tunnels.iter_mut().filter(takes) {
                 let key = tenants.key(tenant, host, tunnel.spec.kind);
                 if key != tenant.id {
                     tunnel.keys.push((tenant.id, peer.remote, key));
@@ -180,7 +195,8 @@ fn told(tenants: &Tenants, tenant: &Tenant, member: &Member, config: &Config) ->
         Seat::Port(_, name) => (name.clone(), None),
         Seat::Peer(peer) => {
             let peer = tenants.peers.get(*peer)?;
-            (tunnel_of(config, peer.kind)?.name.clone(), Some(peer.remote))
+            let tunnel = tunnel_to(config, peer.kind, peer.remote)?;
+            (tunnel.name.clone(), serves(tunnel, peer.kind).then_some(peer.remote))
         }
     };
     Some(StaticMac { station, port, remote })

@@ -200,6 +200,49 @@ fn a_station_learned_by_another_tunnel_is_answered_there_with_the_key_of_that_tu
     assert_eq!(sent(1, 5001, 0x0200_0000_0009), [(Kind::Gre, hv3, 5002)], "red's");
 }
 
+/// Two more tunnels for several tenants with one remote end: one leads to hv2, the other to somebody who is no peer.
+#[test]
+fn a_tunnel_to_one_peer_carries_the_tenants_of_that_peer_by_their_keys_there() {
+    let fixed = |name: &str, ofport: u16, remote: &str| {
+        format!(
+            "[[tunnel]]\nname = \"{name}\"\nofport = {ofport}\ntype = \"vxlan\"\nremote_ip = \"{remote}\"\nkey = \"flow\"\n"
+        )
+    };
+    let all = TWO.replace("unknown = \"drop\"", "")
+        + "[[tenant]]\nname = \"green\"\nid = 5004\n[[tenant.member]]\nport = \"other\"\n";
+    let config = config(&(all + &fixed("to-hv2", 9, "192.0.2.2") + &fixed("elsewhere", 8, "192.0.2.9")));
+    assert!(config.tunnels.iter().all(|tunnel| tunnel.name != "tenants-vxlan"), "nobody needs it");
+    let text = text(&config);
+    assert!(text.contains("in_port=9,tun_src=192.0.2.2,tun_id=0x138b,actions=set_field:5002->metadata,set_field:0x138a->tun_id"), "{text}");
+    assert!(!text.contains("in_port=8,"), "who is no peer is not heard");
+    let mut pipeline = pipeline(&config);
+    let [hv2, hv3] = ["192.0.2.2", "2001:db8::3"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    let sent = |pipeline: &Pipeline, guest: u32, target: u64| {
+        let mut key = FlowKey::default();
+        key.set(Field::InPort, guest.into());
+        key.set(Field::EthSrc, 0x0200_0000_0001);
+        key.set(Field::EthDst, target.into());
+        let mut out = Translation::default();
+        translate(pipeline, &key, &mut out);
+        let sent = out.actions().iter().filter_map(|action| match action {
+            Action::Encap { encap, marks } => {
+                let encap = pipeline.encap(*encap);
+                Some((encap.kind(), encap.remote(), u64::from(marks.key)))
+            }
+            _ => None,
+        });
+        sent.collect::<Vec<_>>()
+    };
+    let all = 0xffff_ffff_ffff;
+    assert_eq!(sent(&pipeline, 1, all), [(Kind::Vxlan, hv2, 5001)], "red's");
+    assert_eq!(sent(&pipeline, 3, all), [(Kind::Vxlan, hv2, 5003), (Kind::Gre, hv3, 7)], "blue's");
+    assert_eq!(sent(&pipeline, 4, all), [], "green is nowhere else");
+    assert_eq!(sent(&pipeline, 1, 0x0200_0000_0002), [(Kind::Vxlan, hv2, 5001)], "told");
+    let station = Station { tenant: 5002, vlan: 0, mac: 0x0200_0000_0009 };
+    pipeline.learn(station, Place { port: OfPort(9), remote: None }, false);
+    assert_eq!(sent(&pipeline, 3, 0x0200_0000_0009), [(Kind::Vxlan, hv2, 5003)], "learned");
+}
+
 /// A bridge of this configuration, with ways to all peers; a guest's port has its own number.
 fn pipeline(config: &Config) -> Pipeline {
     let flows = flows(config).expect("flows");
@@ -223,7 +266,7 @@ fn pipeline(config: &Config) -> Pipeline {
 }
 
 /// Some tenants with some of six ports, and some of three peers, each by a key of its own or not; and tunnels of kinds that
-/// peers may have or not, with keys of their own.
+/// peers may have or not, with keys of their own, some of them to one peer alone or to who is none.
 fn some_tenants() -> impl Strategy<Value = String> {
     let tenant = (
         proptest::collection::vec(0..3usize, 0..=3),
@@ -233,8 +276,11 @@ fn some_tenants() -> impl Strategy<Value = String> {
         proptest::collection::vec((proptest::sample::select(Kind::ALL.to_vec()), 1..4u64), 0..4),
     );
     let tunnels = proptest::sample::subsequence(Kind::ALL.to_vec(), 0..=Kind::ALL.len());
+    let fixed: Vec<_> =
+        Kind::ALL.into_iter().flat_map(|kind| (0..4usize).map(move |at| (kind, at))).collect();
+    let tunnels = (tunnels, proptest::sample::subsequence(fixed, 0..=3));
     let kinds = proptest::collection::vec(proptest::sample::select(Kind::ALL.to_vec()), 3);
-    (kinds, tunnels, proptest::collection::vec(tenant, 1..4)).prop_map(|(kinds, tunnels, tenants)| {
+    (kinds, tunnels, proptest::collection::vec(tenant, 1..4)).prop_map(|(kinds, (tunnels, fixed), tenants)| {
         let mut text = String::from("[bridge]\nname = \"br0\"\n[[uplink]]\ndevice = \"eth1\"\nendpoints = [\"192.0.2.1\"]\n");
         for port in 1..=8 {
             text += &format!("[[port]]\nname = \"g{port}\"\nofport = {port}\n");
@@ -245,8 +291,15 @@ fn some_tenants() -> impl Strategy<Value = String> {
                 at + 20
             );
         }
+        let remotes = ["192.0.2.2", "192.0.2.3", "2001:db8::4", "192.0.2.9"];
+        for (n, (kind, at)) in fixed.iter().enumerate() {
+            text += &format!(
+                "[[tunnel]]\nname = \"{kind}{at}\"\nofport = {}\ntype = \"{kind}\"\nremote_ip = \"{}\"\nkey = \"flow\"\n",
+                n + 40, remotes[*at]
+            );
+        }
         for (at, kind) in kinds.iter().enumerate() {
-            let remote = ["192.0.2.2", "192.0.2.3", "2001:db8::4"][at];
+            let remote = remotes[at];
             text += &format!("[[peer]]\nname = \"p{at}\"\nremote_ip = \"{remote}\"\ntype = \"{kind}\"\n");
         }
         for (n, (mut peers, key, [drop, silent], told, mut of_kind)) in tenants.into_iter().enumerate() {
@@ -344,9 +397,13 @@ fn whose<'c>(config: &'c Config, came: &Came) -> Option<&'c Tenant> {
             tenant.members.iter().any(|member| matches!(&member.seat, Seat::Port(at, _) if at.0 == *port))
         }
         Came::Tunnel(tunnel, peer, key) => {
-            let kind = config.tunnels[tunnel % config.tunnels.len()].spec.kind;
+            let spec = &config.tunnels[tunnel % config.tunnels.len()].spec;
             let from = tenant.hosts.iter().find(|host| host.peer == *peer);
-            from.is_some_and(|host| tenants.key(tenant, host, kind) == *key)
+            from.is_some_and(|host| {
+                let there =
+                    [Remote::Flow, Remote::Fixed(tenants.peers[host.peer].remote)].contains(&spec.remote);
+                there && tenants.key(tenant, host, spec.kind) == *key
+            })
         }
     })
 }
@@ -372,8 +429,10 @@ proptest! {
             for (host, (n, tunnel)) in tenant.hosts.iter().flat_map(|host| config.tunnels.iter().enumerate().map(move |t| (host, t))) {
                 let remote = config.tenants.peers[host.peer].remote;
                 let station = Station { tenant: tenant.id, vlan: 0, mac: 0x0200_0000_0000 | ((at + host.peer + n) % 4) as u64 };
-                if !pipeline.station(&station).is_some_and(|known| known.fixed) {
-                    pipeline.learn(station, Place { port: tunnel.spec.ofport, remote: Some(remote) }, false);
+                let open = tunnel.spec.remote == Remote::Flow;
+                let theirs = open || tunnel.spec.remote == Remote::Fixed(remote);
+                if theirs && !pipeline.station(&station).is_some_and(|known| known.fixed) {
+                    pipeline.learn(station, Place { port: tunnel.spec.ofport, remote: open.then_some(remote) }, false);
                     learned.push((tenant.id, remote, tunnel.spec.kind));
                 }
             }

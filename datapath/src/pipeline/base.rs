@@ -183,6 +183,17 @@ impl Pipeline {
         matches!(self.target(port), Some(Target::Tunnel(tunnel)) if self.tunnels().spec(tunnel).remote == Remote::Flow)
     }
 
+    /// The remote end of a tunnel port that does not leave it to the flow.
+    pub(super) fn fixed_remote(&self, port: OfPort) -> Option<IpAddr> {
+        match self.target(port) {
+            Some(Target::Tunnel(tunnel)) => match self.tunnels().spec(tunnel).remote {
+                Remote::Fixed(remote) => Some(remote),
+                Remote::Flow => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What a bridge port's number stands for.
     pub fn target(&self, port: OfPort) -> Option<Target> {
         self.base.targets.get(&port).copied()

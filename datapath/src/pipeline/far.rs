@@ -2,9 +2,11 @@
 //! it, and the tunnel key that each of them knows it by. NORMAL and FLOOD send one copy to each (head-end replication), and to
 //! nobody else. What a tenant is called at a far end is known apart from that: a station can be learned behind a tunnel that
 //! nobody is flooded by.
+//!
+//! A port with one remote end and an open key can be limited to the tenants that are listed in the same way.
 
 use crate::flow::OfPort;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// The other end of a tunnel, where a tenant is.
@@ -21,6 +23,7 @@ pub struct FarEnd {
 pub struct FarEnds {
     ends: BTreeMap<(OfPort, Option<u64>), Vec<FarEnd>>,
     keys: BTreeMap<(OfPort, u64, IpAddr), u64>,
+    limited: BTreeSet<OfPort>,
 }
 
 impl FarEnds {
@@ -36,6 +39,16 @@ impl FarEnds {
     /// The tenant is called so at a far end, in tunnels of this port; whether or not anything is flooded there.
     pub fn call(&mut self, port: OfPort, tenant: u64, remote: IpAddr, key: u64) {
         self.keys.insert((port, tenant, remote), key);
+    }
+
+    /// A port that does not leave its remote end open: no tenant is flooded by it but those that are listed.
+    pub fn limit(&mut self, port: OfPort) {
+        self.limited.insert(port);
+    }
+
+    /// Whether it is such a port.
+    pub fn is_limited(&self, port: OfPort) -> bool {
+        self.limited.contains(&port)
     }
 
     /// Where the tenant is, by this port.

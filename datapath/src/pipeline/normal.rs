@@ -5,7 +5,8 @@
 //! and with which tags it leaves is for [`super::vlan`] to say; what is known is read in [`super::stations`]. As Open
 //! vSwitch does it (`xlate_normal` in `ofproto/ofproto-dpif-xlate.c`), but for three things: tenants; the split horizon:
 //! what came by a tunnel is never sent into another, for whoever sent it has sent it there himself; and head-end replication:
-//! into a tunnel that leaves its remote end open goes one copy to each of the tenant's far ends ([`super::far`]).
+//! into a tunnel that leaves its remote end open goes one copy to each of the tenant's far ends, and into one that is limited to
+//! tenants none of others ([`super::far`]).
 
 use super::observer::Observer;
 use super::stations::STATIONS;
@@ -173,7 +174,8 @@ impl<O: Observer> Walk<'_, O> {
             return Err(DropReason::NoOtherPort);
         }
         let tags = setup.leave(taken.inside, taken.came);
-        let key = match place.remote {
+        let remote = place.remote.or_else(|| self.pipeline.fixed_remote(place.port));
+        let key = match remote {
             Some(remote) => self.pipeline.far_ends().key(place.port, taken.tenant, remote),
             None => taken.tenant,
         };
@@ -249,12 +251,13 @@ impl Taken {
     fn exits<'p>(&self, port: OfPort, pipeline: &'p Pipeline) -> impl Iterator<Item = Exit> + use<'p> {
         let (tags, tenant) = (self.tags_at(port, pipeline), self.tenant);
         let open = pipeline.is_open(port);
-        let far = if open && tags.is_some() { pipeline.far_ends().of(port, tenant) } else { &[] };
-        let plain = tags.filter(|_| !open).map(|tags| Exit { port, remote: None, key: tenant, tags });
+        let listed = open || pipeline.far_ends().is_limited(port);
+        let far = if listed && tags.is_some() { pipeline.far_ends().of(port, tenant) } else { &[] };
+        let plain = tags.filter(|_| !listed).map(|tags| Exit { port, remote: None, key: tenant, tags });
         let far = far.iter().zip(std::iter::repeat(tags.unwrap_or_default()));
         let exit = move |(end, tags): (&FarEnd, Tags)| Exit {
             port,
-            remote: Some(end.remote),
+            remote: open.then_some(end.remote),
             key: pipeline.far_ends().key_at(port, tenant, end),
             tags,
         };
@@ -263,7 +266,7 @@ impl Taken {
 
     /// The tags that it leaves with by a port, if it may.
     fn tags_at(&self, port: OfPort, pipeline: &Pipeline) -> Option<Tags> {
-        let setup = pipeline.setup(port);
+        let (setup, far) = (pipeline.setup(port), pipeline.far_ends());
         let tenant_fits = match setup.domain {
             Domain::Tenant(tenant) => tenant == self.tenant,
             Domain::TunnelKey => true,
@@ -271,6 +274,7 @@ impl Taken {
         };
         let may = port != self.port
             && tenant_fits
+            && !(far.is_limited(port) && far.of(port, self.tenant).is_empty())
             && pipeline.floods(port)
             && pipeline.is_open_for_sending(port)
             && setup.lets_out(&self.inside)

@@ -430,7 +430,11 @@ impl<'a, O: Observer> Walk<'a, O> {
         };
         self.policed(in_port, |walk| {
             for port in pipeline.ports().filter(takes_part) {
-                match pipeline.is_open(port) && walk.remote_of_flow().is_none() {
+                let listed = match pipeline.is_open(port) {
+                    true => walk.remote_of_flow().is_none(),
+                    false => pipeline.far_ends().is_limited(port),
+                };
+                match listed {
                     true => walk.replicate(port),
                     false => walk.send(port),
                 }
@@ -449,7 +453,8 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
     }
 
-    /// One copy to each far end of a tunnel port that leaves it open, where the flow names none. Never from tunnel to tunnel.
+    /// One copy to each far end of a tunnel port that leaves it open, where the flow names none, or by one that is limited to tenants.
+    /// Never from tunnel to tunnel.
     fn replicate(&mut self, port: OfPort) {
         let pipeline = self.pipeline;
         if matches!(pipeline.target(self.in_port()), Some(Target::Tunnel(_))) {
@@ -457,13 +462,18 @@ impl<'a, O: Observer> Walk<'a, O> {
         }
         let tenant = self.state.get(Field::TunId, self.out) as u64;
         let ends = pipeline.far_ends().of(port, tenant);
+        let open = pipeline.is_open(port);
         if ends.is_empty() {
-            return self.fail(DropReason::NoTunnelRemote);
+            if open {
+                self.fail(DropReason::NoTunnelRemote);
+            }
+            return;
         }
         self.state.commit(self.out);
         let state = self.state.clone();
         for end in ends {
-            self.state.address_tunnel(pipeline.far_ends().key_at(port, tenant, end), Some(end.remote));
+            let remote = open.then_some(end.remote);
+            self.state.address_tunnel(pipeline.far_ends().key_at(port, tenant, end), remote);
             self.send(port);
         }
         self.state = state;

@@ -318,16 +318,29 @@ fn controller() -> impl Strategy<Value = RuleAction> {
     })
 }
 
-/// What ports are to NORMAL; and who is at the other ends of the tunnel if it leaves that open: tenant, address and key.
+/// What ports are to NORMAL; who is at the other ends of the tunnel if it leaves that open, or is for tenants that are listed alone: tenant, address and key;
+/// and whether it is the latter.
 #[derive(Clone, Debug)]
 pub(crate) struct Setups(
     pub(crate) BTreeMap<OfPort, PortSetup>,
     pub(crate) Option<Vec<(u64, Ipv4Addr, u64)>>,
+    pub(crate) bool,
 );
 
 /// Of guests, and the tunnel.
 pub(crate) fn setups() -> impl Strategy<Value = Setups> {
-    (ports(), option::weighted(0.5, far_ends())).prop_map(|(ports, far)| Setups(ports, far))
+    (ports(), option::weighted(0.6, far_ends()), prop::bool::weighted(0.4)).prop_map(
+        |(ports, far, limited)| {
+            // The one end that a limited tunnel has.
+            let there = |far: Vec<(u64, Ipv4Addr, u64)>| {
+                far.into_iter().filter(|end| end.1.octets()[3] == 2).collect()
+            };
+            match (far, limited) {
+                (Some(far), true) => Setups(ports, Some(there(far)), true),
+                (far, _) => Setups(ports, far, false),
+            }
+        },
+    )
 }
 
 /// One of three addresses, the last of which there is no way to.

@@ -42,6 +42,8 @@ pub(crate) struct Reference {
     pub(crate) open: Vec<u32>,
     /// For those: port, tenant, who is there, and by what key.
     pub(crate) far: Vec<(u32, u64, Ipv4Addr, u64)>,
+    /// Tunnels with one remote end that are for the tenants of `far` alone.
+    pub(crate) limited: Vec<u32>,
     /// The remote ends that there is a way to.
     pub(crate) reached: Vec<Ipv4Addr>,
     /// Those of them that are Geneve, and what options are called.
@@ -531,7 +533,12 @@ impl Run<'_> {
     fn comes_to_something(&self, port: u32) -> bool {
         let says = |field| self.frame.says.get(field);
         let named = says(Field::TunDst) != 0 || says(Field::TunIpv6Dst) != 0;
-        !self.of.open.contains(&port) || named || !self.of.tunnels.contains(&self.in_port())
+        let from_tunnel = self.of.tunnels.contains(&self.in_port());
+        if self.of.limited.contains(&port) {
+            let tenant = says(Field::TunId) as u64;
+            return !from_tunnel && self.of.far.iter().any(|(at, whose, ..)| (*at, *whose) == (port, tenant));
+        }
+        !self.of.open.contains(&port) || named || !from_tunnel
     }
 
     /// Takes the frame from what its port may have flooded.
@@ -553,7 +560,9 @@ impl Run<'_> {
     fn flood_to(&mut self, port: u32) {
         let says = |field| self.frame.says.get(field);
         let named = says(Field::TunDst) != 0 || says(Field::TunIpv6Dst) != 0;
-        if port == self.in_port() || named || !self.of.open.contains(&port) {
+        let limited = self.of.limited.contains(&port);
+        let listed = limited || self.of.open.contains(&port) && !named;
+        if port == self.in_port() || !listed {
             return self.output(port);
         }
         if !self.of.tunnels.contains(&self.in_port()) {

@@ -122,6 +122,10 @@ impl Run<'_> {
         if target == source && !is_group(target) {
             return;
         }
+        let key_there = |other: u32| {
+            let end = of.far.iter().find(|(at, whose, ..)| (*at, *whose) == (other, tenant));
+            end.map(|(.., key)| *key)
+        };
         let known = of.stations.get(&(tenant, vlan, target)).filter(|_| !is_group(target));
         let apart = |other: u32| {
             of.tunnels.contains(&port) && of.tunnels.contains(&other)
@@ -137,7 +141,9 @@ impl Run<'_> {
                         Domain::TenantKey => tenant != 0,
                         Domain::Tenant(theirs) => theirs == tenant,
                     };
+                    let listed = !of.limited.contains(other) || key_there(*other).is_some();
                     *other != port
+                        && listed
                         && theirs
                         && of.floods(*other)
                         && may_leave(&setup, &inside)
@@ -146,8 +152,7 @@ impl Run<'_> {
                 of.ports.iter().copied().filter(fits).collect()
             }
         };
-        let far = |other: u32| of.far.iter().any(|(at, whose, ..)| (*at, *whose) == (other, tenant));
-        let exits = ports.iter().any(|other| !of.open.contains(other) || far(*other));
+        let exits = ports.iter().any(|other| !of.open.contains(other) || key_there(*other).is_some());
         if known.is_none() && exits && !self.may_flood(port) {
             return;
         }
@@ -155,7 +160,8 @@ impl Run<'_> {
         for other in ports {
             self.on_a_copy(|run| {
                 run.frame.set_tags(&[outside(&of.setup(other), &inside, priority), payload.clone()].concat());
-                run.frame.says.set(Field::TunId, tenant.into());
+                let key = key_there(other).filter(|_| of.limited.contains(&other));
+                run.frame.says.set(Field::TunId, key.unwrap_or(tenant).into());
                 match of.open.contains(&other) {
                     true => run.send_to_far_ends(other, tenant),
                     false => run.send(other),
