@@ -165,6 +165,10 @@ fn anywhere(draw: &Draw) -> RuleAction {
         7 => RuleAction::Clone(Vec::new()),
         9 => RuleAction::Push(part(field(pick), value, random)),
         10 => RuleAction::Pop(part(field(pick), value, random)),
+        11 if whole => RuleAction::CheckLarger {
+            len: value as u16,
+            to: Part { bits: 1, ..part(field(pick), random, 0) },
+        },
         11 => RuleAction::Exit,
         12 => RuleAction::SetQueue(QueueId(value as u32)),
         13 => RuleAction::PopQueue,
@@ -190,7 +194,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    use RuleAction::{Clone, Exit, Note, OutputCut, OutputReg, Pop, PopQueue, Push, Resubmit};
+    use RuleAction::{CheckLarger, Clone, Exit, Note, OutputCut, OutputReg, Pop, PopQueue, Push, Resubmit};
     let told_by_port = |action: &RuleAction| match action {
         RuleAction::Controller { reason, controller, userdata, .. } => {
             (*reason, *controller, userdata.len()) == (Reason::Action, 0, 0)
@@ -208,6 +212,7 @@ fn in_a_set(action: &RuleAction) -> bool {
                 | Push(_)
                 | Pop(_)
                 | PopQueue
+                | CheckLarger { .. }
                 | Exit
         )
 }

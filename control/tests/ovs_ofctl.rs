@@ -238,6 +238,8 @@ const ACCEPTED: &[&str] = &[
     "actions=push:reg0[],pop:reg1[0..15],push:NXM_OF_IN_PORT[],push:eth_src[],exit,1",
     "ip,actions=push:ip_src[],push:ip_dst[],pop:ip_src[],pop:ip_dst[],clone(exit),1",
     "pkt_mark=5/7,conj_id=1,actions=set_field:3->pkt_mark,set_field:1/3->pkt_mark,load:5->NXM_NX_PKT_MARK[],1",
+    "actions=check_pkt_larger(1500)->NXM_NX_REG0[0],check_pkt_larger(0)->reg4[31],check_pkt_larger(65535)->metadata[63],1",
+    "tcp,actions=check_pkt_larger(0x10)->ip_dst[7],resubmit(,1)",
     "actions=note,note:,note:aabb,note:aa.bb.cc.dd.ee.ff,note:0102030405.06.07,1",
     "mpls,mpls_label=5,mpls_tc=3,mpls_bos=1,mpls_ttl=64,actions=1",
     "mplsm,mpls_label=0xfffff,actions=1",
@@ -432,6 +434,12 @@ const REFUSED: &[&str] = &[
     "actions=push",
     "actions=write_actions(exit)",
     "actions=write_actions(push:reg0[])",
+    "actions=check_pkt_larger(1500)->reg0[0..1]",
+    "actions=check_pkt_larger(1500)->reg0[32]",
+    "actions=check_pkt_larger(65536)->reg0[0]",
+    "actions=check_pkt_larger(1500)",
+    "actions=check_pkt_larger",
+    "actions=write_actions(check_pkt_larger(1)->reg0[0])",
     "actions=note:zz",
     "actions=note:123",
     "actions=write_actions(note:01)",
@@ -439,6 +447,7 @@ const REFUSED: &[&str] = &[
 
 /// Flows that ovs-ofctl accepts and we refuse, and why.
 const STRICTER: &[(&str, &str)] = &[
+    ("actions=check_pkt_larger(1500)->ip_src[0]", "the frames need not have the field"),
     ("actions=pop_queue:3", "the value would be ignored"),
     ("actions=set_queue:4294967296", "the value would be cut"),
     ("ip=5,actions=1", "the value would be ignored"),

@@ -42,7 +42,9 @@ fn key_of(port: u16, frame: &[u8]) -> FlowKey {
 /// What a packet for the Geneve port carries, and its key; None when it is dropped before rules are asked.
 fn key_in(reference: &Reference, port: u16, packet: &[u8]) -> Option<(FlowKey, Vec<u8>)> {
     if port != 0 {
-        return Some((key_of(port, packet), packet.to_vec()));
+        let mut key = key_of(port, packet);
+        key.measure(packet.len() as u16);
+        return Some((key, packet.to_vec()));
     }
     let end = 50 + usize::from(packet[42] & 0x3f) * 4;
     let (id, frame) = (u32::from_be_bytes([0, packet[46], packet[47], packet[48]]), &packet[end..]);
@@ -51,6 +53,7 @@ fn key_in(reference: &Reference, port: u16, packet: &[u8]) -> Option<(FlowKey, V
     let mut key = FlowKey::default();
     datapath::flow::extract(frame, OfPort(GENEVE), Some(&outer), &mut key).expect("a whole frame");
     options::read(&reference.options, &packet[50..end], &mut key)?;
+    key.measure(frame.len() as u16);
     Some((key, frame.to_vec()))
 }
 
@@ -375,6 +378,7 @@ proptest! {
             let mut key = key_of(port, &frame);
             key.set(Field::Reg1, register.into());
             key.set(Field::TunId, register.into());
+            key.measure(frame.len() as u16);
             let packet =
                 PacketOut { says: says.clone(), actions: actions.clone(), data: frame.clone(), generation: 0 };
             switch.injector.send(packet).expect("room for one");
@@ -412,7 +416,12 @@ proptest! {
         let (mut pipeline, mut reference) = both(rules, groups, Vec::new(), setups);
         asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
         let key_of = |(port, frame): &(u16, Vec<u8>)| key_in(&reference, *port, frame).map(|(key, _)| key);
-        let Some(key) = key_of(&frame) else { return Ok(()) };
+        let Some(mut key) = key_of(&frame) else { return Ok(()) };
+        if noise[0] % 4 == 0 {
+            // Nobody has measured it.
+            key.set(Field::FrameMeasured, 0);
+            key.set(Field::FrameLen, 0);
+        }
         let mut translation = Translation::default();
         translate(&pipeline, &key, &mut translation);
         let mut noisy = FlowKey::default();
@@ -426,6 +435,7 @@ proptest! {
             let mut again = Translation::default();
             translate(&pipeline, &other, &mut again);
             prop_assert_eq!(again.actions(), translation.actions(), "{:?}", other);
+            prop_assert_eq!(again.asks_length(), translation.asks_length());
             prop_assert_eq!(again.learnings(), translation.learnings());
             prop_assert_eq!(again.punts(), translation.punts());
             prop_assert_eq!(again.mask().words(), translation.mask().words());

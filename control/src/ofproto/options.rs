@@ -115,6 +115,7 @@ impl Used {
             RuleAction::OutputReg(part) | RuleAction::Push(part) | RuleAction::Pop(part) => {
                 self.pieces.contains(&part.field)
             }
+            RuleAction::CheckLarger { to, .. } => self.pieces.contains(&to.field),
             RuleAction::Clone(actions) => self.done(actions),
             _ => false,
         })

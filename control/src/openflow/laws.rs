@@ -150,7 +150,10 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
         note.boxed(),
         resubmit.boxed(),
         part.prop_map(RuleAction::Push).boxed(),
-        target.prop_map(RuleAction::Pop).boxed(),
+        target.clone().prop_map(RuleAction::Pop).boxed(),
+        (any::<u16>(), target)
+            .prop_map(|(len, to)| RuleAction::CheckLarger { len, to: Part { bits: 1, ..to } })
+            .boxed(),
         short_part.prop_map(|part| RuleAction::OutputReg(Part { bits: part.bits.min(64), ..part })).boxed(),
     ];
     if !of_v10 {
@@ -170,6 +173,7 @@ pub(super) fn a_flow() -> impl Strategy<Value = (Version, Match, Instructions)> 
                     | RuleAction::Note(_)
                     | RuleAction::Push(_)
                     | RuleAction::Pop(_)
+                    | RuleAction::CheckLarger { .. }
                     | RuleAction::Exit
                     | RuleAction::OutputReg(_)
                     | RuleAction::Controller { .. }

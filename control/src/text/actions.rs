@@ -160,6 +160,7 @@ impl<'a> Reading<'a> {
             "push" => self.push_part(word),
             "pop" => self.pop_part(word),
             "exit" => self.exit(word),
+            "check_pkt_larger" => self.check_larger(word),
             "mod_dl_src" => self.modify(word, "eth_src"),
             "mod_dl_dst" => self.modify(word, "eth_dst"),
             "mod_nw_src" => self.modify(word, "ip_src"),

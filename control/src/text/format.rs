@@ -377,6 +377,9 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::Push(part) => format!("push:{}", write_part(part, context, ports)),
         RuleAction::Pop(part) => format!("pop:{}", write_part(part, context, ports)),
         RuleAction::Exit => "exit".into(),
+        RuleAction::CheckLarger { len, to } => {
+            format!("check_pkt_larger({len})->{}", write_part(to, context, ports))
+        }
         RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }

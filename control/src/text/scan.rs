@@ -1,5 +1,5 @@
-//! Cutting a flow into words, the way ovs-ofctl(8) does: `key`, `key=value`, `key:value` or `key(value)`, with commas or
-//! white space between them. Every word remembers where it stands, so that a fault can be shown.
+//! Cutting a flow into words, the way ovs-ofctl(8) does: `key`, `key=value`, `key:value`, `key(value)` or `key(value)->value`, with
+//! commas or white space between them. Every word remembers where it stands, so that a fault can be shown.
 
 /// A part of a line, and the byte where it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,14 @@ impl<'a> Words<'a> {
             Some(b'(') => {
                 let length =
                     closing(&text.text[end..]).ok_or_else(|| text.fault("this ( is never closed"))?;
-                (Some(text.cut(end + 1, end + length)), end + length + 1)
+                let behind = &text.text[end + length + 1..];
+                if behind.starts_with("->") {
+                    // The answer of what is in the parentheses goes there.
+                    let length = end + length + 1 + behind.find(separates).unwrap_or(behind.len());
+                    (Some(text.cut(end + 1, length)), length)
+                } else {
+                    (Some(text.cut(end + 1, end + length)), end + length + 1)
+                }
             }
             Some(b':' | b'=') => {
                 let after = end + 1;
@@ -169,6 +176,11 @@ mod tests {
     fn commas_and_white_space_separate_words() {
         let expected = [("ip", None), ("a", Some("1")), ("b", Some("00:01")), ("c", Some("x(1,2)"))];
         assert_eq!(words(" ip,,a=1 \tb:00:01, c(x(1,2))"), expected);
+    }
+
+    #[test]
+    fn what_an_arrow_leads_to_belongs_to_the_word() {
+        assert_eq!(words("x(1)->reg0[0],b"), [("x", Some("1)->reg0[0]")), ("b", None)]);
     }
 
     #[test]

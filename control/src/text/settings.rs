@@ -76,6 +76,21 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// `check_pkt_larger(BYTES)->FIELD[BIT]`.
+    pub(super) fn check_larger(&mut self, word: Word<'_>) -> Result<(), Fault> {
+        self.not_in_a_set(&word)?;
+        let written = || word.key.fault("check_pkt_larger is written check_pkt_larger(BYTES)->FIELD[BIT]");
+        let (bytes, target) = word.value.and_then(|text| text.split_once(")->")).ok_or_else(written)?;
+        let len = read_number(bytes.text, u16::MAX.into()).map_err(|message| bytes.fault(message))?;
+        let to = read_part(target, self.known.ports)?;
+        self.check(to.name, target)?;
+        if to.part.bits != 1 {
+            return Err(target.fault("the answer is one bit: write which, as in reg0[0]"));
+        }
+        self.push_action(RuleAction::CheckLarger { len: len as u16, to: to.part });
+        Ok(())
+    }
+
     /// `delete_field:FIELD`, of a field that can be absent.
     pub(super) fn delete_field(&mut self, text: Span<'_>) -> Result<(), Fault> {
         match options::find(text, self.known.ports)? {

@@ -79,6 +79,7 @@ pub(super) fn key(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Result<FlowK
             )
         }
     };
+    key.measure(frame.len() as u16);
     pool.give(frame);
     Ok(read.map(|_| key))
 }

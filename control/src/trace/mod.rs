@@ -132,6 +132,9 @@ pub fn trace(args: &Args) -> Result<Report> {
     live(&plan, &packet)
 }
 
+/// How long a frame is of which only its fields are said: as short as can be, without FCS.
+const FRAME_LEN: u16 = 60;
+
 /// Has the running switch trace.
 fn ask(socket: &Path, packet: Packet) -> Result<Report> {
     let mut found = None;
@@ -150,7 +153,9 @@ pub(crate) fn live(plan: &Plan, packet: &Packet) -> Result<Report> {
         Packet::Flow(flow) => {
             let filter = parse_filter("FLOW", flow, &plan.names)
                 .map_err(|fault| anyhow!("{flow:?}: {}", fault.message))?;
-            Ok(walk_of(&plan.pipeline, &filter.matching.key(), &plan.names, None))
+            let mut key = filter.matching.key();
+            key.measure(FRAME_LEN);
+            Ok(walk_of(&plan.pipeline, &key, &plan.names, None))
         }
         Packet::Bytes { in_port, hex } => through(plan, in_port, &bytes::from_hex(hex)?),
     }

@@ -100,6 +100,8 @@ fields! {
     TunGbpId = "tun_gbp_id", 7, 16, 16;
     /// Group policy flags of the VXLAN header.
     TunGbpFlags = "tun_gbp_flags", 7, 8, 8;
+    /// 1 when `frame_len` says how long the frame is.
+    FrameMeasured = "frame_measured", 7, 0, 1;
     /// IPv6 source.
     Ipv6Src = "ipv6_src", 8, 0, 128;
     /// IPv6 destination.
@@ -108,6 +110,8 @@ fields! {
     Ipv6Label = "ipv6_label", 12, 32, 20;
     /// Extension headers of IPv6, as bits ([`crate::wire::exthdr`]).
     Ipv6Exthdr = "ipv6_exthdr", 12, 16, 9;
+    /// Bytes of the frame as it came in, which few rules ask for: not in the key until it is [measured](super::FlowKey::measure).
+    FrameLen = "frame_len", 12, 0, 16;
     /// ARP sender's hardware address.
     ArpSha = "arp_sha", 13, 0, 48;
     /// ARP target's hardware address.

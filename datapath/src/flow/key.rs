@@ -133,6 +133,17 @@ impl FlowKey {
         self.set(field, kept | value & mask);
     }
 
+    /// Has the key say how long the frame is, in bytes. Keys do not at first: rules that do not ask have fewer flows so.
+    pub fn measure(&mut self, len: u16) {
+        self.set(Field::FrameMeasured, 1);
+        self.set(Field::FrameLen, len.into());
+    }
+
+    /// How long the frame is, if the key says so.
+    pub fn measured(&self) -> Option<u16> {
+        (self.get(Field::FrameMeasured) != 0).then(|| self.get(Field::FrameLen) as u16)
+    }
+
     /// Keeps only the bits that `mask` names.
     pub fn masked(&self, mask: &FlowMask) -> FlowKey {
         FlowKey { words: std::array::from_fn(|i| self.words[i] & mask.words[i]), written: self.written }

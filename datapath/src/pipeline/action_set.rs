@@ -62,6 +62,7 @@ impl Slot {
             | RuleAction::Conjunction(_)
             | RuleAction::Note(_)
             | RuleAction::PopQueue
+            | RuleAction::CheckLarger { .. }
             | RuleAction::Push(_)
             | RuleAction::Pop(_)
             | RuleAction::Exit => Slot::Nowhere,

@@ -14,6 +14,7 @@ mod control;
 mod credit;
 mod far;
 pub mod group;
+mod length;
 mod normal;
 pub mod observer;
 mod options;

@@ -258,6 +258,13 @@ pub enum RuleAction {
     Push(Part),
     /// Write what was put away last into part of a field, as much as there is room for; nothing when there is nothing.
     Pop(Part),
+    /// Set a bit to whether the frame, as it is now, has more bytes than this (`check_pkt_larger` in ovs-actions(7)).
+    CheckLarger {
+        /// How many bytes, without FCS.
+        len: u16,
+        /// The bit.
+        to: Part,
+    },
     /// The end of all actions, here, around a clone, and where this table was asked from; not of the action set. What is
     /// behind a bucket is still done.
     Exit,

@@ -13,7 +13,7 @@ use crate::action::Action;
 use crate::flow::Field;
 use crate::flow::shim::LABELS;
 use crate::stats::DropReason;
-use crate::wire::{ethertype, mpls, pbb, vlan};
+use crate::wire::{ethernet, ethertype, mpls, pbb, vlan};
 
 /// Words of the addresses and tags: of the frame, and of the customer's frame in it.
 const FRAME: [usize; 2] = [Field::EthDst.slot().word as usize, Field::EthSrc.slot().word as usize];
@@ -60,6 +60,10 @@ impl Shims {
 
 /// The entries of a label stack, the outermost first.
 const STACK: [Field; LABELS] = [Field::MplsLse, Field::InnerMplsLse, Field::ThirdMplsLse];
+/// Bytes of an entry of a label stack.
+const LABEL: i32 = mpls::HEADER_LEN as i32;
+/// Bytes of a provider backbone's header, without tags.
+const BACKBONE: i32 = (ethernet::HEADER_LEN + pbb::HEADER_LEN) as i32;
 const VLAN_PRIORITY: Part = Part { field: Field::VlanTci, offset: 13, bits: 3 };
 const VLAN_PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
 
@@ -87,6 +91,7 @@ impl State<'_> {
             mpls::Entry::new(0, 0, true, ttl)
         };
         out.push(Action::PushMpls { ether_type, entry });
+        self.grown += LABEL;
         self.settle(Field::MplsLse, entry.0.into(), out);
         self.settle(Field::EthType, ether_type.into(), out);
         Ok(())
@@ -122,6 +127,7 @@ impl State<'_> {
             return Err(DropReason::TooManyHeaders);
         }
         out.push(Action::PopMpls { ether_type });
+        self.grown -= LABEL;
         if more {
             for (from, to) in [(STACK[1], STACK[0]), (STACK[2], STACK[1])] {
                 let entry = self.get(from, out);
@@ -159,6 +165,7 @@ impl State<'_> {
         }
         let tci = pbb::Tci::new(priority, false, false, service);
         out.push(Action::PushPbb { tci });
+        self.grown += BACKBONE;
         if below == ethertype::PBB {
             // Of a customer's customer a key shows nothing.
             self.blank_stack(out);
@@ -191,6 +198,7 @@ impl State<'_> {
             // Cut short: there is no customer's frame.
             return Ok(());
         }
+        self.grown -= BACKBONE + self.tags_len(out);
         out.push(Action::PopPbb);
         for (frame, customer) in FRAME.into_iter().zip(CUSTOMER) {
             self.take_word(customer, frame, out);

@@ -15,12 +15,15 @@ use crate::stats::DropReason;
 use crate::tunnel::OptionMap;
 use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
 use crate::wire::protocol::{ICMP, ICMPV6, SCTP, TCP, UDP};
-use crate::wire::{ethertype, mpls};
+use crate::wire::{ethertype, mpls, vlan};
 use std::net::IpAddr;
 
 /// The bit of `vlan_tci` that says a tag is present.
 const VLAN_PRESENT: u16 = 0x1000;
 const PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
+
+/// Bytes of a VLAN tag.
+pub(super) const TAG: i32 = vlan::HEADER_LEN as i32;
 
 #[derive(Clone, Debug)]
 pub(super) struct State<'a> {
@@ -36,6 +39,8 @@ pub(super) struct State<'a> {
     pub(super) options: &'a OptionMap,
     pub(super) buried: Buried,
     pub(super) shims: Shims,
+    /// How many bytes longer the frame is than it came in.
+    pub(super) grown: i32,
 }
 
 impl<'a> State<'a> {
@@ -59,6 +64,7 @@ impl<'a> State<'a> {
             options,
             buried: Buried::NONE,
             shims: Shims::OF_A_FRAME,
+            grown: 0,
         }
     }
 
@@ -301,6 +307,7 @@ impl<'a> State<'a> {
         }
         let tci = outer | VLAN_PRESENT;
         out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
+        self.grown += TAG;
         self.tags(tci, outer, out);
     }
 
@@ -314,6 +321,7 @@ impl<'a> State<'a> {
     /// The outermost tag goes, those behind it move up.
     fn pop(&mut self, out: &mut Translation) {
         out.push(Action::PopVlan);
+        self.grown -= TAG;
         let outer = self.get(Field::InnerVlanTci, out) as u16;
         let inner = self.buried.pop();
         self.tags(outer, inner, out);
@@ -368,6 +376,7 @@ impl<'a> State<'a> {
             (false, true) => {
                 let tci = self.get(Field::VlanTci, out) as u16;
                 out.push(Action::PushVlan { tpid: ethertype::VLAN, tci: tci & !VLAN_PRESENT });
+                self.grown += TAG;
                 self.tagged = true;
             }
             (true, false) => self.pop(out),

@@ -27,6 +27,11 @@ impl Buried {
         })
     }
 
+    /// How many of them are of the frame that is in front.
+    pub(super) fn in_front(&self) -> usize {
+        self.len - self.start
+    }
+
     /// Zero when there are none.
     pub(super) fn pop(&mut self) -> u16 {
         if self.len == self.start {

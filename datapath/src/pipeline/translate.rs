@@ -370,6 +370,7 @@ impl<'a, O: Observer> Walk<'a, O> {
             RuleAction::PopPbb => state.pop_pbb(out)?,
             RuleAction::CopyTtlOut => state.copy_ttl_out(out)?,
             RuleAction::CopyTtlIn => state.copy_ttl_in(out)?,
+            RuleAction::CheckLarger { len, to } => state.check_larger(len, to, self.origin, out)?,
             RuleAction::DecTtl if state.is_ip(out) => state.count_down(Field::NwTtl, out)?,
             RuleAction::DecMplsTtl if mpls::is_stack(state.ether_type(out)) => {
                 state.knows_front_label()?;

@@ -22,6 +22,7 @@ pub struct Translation {
     /// What `Action::Punt` names by its place here.
     punts: Vec<Punt>,
     overflow: bool,
+    asks_length: bool,
     mask: FlowMask,
     tables: u64,
     rewritten: u64,
@@ -39,6 +40,7 @@ impl Default for Translation {
             learnings: Vec::with_capacity(LEARNINGS_MAX),
             punts: Vec::with_capacity(PUNTS_MAX),
             overflow: false,
+            asks_length: false,
             mask: FlowMask::default(),
             tables: 0,
             rewritten: 0,
@@ -70,6 +72,12 @@ impl Translation {
         &self.mask
     }
 
+    /// Whether the answer depends on the length of the frame, which the key did not say: then there is none, but for a key that
+    /// says it ([`FlowKey::measure`]).
+    pub fn asks_length(&self) -> bool {
+        self.asks_length
+    }
+
     /// The tables that were asked, as bits; table n is bit n modulo 64.
     pub fn tables(&self) -> u64 {
         self.tables
@@ -91,6 +99,7 @@ impl Translation {
         self.learnings.clear();
         self.punts.clear();
         self.overflow = false;
+        self.asks_length = false;
         self.mask = FlowMask::default();
         self.tables = 0;
         self.rewritten = 0;
@@ -116,6 +125,10 @@ impl Translation {
     #[inline]
     pub(super) fn depend(&mut self, word: usize, bits: u64) {
         self.mask.words_mut()[word] |= bits;
+    }
+
+    pub(super) fn ask_length(&mut self) {
+        self.asks_length = true;
     }
 
     pub(super) fn asked(&mut self, table: u8) {

@@ -138,6 +138,7 @@ impl Worker<'_> {
             return executor.drop(frame, DropReason::FrameTooLong);
         }
         let mut key = FlowKey::default();
+        let length = frame.len() as u16;
         match extract(frame.bytes(), ofport, None, &mut key) {
             Ok(None) => {}
             Ok(Some(unfilled)) => {
@@ -147,6 +148,7 @@ impl Worker<'_> {
             Err(reason) => return executor.drop(frame, reason),
         }
         packet.says.impose(&mut key);
+        key.measure(length);
         translate_actions(pipeline, &packet.actions, &key, &packet.says, translation);
         translation.renumber_once(executor.report);
         let counted = Counted { packets: 1, bytes: frame.len() as u64, used_ms: *now_ns / 1_000_000 };

@@ -36,7 +36,7 @@ struct Doubt {
     outlook: Outlook,
 }
 
-/// In `programs`: not decided yet.
+/// In `programs`: not decided yet. In a flow: its frames are decided about by their lengths.
 const UNDECIDED: u16 = u16::MAX;
 
 impl Batch<'_> {
@@ -192,24 +192,49 @@ impl<'u> Worker<'u> {
     }
 
     fn decide(&mut self, i: usize) {
-        let flow = match self.megaflows.find(&self.batch.keys[i]) {
-            Some(flow)
-                if holds(&mut self.megaflows, &self.pipeline, &self.recent, flow, &self.batch.keys[i]) =>
-            {
-                self.counters.masked_hits += 1;
-                flow
-            }
-            outdated => match self.ask(i, outdated) {
-                Some(flow) => flow,
-                None => return,
-            },
-        };
+        let before = (self.counters.masked_hits, self.counters.misses);
+        let Some(mut flow) = self.flow_of(i) else { return };
+        if self.megaflows.answer(flow).program == UNDECIDED {
+            // A frame is one hit or one miss.
+            (self.counters.masked_hits, self.counters.misses) = before;
+            let Some(measured) = self.flow_by_length(i) else { return };
+            flow = measured;
+        }
         self.megaflows.count(flow, self.batch.lengths[i]);
         self.signatures.insert(self.batch.hashes[i], flow);
         self.batch.programs[i] = self.megaflows.answer(flow).program;
     }
 
-    /// Asks the rules, and remembers what they say. None: there is no room for it, and the frame has its answer.
+    /// Has the key say how long the frame is. What such a key is known by is in the exact cache too.
+    #[cold]
+    fn flow_by_length(&mut self, i: usize) -> Option<FlowId> {
+        self.batch.keys[i].measure(self.batch.lengths[i]);
+        let key = &self.batch.keys[i];
+        let hash = KeyHash::of(key, &self.seed);
+        self.batch.hashes[i] = hash;
+        match self.signatures.find(hash).filter(|flow| self.megaflows.fits(*flow, key)) {
+            Some(flow) if holds(&mut self.megaflows, &self.pipeline, &self.recent, flow, key) => {
+                self.counters.masked_hits += 1;
+                Some(flow)
+            }
+            _ => self.flow_of(i),
+        }
+    }
+
+    /// The flow of a frame: known, or asked for. None: there is no room for it, and the frame has its answer.
+    fn flow_of(&mut self, i: usize) -> Option<FlowId> {
+        match self.megaflows.find(&self.batch.keys[i]) {
+            Some(flow)
+                if holds(&mut self.megaflows, &self.pipeline, &self.recent, flow, &self.batch.keys[i]) =>
+            {
+                self.counters.masked_hits += 1;
+                Some(flow)
+            }
+            outdated => self.ask(i, outdated),
+        }
+    }
+
+    /// Asks the rules, and remembers what they say; also that they ask for the frame's length.
     #[cold]
     fn ask(&mut self, i: usize, outdated: Option<FlowId>) -> Option<FlowId> {
         self.counters.misses += 1;
@@ -219,6 +244,15 @@ impl<'u> Worker<'u> {
         }
         let key = &self.batch.keys[i];
         translate(&self.pipeline, key, &mut self.translation);
+        if self.translation.asks_length() {
+            let answer = Answer {
+                generation: self.pipeline.generation(),
+                tables: self.translation.tables(),
+                rewritten: self.translation.rewritten(),
+                program: UNDECIDED,
+            };
+            return Some(self.megaflows.insert(key, self.translation.mask(), answer, &[], ledger));
+        }
         let all_kept = self.translation.renumber(&mut self.report);
         let kept = if all_kept { self.programs.keep(self.translation.actions()) } else { None };
         let Some(program) = kept else {

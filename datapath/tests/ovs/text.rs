@@ -213,6 +213,7 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         }
         RuleAction::Controller { max_len, .. } => format!("controller:{max_len}"),
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
+        RuleAction::CheckLarger { len, to } => format!("check_pkt_larger({len})->{}", part(to, matching)),
         RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#x}"),
         RuleAction::PopMpls { ether_type } => format!("pop_mpls:{ether_type:#x}"),

@@ -430,7 +430,18 @@ fn stacked() -> impl Strategy<Value = RuleAction> {
     ]);
     let cut = (select(vec![1u32, 2, 10, 0xffff_fff8]), select(vec![14u32, 30, 44, 60, 1000]))
         .prop_map(|(port, max_len)| RuleAction::OutputCut { port: OfPort(port), max_len });
+    let bit = select(vec![
+        (Field::Reg1, 0),
+        (Field::Reg1, 1),
+        (Field::Metadata, 2),
+        (Field::NwDst, 1),
+        (Field::NwTos, 2),
+    ]);
+    let larger = (select(vec![0u16, 14, 45, 59, 60, 61, 63, 64, 78, 100, 1000, u16::MAX]), bit).prop_map(
+        |(len, (field, offset))| RuleAction::CheckLarger { len, to: Part { field, offset, bits: 1 } },
+    );
     prop_oneof![
+        3 => larger,
         2 => cut,
         2 => part.clone().prop_map(RuleAction::Push),
         2 => part.prop_map(RuleAction::Pop),

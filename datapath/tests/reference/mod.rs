@@ -476,6 +476,10 @@ impl Run<'_> {
             RuleAction::CopyTtlOut => return self.frame.copy_ttl(false),
             RuleAction::CopyTtlIn => return self.frame.copy_ttl(true),
             RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
+            RuleAction::CheckLarger { len, to } => {
+                let larger = self.frame.bytes().len() > usize::from(*len);
+                return self.frame.set(to.field, u128::from(larger) << to.offset, 1 << to.offset);
+            }
             RuleAction::Push(part) => self.stack.push(self.read(*part)),
             RuleAction::Pop(part) => {
                 if let Some(value) = self.stack.pop() {
@@ -702,6 +706,10 @@ pub(crate) fn seen(port: u32, tunnel: Option<Outer>, bytes: &[u8]) -> Sent {
     while matches!(bytes[12..14], [0x81, 0x00] | [0x88, 0xa8]) && bytes.len() >= 18 {
         tags.push(u16::from_be_bytes([bytes[14], bytes[15]]) | 0x1000);
         bytes.drain(12..16);
+    }
+    if bytes[12..14] == [0x88, 0xa8] {
+        // Cut off inside of a tag: of which kind those are is not kept here.
+        bytes[12..14].copy_from_slice(&[0x81, 0x00]);
     }
     let mut frame = FlowKey::default();
     datapath::flow::extract(&bytes, OfPort(0), None, &mut frame).expect("a whole frame");

@@ -182,6 +182,7 @@ impl Encoder<'_> {
             RuleAction::Note(bytes) => self.nicira(nxast::NOTE, |writer| writer.bytes(bytes)),
             RuleAction::Push(part) => self.stacked(nxast::STACK_PUSH, part),
             RuleAction::Pop(part) => self.stacked(nxast::STACK_POP, part),
+            RuleAction::CheckLarger { len, to } => self.check_larger(*len, to),
             RuleAction::Exit => self.nicira(nxast::EXIT, |writer| writer.zeros(6)),
         }
     }
@@ -303,6 +304,15 @@ impl Encoder<'_> {
         };
         let row = FIELDS.iter().find(has).or_else(|| FIELDS.iter().find(wide_enough))?;
         Some((row.number(numbering), row.bytes, part.offset.into()))
+    }
+
+    fn check_larger(&mut self, len: u16, to: &Part) {
+        let Some((number, bytes, offset)) = self.place(to, Numbering::Nxm) else { return };
+        self.nicira(nxast::CHECK_PKT_LARGER, |writer| {
+            writer.u16(len).u16(offset);
+            write_header(writer, number, false, bytes);
+            writer
+        });
     }
 
     fn output_reg(&mut self, part: &Part) {

@@ -63,6 +63,7 @@ mod nxast {
     pub(super) const OUTPUT_TRUNC: u16 = 39;
     pub(super) const GROUP: u16 = 40;
     pub(super) const CLONE: u16 = 42;
+    pub(super) const CHECK_PKT_LARGER: u16 = 49;
     pub(super) const DELETE_FIELD: u16 = 50;
 }
 

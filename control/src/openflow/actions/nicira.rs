@@ -135,6 +135,20 @@ impl Reading {
                 self.push(RuleAction::Pop(part));
                 Ok(())
             }
+            nxast::CHECK_PKT_LARGER => {
+                self.not_in_a_set()?;
+                let (len, offset) = (body.u16()?, body.u16()?);
+                let named = read_field(&mut body)?;
+                if !is_zero(&body) {
+                    return Err(Code::NxMustBeZero);
+                }
+                let to = self.target(NamedPart::new(named, offset, 1)?, body.options())?;
+                if to.field == datapath::flow::Field::VlanTci {
+                    return Err(Code::BadSetArgument);
+                }
+                self.push(RuleAction::CheckLarger { len, to });
+                Ok(())
+            }
             nxast::DELETE_FIELD => {
                 let named = read_field(&mut body)?;
                 if !is_zero(&body) {
