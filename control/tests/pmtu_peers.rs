@@ -102,17 +102,16 @@ fn tunnels() -> impl Iterator<Item = (&'static str, usize)> {
     KINDS.into_iter().flat_map(|kind| [(kind, 4), (kind, 6)])
 }
 
-fn table(columns: &[&Vec<Fate>; 3]) -> String {
-    let mut table = String::from(
-        "| too long for | tunnel | adit | | | Open vSwitch | | | Linux | | |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n\
-         | | | DF | no DF | IPv6 | DF | no DF | IPv6 | DF | no DF | IPv6 |\n",
-    );
+/// Each column with whom it is of.
+fn table(columns: &[(&str, &Vec<Fate>)]) -> String {
+    let names: String = columns.iter().map(|(name, _)| format!(" {name} | | |")).collect();
+    let (lines, packets) = ("---|".repeat(3 * columns.len()), " DF | no DF | IPv6 |".repeat(columns.len()));
+    let mut table = format!("| too long for | tunnel |{names}\n|---|---|{lines}\n| | |{packets}\n");
     let lines = ["the uplink", "a link further on"];
     let lines = lines.into_iter().flat_map(|link| tunnels().map(move |tunnel| (link, tunnel)));
     for (line, (link, (kind, version))) in lines.enumerate() {
         let _ = write!(table, "| {link} | {kind} over IPv{version} |");
-        for fate in columns.iter().flat_map(|column| &column[line * 3..][..3]) {
+        for fate in columns.iter().flat_map(|(_, column)| &column[line * 3..][..3]) {
             let word = match fate {
                 Fate::Arrives => "arrives",
                 Fate::Told => "told",
@@ -201,6 +200,12 @@ fn linux(network: &Network, kind: &str, version: usize) -> Fates {
     fates
 }
 
+/// What it is called, as far as its second number.
+fn kernel() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc");
+    format!("Linux {}", release.trim().splitn(3, '.').take(2).collect::<Vec<_>>().join("."))
+}
+
 /// Whether the kernel has it.
 fn tried(netns: &Netns, command: &str) -> bool {
     let run = || Command::new("ip").args(command.split_whitespace()).output().expect("ip");
@@ -227,6 +232,13 @@ fn what_does_not_fit_with_adit_and_with_others() {
         })
     });
     let (Some(ours), Some(theirs), Some(kernels)) = (ours, theirs, kernels) else { return };
-    print!("{}", table(&[&ours, &theirs, &kernels]));
+    print!("\n{}", table(&[("adit", &ours), ("Open vSwitch", &theirs), (&kernel(), &kernels)]));
     assert!(!ours.contains(&Fate::Lost), "lost without a word");
+}
+
+/// The kernel's devices alone: `scripts/pmtu-matrix` runs it under a kernel that has them all.
+#[test]
+fn what_does_not_fit_with_the_kernel_alone() {
+    let Some(kernels) = kernels() else { return };
+    print!("\n{}", table(&[(&kernel(), &kernels)]));
 }
