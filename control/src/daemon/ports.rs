@@ -7,6 +7,7 @@ use crate::netlink::links::{self, Devices};
 use af_xdp::ChunkSize;
 use anyhow::{Context, Result, bail};
 use datapath::flow::OfPort;
+use datapath::mem::LONG_MAX;
 use datapath::port::PortId;
 use datapath::worker::Role;
 use socket2::{Domain, Socket, Type};
@@ -140,9 +141,9 @@ impl Ports {
         self.endpoints.iter().flat_map(|ip| self.listening.at(*ip)).collect()
     }
 
-    /// The smallest buffer that takes the longest frame of every device.
-    pub(super) fn chunk(&self) -> ChunkSize {
-        chunk_for(self.list.iter().map(|port| port.mtu).max().unwrap_or(0))
+    /// The smallest buffers that take the longest frame of every device.
+    pub(super) fn buffers(&self) -> Buffers {
+        Buffers::of(self.list.iter().map(|port| port.mtu).max().unwrap_or(0))
     }
 
     /// What worker `index` of `workers` serves.
@@ -152,6 +153,7 @@ impl Ports {
             ifindex: port.ifindex,
             role: port.role,
             software: port.software,
+            in_several: exceeds_one(port.mtu),
             queues: match &port.attachment {
                 _ if port.gone => Some(Vec::new()),
                 Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
@@ -304,18 +306,48 @@ fn segment(device: &links::Device) -> Option<Attachment> {
     is_veth(device).then(|| Attachment::attach(&device.name, XdpRole::Guest, XdpMode::Native).ok()).flatten()
 }
 
+/// What a worker's frames lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Buffers {
+    pub(super) chunk: ChunkSize,
+    /// Besides there are long frames, for packets that fit no chunk.
+    pub(super) long: bool,
+}
+
+impl Buffers {
+    fn of(mtu: u32) -> Buffers {
+        let longest = mtu.saturating_add(LINK);
+        if longest > LONG_MAX as u32 {
+            eprintln!(
+                "adit: a device has an MTU of {mtu}: frames longer than {LONG_MAX} bytes are dropped and counted as frame_too_long"
+            );
+        }
+        let chunk = if longest <= room(ChunkSize::K2) { ChunkSize::K2 } else { ChunkSize::K4 };
+        Buffers { chunk, long: exceeds_one(mtu) }
+    }
+}
+
 /// A frame is its MTU, an Ethernet header and up to two tags.
-fn chunk_for(mtu: u32) -> ChunkSize {
-    const LINK: u32 = 14 + 8;
-    let room = |chunk: ChunkSize| chunk.bytes() as u32 - u32::from(af_xdp::KERNEL_HEADROOM);
-    if mtu + LINK <= room(ChunkSize::K2) {
-        return ChunkSize::K2;
+const LINK: u32 = 14 + 8;
+
+fn room(chunk: ChunkSize) -> u32 {
+    chunk.bytes() as u32 - u32::from(af_xdp::KERNEL_HEADROOM)
+}
+
+/// Whether the longest frames of a device with this MTU fit no chunk.
+fn exceeds_one(mtu: u32) -> bool {
+    mtu.saturating_add(LINK) > room(ChunkSize::K4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_as_large_as_the_longest_frame_wants_them() {
+        let of = |mtu| (Buffers::of(mtu).chunk, Buffers::of(mtu).long);
+        assert_eq!([of(0), of(1770)], [(ChunkSize::K2, false); 2], "1,792 bytes");
+        assert_eq!([of(1771), of(3818)], [(ChunkSize::K4, false); 2], "3,840 bytes");
+        assert_eq!([of(3819), of(9000), of(u32::MAX)], [(ChunkSize::K4, true); 3]);
     }
-    if mtu + LINK > room(ChunkSize::K4) {
-        eprintln!(
-            "adit: a device has an MTU of {mtu}: frames longer than {} bytes are dropped and counted as rx_missed",
-            room(ChunkSize::K4)
-        );
-    }
-    ChunkSize::K4
 }

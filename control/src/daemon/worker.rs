@@ -5,11 +5,11 @@
 use super::filter;
 use super::learn::Bell;
 use super::nap::Nap;
-use super::ports::Listening;
-use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
+use super::ports::{Buffers, Listening};
+use af_xdp::{Error, Mode, Socket, SocketConfig, Step, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::flow::Seed;
-use datapath::mem::FramePool;
+use datapath::mem::{FramePool, long_frames};
 use datapath::pipeline::Pipeline;
 use datapath::port::{Packet, Port, PortId, Slot, Xsk};
 use datapath::stats::SharedStats;
@@ -42,6 +42,8 @@ pub(super) struct Device {
     pub(super) role: Role,
     /// A checksum may be left to the device.
     pub(super) software: bool,
+    /// Its longest frames fit no chunk: they come and go in several.
+    pub(super) in_several: bool,
     /// The receive queues that are this worker's, of a device that is gone an empty list; none: AF_PACKET.
     pub(super) queues: Option<Vec<u32>>,
     /// What tunnels listen for, by which an uplink without XDP tells its frames from the host's.
@@ -53,7 +55,7 @@ pub(super) struct Spec {
     pub(super) index: usize,
     pub(super) core: Option<core_affinity::CoreId>,
     pub(super) devices: Vec<Device>,
-    pub(super) chunk: ChunkSize,
+    pub(super) buffers: Buffers,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) inbox: Inbox,
     pub(super) reporter: Reporter,
@@ -92,19 +94,21 @@ pub(super) fn run(spec: Spec, ready: &mpsc::Sender<Result<Vec<Bound>>>) {
     let sockets: usize = spec.devices.iter().filter_map(|d| d.queues.as_ref()).map(Vec::len).sum();
     let umem = Umem::new(&UmemConfig {
         frames: sockets as u32 * 2 * RING + SPARE,
-        chunk: spec.chunk,
+        chunk: spec.buffers.chunk,
         headroom: 0,
         huge: true,
         tx_metadata: true,
     });
-    let umem = match umem.context("cannot get memory for packets") {
-        Ok(umem) => umem,
+    let long = spec.buffers.long.then(long_frames).transpose();
+    let (umem, long) = match umem.and_then(|umem| Ok((umem, long?))).context("cannot get memory for packets") {
+        Ok(memory) => memory,
         Err(error) => return drop(ready.send(Err(error))),
     };
     match open(&umem, &spec.devices) {
         Ok((slots, bound)) => {
             let _ = ready.send(Ok(bound));
-            turn(&umem, spec, slots);
+            let long = long.as_ref().into_iter().flat_map(Umem::take_frames);
+            turn(FramePool::new(umem.take_frames()).with_long(long), spec, slots);
         }
         Err(error) => drop(ready.send(Err(error))),
     }
@@ -147,11 +151,12 @@ fn open_xsk<'u>(
         tx_size: RING,
         completion_size: RING,
         tx_checksum: TxChecksum::Offload,
+        multi_buffer: device.in_several,
         ..SocketConfig::default()
     };
     let mut sockets = Vec::with_capacity(queues.len());
     for queue in queues {
-        let socket = Socket::open(umem, device.ifindex, *queue, &config)
+        let socket = open_socket(umem, device, *queue, &config)
             .with_context(|| format!("cannot open an AF_XDP socket on {}, queue {queue}", device.name))?;
         let fd = socket.as_fd().try_clone_to_owned().context("out of file descriptors")?;
         bound.push(Bound { port, queue: *queue, socket: fd, mode: socket.mode() });
@@ -164,10 +169,36 @@ fn open_xsk<'u>(
     Ok(Xsk::new(sockets, fills_checksums))
 }
 
-fn turn<'u>(umem: &'u Umem, spec: Spec, slots: Vec<Slot<'u>>) {
+/// Kernels before Linux 6.6 know of no packets in several frames. All others travel there as before.
+fn open_socket<'u>(
+    umem: &'u Umem,
+    device: &Device,
+    queue: u32,
+    config: &SocketConfig,
+) -> Result<Socket<'u>, Error> {
+    let opened = Socket::open(umem, device.ifindex, queue, config);
+    match &opened {
+        Err(Error::Open { step: Step::BindCopy, source, .. })
+            if config.multi_buffer && source.raw_os_error() == Some(libc::EINVAL) =>
+        {
+            let config = SocketConfig { multi_buffer: false, ..config.clone() };
+            let socket = Socket::open(umem, device.ifindex, queue, &config)?;
+            eprintln!(
+                "adit: {}: the kernel is too old for jumbo frames (Linux 6.6): those longer than {} bytes are dropped and \
+                 counted as rx_missed",
+                device.name,
+                umem.frame_room()
+            );
+            Ok(socket)
+        }
+        _ => opened,
+    }
+}
+
+fn turn<'u>(pool: FramePool<'u>, spec: Spec, slots: Vec<Slot<'u>>) {
     let roles = spec.devices.iter().map(|device| device.role);
     let mut worker = Worker::new(Parts {
-        pool: FramePool::new(umem.take_frames()),
+        pool,
         ports: slots.into_iter().zip(roles).collect(),
         pipeline: spec.pipeline,
         inbox: spec.inbox,

@@ -13,6 +13,7 @@ use datapath::pipeline::Pipeline;
 use datapath::stats::{DropReason, PortCounters, SharedStats, Snapshot, WorkerCounters};
 use datapath::worker::{
     Injector, PacketOut, Publisher, PuntRate, Punted, Reports, channel, injections, reports,
+    reports_of_long_frames,
 };
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,10 +96,10 @@ impl Workers {
 
     fn try_start(&mut self, ports: &mut Ports, pipeline: &Arc<Pipeline>) -> Result<()> {
         let (ready, started) = mpsc::channel();
-        let chunk = ports.chunk();
+        let buffers = ports.buffers();
         for (index, core) in self.cores.iter().enumerate() {
             let (publisher, inbox) = channel();
-            let (reporter, reports) = reports();
+            let (reporter, reports) = if buffers.long { reports_of_long_frames() } else { reports() };
             let (injector, injections) = injections();
             let shared = Arc::new(SharedStats::new(ports.list.len()));
             let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC);
@@ -109,7 +110,7 @@ impl Workers {
                 index,
                 core: *core,
                 devices: ports.share(index as u32, self.count()),
-                chunk,
+                buffers,
                 pipeline: pipeline.clone(),
                 inbox,
                 reporter: reporter.limited(self.controller),

@@ -7,10 +7,10 @@ use super::plan::{Plan, SEED};
 use super::progress::Progress;
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use anyhow::{Context, Result};
-use datapath::mem::FramePool;
+use datapath::mem::{FramePool, long_frames};
 use datapath::port::{Port, PortId, Slot};
 use datapath::stats::SharedStats;
-use datapath::worker::{Parts, Worker, channel, reports};
+use datapath::worker::{Parts, Worker, channel, reports_of_long_frames};
 use std::sync::Arc;
 
 /// Buffers. A turn takes a batch of 64 from one port at a time and needs one more for a copy.
@@ -28,21 +28,22 @@ pub(super) struct Outcome {
 
 /// Replays the captures to their end.
 pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progress>) -> Result<Outcome> {
-    // The same room in front of a frame as in the daemon; chunks of 4 KiB also hold jumbo frames of up to 3840 bytes.
+    // The same room in front of a frame as in the daemon, and long frames as there with jumbo frames.
     let memory =
         UmemConfig { frames: FRAMES, chunk: ChunkSize::K4, headroom: 0, huge: false, tx_metadata: true };
     let umem = Umem::new(&memory).context("cannot get memory for packets")?;
+    let long = long_frames().context("cannot get memory for packets")?;
     let (pcaps, paths): (Vec<_>, Vec<Paths>) = captures.ports.into_iter().map(|port| port.split()).unzip();
     let slots = pcaps.into_iter().map(|pcap| Slot::new(Port::Pcap(Box::new(pcap))));
     let shared = Arc::new(SharedStats::new(plan.ports.len()));
     let (publisher, inbox) = channel();
-    let (mut reporter, reports) = reports();
+    let (mut reporter, reports) = reports_of_long_frames();
     if let Some(rate) = plan.controller {
         reporter = reporter.limited(rate);
     }
     let mut controller = captures.controller.map(Capture::split);
     let mut worker = Worker::new(Parts {
-        pool: FramePool::new(umem.take_frames()),
+        pool: FramePool::new(umem.take_frames()).with_long(long.take_frames()),
         ports: slots.zip(plan.ports.iter().map(|port| port.role)).collect(),
         pipeline: Arc::new(plan.pipeline.clone()),
         inbox,

@@ -6,11 +6,11 @@ use crate::replay::{Plan, PlannedPort};
 use af_xdp::{ChunkSize, Umem, UmemConfig};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use datapath::flow::{FlowKey, extract};
-use datapath::mem::FramePool;
+use datapath::mem::{FramePool, long_frames};
 use datapath::port::{Memory, Pcap, Port, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Last, decap};
-use datapath::worker::{Parts, Role, Worker, channel, reports};
+use datapath::worker::{Parts, Role, Worker, channel, reports_of_long_frames};
 use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
@@ -57,11 +57,11 @@ pub(super) fn from_hex(text: &str) -> Result<Vec<u8>> {
 /// The key of the packet, after the outer headers of one that comes in by an uplink, or why it has none.
 pub(super) fn key(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Result<FlowKey, DropReason>> {
     let umem = Umem::new(&MEMORY).context("cannot get memory for the packet")?;
-    let mut pool = FramePool::new(umem.take_frames());
-    let mut frame = pool.take().context("cannot get memory for the packet")?;
-    if !frame.copy_from(bytes) {
+    let long = long_frames().context("cannot get memory for the packet")?;
+    let mut pool = FramePool::new(umem.take_frames()).with_long(long.take_frames());
+    let Some(mut frame) = pool.hold(bytes) else {
         return Ok(Err(DropReason::FrameTooLong));
-    }
+    };
     let mut key = FlowKey::default();
     let read = match plan.ports[port].role {
         Role::Guest(ofport) => extract(frame.bytes(), ofport, None, &mut key),
@@ -87,12 +87,13 @@ pub(super) fn key(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Result<FlowK
 /// What comes out of a worker that gets the packet.
 pub(super) fn through(plan: &Plan, port: usize, bytes: &[u8]) -> Result<Vec<Packet>> {
     let umem = Umem::new(&MEMORY).context("cannot get memory for the packet")?;
+    let long = long_frames().context("cannot get memory for the packet")?;
     let (near, far): (Vec<_>, Vec<_>) = plan.ports.iter().map(|_| Memory::pair(FRAMES as usize)).unzip();
     let slots = near.into_iter().map(|near| Slot::new(Port::Memory(near)));
     let (_publisher, inbox) = channel();
-    let (reporter, reports) = reports();
+    let (reporter, reports) = reports_of_long_frames();
     let mut worker = Worker::new(Parts {
-        pool: FramePool::new(umem.take_frames()),
+        pool: FramePool::new(umem.take_frames()).with_long(long.take_frames()),
         ports: slots.zip(plan.ports.iter().map(|port: &PlannedPort| port.role)).collect(),
         pipeline: Arc::new(plan.pipeline.clone()),
         inbox,

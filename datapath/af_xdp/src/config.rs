@@ -27,7 +27,7 @@ pub const MAX_FRAGMENTS: usize = 18;
 /// stable releases after it ask for all three (found with 6.18.44), so that is the limit here for every kernel.
 const CHUNK_RESERVE: u16 = 704;
 
-/// The size of one chunk. The kernel accepts just these two while chunks are aligned.
+/// The size of one chunk. The kernel accepts the first two while chunks are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChunkSize {
     /// 2,048 bytes: room for 1,792 bytes of packet with no extra headroom.
@@ -35,6 +35,10 @@ pub enum ChunkSize {
     K2,
     /// 4,096 bytes: room for 3,840 bytes of packet with no extra headroom.
     K4,
+    /// 16,384 bytes: room for 16,128 bytes of packet with no extra headroom. The kernel takes no such chunk, so no socket
+    /// opens on the area: it is for packets that came in several frames and are put together, and for those that will be
+    /// sent in several.
+    K16,
 }
 
 impl ChunkSize {
@@ -44,6 +48,7 @@ impl ChunkSize {
         match self {
             Self::K2 => 2048,
             Self::K4 => 4096,
+            Self::K16 => 16_384,
         }
     }
 }
@@ -80,7 +85,8 @@ impl UmemConfig {
         }
         if usize::from(self.headroom) > self.chunk.bytes() - usize::from(CHUNK_RESERVE) {
             return Err(Error::Config(
-                "the headroom leaves no room for packets: it may be 1344 in chunks of 2048 and 3392 in chunks of 4096",
+                "the headroom leaves no room for packets: it may be 1344 in chunks of 2048, 3392 in chunks of 4096 and \
+                 15680 in chunks of 16384",
             ));
         }
         usize::try_from(self.frames)
@@ -197,6 +203,9 @@ impl Default for SocketConfig {
 impl SocketConfig {
     /// Checks what the kernel would refuse with a bare `EINVAL`.
     pub(crate) fn check(&self, umem: &UmemConfig) -> Result<(), Error> {
+        if umem.chunk == ChunkSize::K16 {
+            return Err(Error::Config("the kernel takes chunks of 2048 and 4096 bytes only: ask for K2 or K4"));
+        }
         let sizes = [self.fill_size, self.rx_size, self.tx_size, self.completion_size];
         if !sizes.iter().all(|size| size.is_power_of_two()) {
             return Err(Error::Config("the size of a ring is not a power of two: ask for 2048, for example"));

@@ -22,8 +22,8 @@ const CONTINUES: u8 = 1 << 0;
 const CHECKSUM: u8 = 1 << 1;
 /// The 24 bytes in front of the data stay free for the TX metadata.
 const METADATA: u8 = 1 << 2;
-/// The chunk has 4,096 bytes rather than 2,048.
-const CHUNK_4K: u8 = 1 << 3;
+/// From this bit on: how often 2,048 is to be doubled for the size of the chunk.
+const DOUBLINGS: u32 = 3;
 
 /// One chunk of a [`Umem`] and the packet, or the piece of a packet, in it.
 ///
@@ -60,9 +60,13 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub(crate) fn new(chunk: ChunkSize, home: u16, tx_metadata: bool) -> Self {
-        let chunk = if chunk == ChunkSize::K4 { CHUNK_4K } else { 0 };
+        let doublings: u8 = match chunk {
+            ChunkSize::K2 => 0,
+            ChunkSize::K4 => 1,
+            ChunkSize::K16 => 3,
+        };
         let metadata = if tx_metadata { METADATA } else { 0 };
-        Self { home, flags: chunk | metadata }
+        Self { home, flags: doublings << DOUBLINGS | metadata }
     }
 }
 
@@ -131,6 +135,20 @@ impl<'u> Frame<'u> {
         self.chunk_size() - self.offset() - usize::from(self.len)
     }
 
+    /// How long a packet fits with all its headroom kept.
+    #[inline]
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.chunk_size() - usize::from(self.home)
+    }
+
+    /// Whether the chunk is one that the kernel does not take ([`ChunkSize::K16`]).
+    #[inline]
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.flags >> DOUBLINGS > 1
+    }
+
     /// Makes the frame empty, with all its headroom in front, no checksum request and no continuation.
     #[inline]
     pub fn reset(&mut self) {
@@ -191,7 +209,7 @@ impl<'u> Frame<'u> {
     #[inline]
     #[must_use]
     pub fn copy_from(&mut self, bytes: &[u8]) -> bool {
-        if bytes.len() > self.chunk_size() - usize::from(self.home) {
+        if bytes.len() > self.room() {
             return false;
         }
         self.reset();
@@ -288,7 +306,7 @@ impl<'u> Frame<'u> {
 
     #[inline]
     fn chunk_size(&self) -> usize {
-        2048 << usize::from(self.flags & CHUNK_4K != 0)
+        2048 << (self.flags >> DOUBLINGS)
     }
 
     #[inline]
@@ -448,5 +466,29 @@ mod tests {
         assert!(frame.copy_from(&[1; 3740]));
         assert!(frame.push(356).is_some());
         assert_eq!(frame.len(), 4096);
+        assert!(!frame.is_long());
+    }
+
+    #[test]
+    fn long_chunks_are_aligned_to_their_size_and_hold_their_packets_apart() {
+        let config = UmemConfig { frames: 3, chunk: ChunkSize::K16, tx_metadata: true, ..UmemConfig::default() };
+        let umem = Umem::new(&config).unwrap();
+        let mut frames: Vec<_> = umem.take_frames().collect();
+        for (frame, value) in frames.iter_mut().zip(1..) {
+            assert!(frame.is_long());
+            assert_eq!((frame.room(), frame.headroom(), frame.tailroom()), (16_128, 232, 16_128));
+            assert!(!frame.copy_from(&[0; 16_129]));
+            assert!(frame.copy_from(&[value; 16_128]));
+            assert!(frame.request_checksum(16_000, 6));
+            frame.push(232).unwrap().fill(value);
+            assert_eq!(frame.checksum_request(), Some((16_232, 6)));
+        }
+        for (frame, value) in frames.iter_mut().zip(1..) {
+            assert_eq!(frame.len(), 16_360);
+            assert!(frame.bytes().iter().all(|byte| *byte == value));
+            frame.pull(16_360).unwrap();
+            frame.reset();
+            assert_eq!((frame.headroom(), frame.tailroom()), (232, 16_128));
+        }
     }
 }

@@ -20,6 +20,10 @@ pub(crate) const SO_BUSY_POLL_BUDGET: c_int = 70;
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    /// Bytes that were mapped in front of the start, so that it is aligned.
+    before: usize,
+    /// Bytes that were mapped behind the end, for the same reason.
+    after: usize,
 }
 
 // SAFETY: a mapping belongs to the process, not to the thread that made it.
@@ -28,23 +32,36 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Zeroed private memory, all pages present, aligned to a page at least.
+    /// Zeroed private memory, all pages present, aligned to a page at least and to `align`, a power of two.
     #[cfg(not(miri))]
-    pub(crate) fn anonymous(len: usize, huge: bool) -> io::Result<Self> {
-        let huge = if huge { libc::MAP_HUGETLB | libc::MAP_HUGE_2MB } else { 0 };
+    pub(crate) fn anonymous(len: usize, align: usize, huge: bool) -> io::Result<Self> {
+        /// What the kernel aligns to at the least, and so what need not be asked for.
+        const PAGE: usize = 4096;
+        let (huge, spare) = match huge {
+            true => (libc::MAP_HUGETLB | libc::MAP_HUGE_2MB, 0),
+            false => (0, align.saturating_sub(PAGE)),
+        };
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE | huge;
-        Self::map(len, flags, -1, 0)
+        let mapped = len.checked_add(spare).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mut memory = Self::map(mapped, flags, -1, 0)?;
+        let before = memory.start.addr().get().wrapping_neg() & (align - 1);
+        memory.start = offset(&memory, before);
+        (memory.len, memory.before, memory.after) = (len, before, mapped - len - before);
+        Ok(memory)
     }
 
     /// Under Miri there is no mapping of this kind: the allocator stands in.
     #[cfg(miri)]
-    pub(crate) fn anonymous(len: usize, huge: bool) -> io::Result<Self> {
+    pub(crate) fn anonymous(len: usize, align: usize, huge: bool) -> io::Result<Self> {
         if huge {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         }
+        assert!(align <= Self::MIRI_ALIGN);
         // SAFETY: `layout` refuses a size of zero.
         let start = unsafe { std::alloc::alloc_zeroed(Self::layout(len)) };
-        NonNull::new(start).map(|start| Self { start, len }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        NonNull::new(start)
+            .map(|start| Self { start, len, before: 0, after: 0 })
+           .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     /// The ring that lies at `page` of an AF_XDP socket.
@@ -61,14 +78,17 @@ impl Mapping {
             return Err(io::Error::last_os_error());
         }
         NonNull::new(start.cast())
-            .map(|start| Self { start, len })
+            .map(|start| Self { start, len, before: 0, after: 0 })
             .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     #[cfg(miri)]
+    const MIRI_ALIGN: usize = 16_384;
+
+    #[cfg(miri)]
     fn layout(len: usize) -> std::alloc::Layout {
         assert_ne!(len, 0, "an empty mapping was asked for");
-        std::alloc::Layout::from_size_align(len, 4096).expect("a length that was allocated has a layout")
+        std::alloc::Layout::from_size_align(len, Self::MIRI_ALIGN).expect("a length that was allocated has a layout")
     }
 
     pub(crate) fn start(&self) -> NonNull<u8> {
@@ -83,8 +103,9 @@ impl Mapping {
 impl Drop for Mapping {
     #[cfg(not(miri))]
     fn drop(&mut self) {
-        // SAFETY: `map` made this mapping with this length, and borrowers of the memory cannot outlive its owner.
-        let _ = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+        let start = self.start.as_ptr().wrapping_sub(self.before).cast();
+        // SAFETY: `map` made this mapping with this start and length, and borrowers of the memory cannot outlive its owner.
+        let _ = unsafe { libc::munmap(start, self.before + self.len + self.after) };
     }
 
     #[cfg(miri)]

@@ -40,7 +40,7 @@ impl Umem {
     /// [`Error::Config`] when the limits are not kept, [`Error::Memory`] when there is not enough.
     pub fn new(config: &UmemConfig) -> Result<Self, Error> {
         let len = config.area_len()?;
-        let (memory, pages) = map(len, config.huge).map_err(|source| Error::Memory { bytes: len, source })?;
+        let (memory, pages) = map(len, config).map_err(|source| Error::Memory { bytes: len, source })?;
         let shape = Shape::new(config.chunk, KERNEL_HEADROOM + config.headroom, config.tx_metadata);
         Ok(Self { memory, len, shape, config: config.clone(), pages, taken: AtomicBool::new(false) })
     }
@@ -137,17 +137,19 @@ impl Umem {
     }
 }
 
-fn map(len: usize, huge: bool) -> std::io::Result<(Mapping, Pages)> {
-    if huge && let Ok(memory) = Mapping::anonymous(len.next_multiple_of(HUGE_PAGE), true) {
+/// Chunks are aligned to their size, and so is the area.
+fn map(len: usize, config: &UmemConfig) -> std::io::Result<(Mapping, Pages)> {
+    let align = config.chunk.bytes();
+    if config.huge && let Ok(memory) = Mapping::anonymous(len.next_multiple_of(HUGE_PAGE), align, true) {
         return Ok((memory, Pages::Huge));
     }
-    Ok((Mapping::anonymous(len, false)?, Pages::Normal))
+    Ok((Mapping::anonymous(len, align, false)?, Pages::Normal))
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::ChunkSize;
+    use crate::{ChunkSize, Socket, SocketConfig};
 
     #[test]
     fn each_frame_is_handed_out_once() {
@@ -171,6 +173,14 @@ mod tests {
         assert!(refused(UmemConfig { headroom: 1345, ..UmemConfig::default() }).contains("1344"));
         let roomy = UmemConfig { chunk: ChunkSize::K4, headroom: 3393, ..UmemConfig::default() };
         assert!(refused(roomy).contains("3392"));
+    }
+
+    #[test]
+    fn chunks_that_the_kernel_does_not_take_never_get_there() {
+        let umem = Umem::new(&UmemConfig { frames: 1, chunk: ChunkSize::K16, ..UmemConfig::default() }).unwrap();
+        assert_eq!((umem.area().0 % 16_384, umem.frame_room()), (0, 16_128));
+        let refused = Socket::open(&umem, 1, 0, &SocketConfig::default()).unwrap_err();
+        assert!(refused.to_string().contains("ask for K2 or K4"), "{refused}");
     }
 
     #[test]

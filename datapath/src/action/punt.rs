@@ -103,9 +103,9 @@ impl Hash for Punt {
     }
 }
 
-/// Bytes of the longest frame that a buffer of a worker's memory holds.
+/// How much of a frame is told at the most where no frames are longer than a chunk of a worker's memory.
 pub const DATA_MAX: usize = 4096;
-/// Frames that wait for control. At 4.1 kB each, 1.1 MB a worker.
+/// Frames that wait for control. At 4.1 kB each, 1.1 MB a worker; 4.2 MB where there are long frames.
 const BUFFERS: usize = 256;
 /// Most descriptions that are kept. With those that a batch may need besides, at 710 bytes each and their index, 1.5 MB a worker.
 const PUNTS: usize = 1024;
@@ -131,7 +131,7 @@ struct Buffer {
     punt: Option<Punt>,
     total_len: usize,
     len: usize,
-    bytes: [u8; DATA_MAX],
+    bytes: Box<[u8]>,
 }
 
 /// A frame that was told.
@@ -177,12 +177,13 @@ pub(super) struct Punts {
     kept: Kept<Punt>,
 }
 
-/// Connects the two. A batch may need so many descriptions that find no room.
-pub(super) fn punts(batch: usize) -> (Punts, Arriving) {
+/// Connects the two. A batch may need so many descriptions that find no room. Of a frame so many bytes are told at the most.
+pub(super) fn punts(batch: usize, data_max: usize) -> (Punts, Arriving) {
     let queue = || Arc::new(ArrayQueue::new(BUFFERS));
     let ways = Ways { free: queue(), full: queue() };
     for _ in 0..BUFFERS {
-        let _ = ways.free.push(Box::new(Buffer { punt: None, total_len: 0, len: 0, bytes: [0; DATA_MAX] }));
+        let bytes = vec![0; data_max].into_boxed_slice();
+        let _ = ways.free.push(Box::new(Buffer { punt: None, total_len: 0, len: 0, bytes }));
     }
     let punts = Punts { ways: ways.clone(), rate: None, kept: Kept::new(PUNTS, batch) };
     (punts, Arriving(ways))
@@ -217,7 +218,7 @@ impl Punts {
         // Nobody behind will fill it in.
         finish_checksum(frame);
         let bytes = frame.bytes();
-        let len = bytes.len().min(punt.max_len.into()).min(DATA_MAX);
+        let len = bytes.len().min(punt.max_len.into()).min(buffer.bytes.len());
         buffer.bytes[..len].copy_from_slice(&bytes[..len]);
         (buffer.total_len, buffer.len) = (bytes.len(), len);
         buffer.punt = Some(Punt { says: punt.of(key), open: FlowMask::default(), ..punt.clone() });

@@ -6,9 +6,9 @@
 //! that is full, it is counted and not said. The next frame of an unknown address says it again.
 
 use super::kept::Kept;
-use super::punt::{Arriving, Punt, PuntRate, Punted, Punts, punts};
+use super::punt::{Arriving, DATA_MAX, Punt, PuntRate, Punted, Punts, punts};
 use crate::flow::{Field, FlowKey, OfPort};
-use crate::mem::{BATCH, Frame};
+use crate::mem::{BATCH, Frame, LONG_MAX};
 use crate::stats::DropReason;
 use crossbeam::queue::ArrayQueue;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -131,11 +131,20 @@ pub struct Reporter {
     said: bool,
 }
 
-/// Connects a worker and control.
+/// Connects a worker and control. Of frames for the controller up to 4,096 bytes are told.
 pub fn reports() -> (Reporter, Reports) {
+    connect(DATA_MAX)
+}
+
+/// The same for a worker that has [long frames](crate::mem::long_frames): up to [`LONG_MAX`] bytes.
+pub fn reports_of_long_frames() -> (Reporter, Reports) {
+    connect(LONG_MAX)
+}
+
+fn connect(data_max: usize) -> (Reporter, Reports) {
     let [learnings, told] = [LEARNINGS_MAX, PUNTS_MAX].map(|most| most * BATCH);
     let (sightings, unsaid) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::default());
-    let (punts, punted) = punts(told);
+    let (punts, punted) = punts(told, data_max);
     let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid), punted };
     let reporter = Reporter {
         sightings,

@@ -100,7 +100,12 @@ impl<'u> Executor<'_, 'u> {
         marks: Wrapping<'_>,
     ) {
         let count = cuts.count();
-        if self.pool.len() + 1 < count {
+        // The pieces of a long frame may each be sent in several.
+        let (others, one_each) = match frame.is_long() {
+            true => (frame.len().div_ceil(self.pool.room().max(1)) + count, self.pool.long() > 0),
+            false => (count - 1, true),
+        };
+        if self.pool.len() < others || !one_each {
             return self.drop(frame, DropReason::PoolEmpty);
         }
         // What is summed is the whole.

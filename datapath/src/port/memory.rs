@@ -33,12 +33,9 @@ impl Memory {
         let mut refused = 0;
         for _ in 0..max.min(pool.len()) {
             let Some(bytes) = self.incoming.pop() else { break };
-            let Some(mut frame) = pool.take() else { break };
-            if frame.copy_from(&bytes) {
-                out.push(frame);
-            } else {
-                pool.give(frame);
-                refused += 1;
+            match pool.hold(&bytes) {
+                Some(frame) => out.push(frame),
+                None => refused += 1,
             }
         }
         refused

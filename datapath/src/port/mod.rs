@@ -3,6 +3,7 @@
 //! Every kind has the same five verbs, called in this order once a turn: `reap` what the device is done with, `refill` what
 //! it may write into, `rx`, `tx` (queues), `flush` (one wake-up). A port is owned by one worker.
 
+mod chain;
 mod checksum;
 pub mod memory;
 pub mod null;
@@ -70,7 +71,7 @@ impl<'u> Port<'u> {
     #[inline]
     pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
         match self {
-            Port::Xsk(port) => port.rx(max, out),
+            Port::Xsk(port) => port.rx(pool, max, out),
             Port::Packet(port) => port.rx(pool, max, out),
             Port::Pcap(port) => port.rx(pool, max, out),
             Port::Memory(port) => port.rx(pool, max, out),

@@ -132,12 +132,9 @@ impl Pcap {
         let mut refused = 0;
         for _ in 0..max.min(pool.len()) {
             let Some(next) = self.next.as_ref().filter(|next| next.time_ns <= self.now_ns) else { break };
-            let Some(mut frame) = pool.take() else { break };
-            if frame.copy_from(&next.bytes) {
-                out.push(frame);
-            } else {
-                pool.give(frame);
-                refused += 1;
+            match pool.hold(&next.bytes) {
+                Some(frame) => out.push(frame),
+                None => refused += 1,
             }
             self.advance();
         }

@@ -2,17 +2,24 @@
 //!
 //! Frames are handed to the kernel and back as tokens; nothing is copied here. What the kernel does with them (no copy, a
 //! copy) depends on the driver and is told by [`Xsk::mode`].
+//!
+//! Sockets that were opened for packets in several frames (jumbo frames) are the exception: such a packet is copied into a
+//! long frame as it comes in, and out of it as it leaves ([`chain`](super::chain)). A packet that fits one frame of the
+//! kernel's stays in it there, too.
 
+use super::chain::{Chain, Piece, cut, pieces};
 use super::finish_checksum;
 use crate::mem::{Frame, FramePool};
 use crate::stats::DropReason;
-use af_xdp::{Mode, Socket};
+use af_xdp::{MAX_FRAGMENTS, Mode, Socket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A device.
 #[derive(Debug)]
 pub struct Xsk<'u> {
     sockets: Vec<Socket<'u>>,
+    /// What is coming in by each of them; empty, where every packet comes in one frame.
+    chains: Vec<Chain<'u>>,
     /// The kernel fills in transport checksums on request (copy mode: the frame becomes an skb that says so).
     fills_checksums: bool,
     queued: bool,
@@ -27,7 +34,9 @@ impl<'u> Xsk<'u> {
     ///
     /// `fills_checksums` promises that the sockets' umem has room for transmit metadata and that the device honours it.
     pub fn new(sockets: Vec<Socket<'u>>, fills_checksums: bool) -> Xsk<'u> {
-        Xsk { sockets, fills_checksums, queued: false, dropped: 0, first: 0 }
+        let in_several = sockets.iter().any(Socket::is_multi_buffer);
+        let chains = sockets.iter().filter(|_| in_several).map(|_| Chain::default()).collect();
+        Xsk { sockets, chains, fills_checksums, queued: false, dropped: 0, first: 0 }
     }
 
     /// Whether packets are copied between the device and the frames.
@@ -59,7 +68,10 @@ impl<'u> Xsk<'u> {
     }
 
     #[inline]
-    pub(super) fn rx(&mut self, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+        if !self.chains.is_empty() {
+            return self.rx_chains(pool, max, out);
+        }
         let n = self.sockets.len();
         let mut left = max;
         for i in 0..n {
@@ -67,6 +79,24 @@ impl<'u> Xsk<'u> {
         }
         self.first = if self.first + 1 >= n { 0 } else { self.first + 1 };
         0
+    }
+
+    /// [`Xsk::rx`] where packets may come in several frames, of which at most `max` are looked at.
+    #[inline(never)]
+    fn rx_chains(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+        let n = self.sockets.len();
+        let (mut left, mut refused) = (max, 0);
+        for i in 0..n {
+            let at = (self.first + i) % n;
+            let chain = &mut self.chains[at];
+            left -= self.sockets[at].rx(left, |piece| match chain.add(piece, pool) {
+                Piece::Whole(frame) => out.push(frame),
+                Piece::Part => {}
+                Piece::Refused => refused += 1,
+            });
+        }
+        self.first = if self.first + 1 >= n { 0 } else { self.first + 1 };
+        refused
     }
 
     #[inline]
@@ -80,6 +110,9 @@ impl<'u> Xsk<'u> {
         };
         self.queued = true;
         let Err(refused) = socket.tx(frame) else { return Ok(()) };
+        if refused.is_long() {
+            return self.tx_long(refused, pool);
+        }
         // Full: let the kernel send what is there, and try once more.
         self.dropped = self.flush();
         self.reap(pool);
@@ -92,6 +125,37 @@ impl<'u> Xsk<'u> {
                 pool.give(frame);
                 Err(DropReason::TxFull)
             }
+        }
+    }
+
+    /// The way of a frame that is of no use to the kernel: all of its packet leaves in others, or nothing of it.
+    #[cold]
+    fn tx_long(&mut self, mut frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
+        let pieces = pieces(frame.len(), pool);
+        let refuse = |frame, reason, pool: &mut FramePool<'u>| {
+            pool.give(frame);
+            Err(reason)
+        };
+        if pieces > 1 && self.chains.is_empty() || pieces > MAX_FRAGMENTS {
+            return refuse(frame, DropReason::PortRefused, pool);
+        }
+        // Where the kernel sums in software it sums the first piece alone; and until commit 93e84fe45b75 of April 2026 it took
+        // every socket for packets in several frames for one that had asked for that.
+        finish_checksum(&mut frame);
+        if self.sockets[0].tx_space() < pieces || pool.len() < pieces {
+            self.dropped = self.flush();
+            self.reap(pool);
+            self.queued = true;
+        }
+        if self.sockets[0].tx_space() < pieces {
+            return refuse(frame, DropReason::TxFull, pool);
+        }
+        if pool.len() < pieces {
+            return refuse(frame, DropReason::PoolEmpty, pool);
+        }
+        match cut(frame, pool, |piece| self.sockets[0].tx(piece)) {
+            true => Ok(()),
+            false => Err(DropReason::PortRefused),
         }
     }
 

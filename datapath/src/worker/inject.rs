@@ -133,10 +133,12 @@ impl Worker<'_> {
         let ofport = OfPort(packet.says.key().get(Field::InPort) as u32);
         let in_port = port_of(pipeline, ofport);
         let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns: *now_ns };
-        let Some(mut frame) = executor.pool.take() else { return executor.count(DropReason::PoolEmpty) };
-        if !frame.copy_from(&packet.data) {
-            return executor.drop(frame, DropReason::FrameTooLong);
+        if executor.pool.is_empty() {
+            return executor.count(DropReason::PoolEmpty);
         }
+        let Some(mut frame) = executor.pool.hold(&packet.data) else {
+            return executor.count(DropReason::FrameTooLong);
+        };
         let mut key = FlowKey::default();
         let length = frame.len() as u16;
         match extract(frame.bytes(), ofport, None, &mut key) {

@@ -11,7 +11,7 @@ mod sweep;
 mod turn;
 
 pub use crate::action::punt::{PuntRate, Punted};
-pub use crate::action::report::{Reporter, Reports, reports};
+pub use crate::action::report::{Reporter, Reports, reports, reports_of_long_frames};
 pub use inject::{Injections, Injector, PACKETS_MAX, PacketOut, injections};
 pub use publish::{Inbox, Publisher, channel};
 
@@ -171,6 +171,12 @@ impl<'u> Worker<'u> {
     /// How many frames are free: all of them when nothing is under way.
     pub fn free_frames(&self) -> usize {
         self.pool.len()
+    }
+
+    /// How many [long](crate::mem::long_frames) frames are free: all of them between turns, but for packets that have come in
+    /// in part.
+    pub fn free_long_frames(&self) -> usize {
+        self.pool.long()
     }
 
     /// How many megaflows there are.

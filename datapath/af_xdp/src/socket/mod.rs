@@ -35,6 +35,7 @@ pub struct Socket<'u> {
     mode: Mode,
     need_wakeup: bool,
     busy_poll: bool,
+    multi_buffer: bool,
     tx_size: u32,
     fd: OwnedFd,
 }
@@ -98,7 +99,7 @@ impl<'u> Socket<'u> {
             open::tune(fd.as_fd(), config)?;
             open::bind_own(fd.as_fd(), place, config)?;
             let mode = open::mode(fd.as_fd(), Step::BindCopy)?;
-            Ok(Self::new(fd, queues, mode, config.need_wakeup, config))
+            Ok(Self::new(fd, queues, mode, config))
         };
         opened().map_err(|error| place.error(error))
     }
@@ -121,19 +122,27 @@ impl<'u> Socket<'u> {
             open::tune(fd.as_fd(), config)?;
             open::bind_shared(fd.as_fd(), place, with.as_fd())?;
             let mode = open::mode(fd.as_fd(), Step::BindShared)?;
-            Ok(Self::new(fd, queues, mode, with.need_wakeup, config))
+            let (need_wakeup, multi_buffer) = (with.need_wakeup, with.multi_buffer);
+            Ok(Self::new(fd, queues, mode, &SocketConfig { need_wakeup, multi_buffer, ..config.clone() }))
         };
         opened().map_err(|error| place.error(error))
     }
 
-    fn new(fd: OwnedFd, queues: Queues<'u>, mode: Mode, need_wakeup: bool, config: &SocketConfig) -> Self {
-        Self { queues, mode, need_wakeup, busy_poll: config.busy_poll.is_some(), tx_size: config.tx_size, fd }
+    fn new(fd: OwnedFd, queues: Queues<'u>, mode: Mode, config: &SocketConfig) -> Self {
+        let SocketConfig { need_wakeup, multi_buffer, tx_size, .. } = *config;
+        Self { queues, mode, need_wakeup, busy_poll: config.busy_poll.is_some(), multi_buffer, tx_size, fd }
     }
 
     /// The mode that the bind has led to.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Whether a packet may span frames.
+    #[must_use]
+    pub fn is_multi_buffer(&self) -> bool {
+        self.multi_buffer
     }
 
     /// The umem that the frames of this socket are of.

@@ -7,7 +7,7 @@
 
 mod sys;
 
-use crate::mem::{Frame, FramePool};
+use crate::mem::{Frame, FramePool, LONG_MAX};
 use crate::stats::DropReason;
 use crate::wire::{ethertype, vlan};
 use std::io;
@@ -22,7 +22,7 @@ pub struct Packet {
 }
 
 /// Longest frame that is read; a longer one is cut short, seen to be, and refused.
-const FRAME_MAX: usize = 4096;
+const FRAME_MAX: usize = LONG_MAX;
 
 impl Packet {
     /// Opens the device with this index in the namespace of the calling thread. Needs CAP_NET_RAW.
@@ -41,36 +41,42 @@ impl Packet {
             if received.outgoing {
                 continue;
             }
-            let Some(mut frame) = pool.take() else { break };
-            if self.fill(&mut frame, &received) {
-                out.push(frame);
-            } else {
-                pool.give(frame);
-                refused += 1;
+            match self.hold(pool, &received) {
+                Some(frame) => out.push(frame),
+                None => refused += 1,
             }
         }
         refused
     }
 
     /// The received bytes as the sender meant them: the tag that the kernel took out is put back.
-    fn fill(&self, frame: &mut Frame<'_>, received: &Received) -> bool {
-        const ADDRESSES: usize = 12;
-        if received.truncated || received.unsegmented || !frame.copy_from(&self.buffer[..received.len]) {
-            return false;
+    fn hold<'u>(&self, pool: &mut FramePool<'u>, received: &Received) -> Option<Frame<'u>> {
+        if received.truncated || received.unsegmented {
+            return None;
         }
-        let Some((tpid, tci)) = received.tag else { return true };
-        if frame.len() < ADDRESSES || frame.push(vlan::HEADER_LEN).is_none() {
-            return false;
+        let mut frame = pool.hold(&self.buffer[..received.len])?;
+        if received.tag.is_some_and(|tag| !put_back(tag, &mut frame)) {
+            pool.give(frame);
+            return None;
         }
-        let bytes = frame.bytes_mut();
-        bytes.copy_within(vlan::HEADER_LEN..vlan::HEADER_LEN + ADDRESSES, 0);
-        let tpid = if tpid == 0 { ethertype::VLAN } else { tpid };
-        bytes[ADDRESSES..ADDRESSES + 2].copy_from_slice(&tpid.to_be_bytes());
-        bytes[ADDRESSES + 2..ADDRESSES + 4].copy_from_slice(&tci.to_be_bytes());
-        true
+        Some(frame)
     }
 
     pub(super) fn tx(&mut self, frame: &Frame<'_>) -> Result<(), DropReason> {
         self.socket.send(frame.bytes()).map_err(|_| DropReason::PortRefused)
     }
+}
+
+/// Puts a tag in front of the frame's type. False when it has none, or there is no room.
+fn put_back((tpid, tci): (u16, u16), frame: &mut Frame<'_>) -> bool {
+    const ADDRESSES: usize = 12;
+    if frame.len() < ADDRESSES || frame.push(vlan::HEADER_LEN).is_none() {
+        return false;
+    }
+    let bytes = frame.bytes_mut();
+    bytes.copy_within(vlan::HEADER_LEN..vlan::HEADER_LEN + ADDRESSES, 0);
+    let tpid = if tpid == 0 { ethertype::VLAN } else { tpid };
+    bytes[ADDRESSES..ADDRESSES + 2].copy_from_slice(&tpid.to_be_bytes());
+    bytes[ADDRESSES + 2..ADDRESSES + 4].copy_from_slice(&tci.to_be_bytes());
+    true
 }
