@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort, Seed};
-use datapath::mem::FramePool;
+use datapath::mem::{FramePool, long_frames};
 use datapath::pipeline::{
     Band, BandKind, Clause, Instructions, Match, Meter, MeterId, MeterSpec, MeterUnit, Part, Pipeline, Queue,
     QueueId, QueueSpec, Rule, RuleAction, TableId,
@@ -89,7 +89,7 @@ fn with_injector(
     flows: usize,
     check: impl FnOnce(&mut Worker<'_>, &Publisher, &Reports, &mut Injector),
 ) -> Snapshot {
-    let umem = umem();
+    let (umem, long) = (umem(), long_frames().expect("memory"));
     let mut frames = Some(frames);
     let ports = (0..3u16).map(|n| {
         let null = match frames.take_if(|_| n == port) {
@@ -104,7 +104,7 @@ fn with_injector(
     let (mut injector, injections) = injections();
     let shared = Arc::new(SharedStats::new(3));
     let mut worker = Worker::new(Parts {
-        pool: FramePool::new(umem.take_frames()),
+        pool: FramePool::new(umem.take_frames()).with_long(long.take_frames()),
         ports: ports.collect(),
         pipeline: Arc::new(pipeline),
         inbox,
@@ -178,6 +178,23 @@ fn nothing_allocated_by(port: u16, frames: Vec<Vec<u8>>, pipeline: Pipeline, flo
 fn encapsulating_known_flows_allocates_nothing() {
     let seen = nothing_allocated(1, (0..100).map(frame).collect(), to_tunnel(), 1024);
     assert_eq!((seen.worker.misses, seen.ports[0].tx_packets), (1, 1004 * 64));
+}
+
+/// Changed, copied, and into a tunnel whose way they are too long for: each goes there in six fragments.
+#[test]
+fn frames_longer_than_a_chunk_allocate_nothing() {
+    let ip = Ipv4Header::new(0, 64, IpNumber::UDP, [10, 0, 0, 1], [10, 0, 0, 2]).expect("a header");
+    let ip = IpHeaders::Ipv4(Ipv4Header { dont_fragment: false, ..ip }, Default::default());
+    let (link, mut long) = (PacketBuilder::ethernet2([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2]), Vec::new());
+    link.ip(ip).udp(1, 2).write(&mut long, &[7; 8900]).expect("a frame");
+    let copies = vec![rule(1, vec![set(Field::NwDst, 0x0a00_0063), output(2), output(TUNNEL), output(2)])];
+    let seen = with_worker(1, vec![long], pipeline(1, copies, 2), 1024, |worker, _, _| {
+        turns(worker, 1, 4);
+        assert_eq!(allocations(|| turns(worker, 5, 50)), 0);
+        assert_eq!(worker.free_long_frames(), 256);
+    });
+    let sent: Vec<_> = seen.ports.iter().map(|port| port.tx_packets).collect();
+    assert_eq!((sent, seen.drops.total()), (vec![6 * 54 * 64, 0, 2 * 54 * 64], 0));
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
     if attachment.as_ref().is_some_and(|attachment| attachment.hook() == Hook::Generic) && is_veth(device) {
         eprintln!(
             "adit: {}: generic XDP on a veth leaves segmentation offload on at its other end, and frames longer than \
-             a buffer are lost (rx missed): use another mode, or `ethtool -K DEVICE tso off gso off` at the other end",
+             a buffer are lost (rx missed, frame_too_long): use another mode, or `ethtool -K DEVICE tso off gso off` at the other end",
             wish.device
         );
     }

@@ -100,7 +100,8 @@ pub(super) fn run(spec: Spec, ready: &mpsc::Sender<Result<Vec<Bound>>>) {
         tx_metadata: true,
     });
     let long = spec.buffers.long.then(long_frames).transpose();
-    let (umem, long) = match umem.and_then(|umem| Ok((umem, long?))).context("cannot get memory for packets") {
+    let (umem, long) = match umem.and_then(|umem| Ok((umem, long?))).context("cannot get memory for packets")
+    {
         Ok(memory) => memory,
         Err(error) => return drop(ready.send(Err(error))),
     };

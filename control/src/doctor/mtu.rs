@@ -3,7 +3,8 @@
 use super::facts::{Facts, Way};
 use crate::config::Config;
 use anyhow::Result;
-use datapath::tunnel::{Fragmenting, Kind, Mss, Remote, TunnelSpec};
+use datapath::mem::LONG_MAX;
+use datapath::tunnel::{Fragmenting, Kind, Mss, PACKET_MAX, Remote, TunnelSpec};
 use datapath::wire::{ethernet, ipv4, ipv6};
 use serde::Serialize;
 use std::fmt;
@@ -11,6 +12,8 @@ use std::net::IpAddr;
 
 /// The smallest MTU of IPv6 (RFC 8200 section 5).
 const IPV6_MIN: u32 = 1280;
+/// The largest MTU with which packets come in one buffer each (docs/mtu.md).
+const ORDINARY_MAX: u32 = 3818;
 
 /// All tunnels, and all remote ends of each.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +42,8 @@ pub struct Tunnel {
     pub device_mtu: Option<u32>,
     /// MTU of the way, as the kernel knows it.
     pub way_mtu: Option<u16>,
+    /// The longest packet that the switch takes from the underlay, whatever the way carries.
+    pub switch_mtu: u16,
     /// The same as routers of the underlay have told.
     pub learned_mtu: Option<u16>,
     /// For how many seconds more that is believed.
@@ -124,6 +129,7 @@ impl Tunnel {
             device_mtu: way.device.as_ref().and_then(|device| facts.devices.get(device).copied()),
             device: way.device.clone(),
             way_mtu: way.mtu,
+            switch_mtu: PACKET_MAX,
             learned_mtu: way.learned.map(|(mtu, _)| mtu),
             learned_s: way.learned.map(|(_, left)| left),
             outer_ip: outer_ip as u32,
@@ -161,7 +167,7 @@ impl Tunnel {
 
     /// What the way carries, by all that is known.
     fn way(&self) -> Option<u16> {
-        self.way_mtu.map(|mtu| mtu.min(self.learned_mtu.unwrap_or(mtu)))
+        self.way_mtu.map(|mtu| mtu.min(self.learned_mtu.unwrap_or(mtu)).min(self.switch_mtu))
     }
 
     fn overhead(&self) -> u32 {
@@ -199,6 +205,15 @@ impl fmt::Display for Tunnel {
         writeln!(f, "  {carries}the kernel's way carries {way}")?;
         if let (Some(learned), Some(left)) = (self.learned_mtu, self.learned_s) {
             writeln!(f, "  routers of the underlay say {learned}, which is believed for {left} s more")?;
+        }
+        if way > self.switch_mtu {
+            writeln!(f, "  the switch takes {} at the most", self.switch_mtu)?;
+        }
+        if self.device_mtu.is_some_and(|mtu| mtu > ORDINARY_MAX) {
+            writeln!(
+                f,
+                "  these are jumbo frames: packets come and go in several buffers, up to {LONG_MAX} bytes"
+            )?;
         }
         let kind = if self.kind == Kind::Vxlan.name() || self.kind == Kind::Geneve.name() {
             format!("UDP and {}", self.kind)
@@ -290,6 +305,7 @@ mod tests {
         let text = report(1500, Some((1400, 300))).to_string();
         for told in [
             "vx0 (vxlan) to 192.0.2.2\n  eth1 carries 9000 bytes; the kernel's way carries 1500\n",
+            "these are jumbo frames: packets come and go in several buffers, up to 16128 bytes\n",
             "routers of the underlay say 1400, which is believed for 300 s more",
             "are 50 bytes: 20 outer IP, 16 UDP and vxlan, 14 inner Ethernet",
             "so 1400 - 50 = 1350 bytes fit",
@@ -298,6 +314,16 @@ mod tests {
         ] {
             assert!(text.contains(told), "{told:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn jumbo_frames_are_as_long_as_the_way_and_the_switch_have_them() {
+        let fits = |way| report(way, None).tunnels.iter().map(|tunnel| tunnel.guest_mtu).collect::<Vec<_>>();
+        assert_eq!(fits(9000), [Some(8950), Some(8938)]);
+        assert_eq!(fits(16_114), fits(65_535));
+        let text = report(65_535, None).to_string();
+        assert!(text.contains("carries 65535\n  the switch takes 16114 at the most\n"), "{text}");
+        assert!(text.contains("so 16114 - 50 = 16064 bytes fit"), "{text}");
     }
 
     #[test]

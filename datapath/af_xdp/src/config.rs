@@ -204,7 +204,9 @@ impl SocketConfig {
     /// Checks what the kernel would refuse with a bare `EINVAL`.
     pub(crate) fn check(&self, umem: &UmemConfig) -> Result<(), Error> {
         if umem.chunk == ChunkSize::K16 {
-            return Err(Error::Config("the kernel takes chunks of 2048 and 4096 bytes only: ask for K2 or K4"));
+            return Err(Error::Config(
+                "the kernel takes chunks of 2048 and 4096 bytes only: ask for K2 or K4",
+            ));
         }
         let sizes = [self.fill_size, self.rx_size, self.tx_size, self.completion_size];
         if !sizes.iter().all(|size| size.is_power_of_two()) {

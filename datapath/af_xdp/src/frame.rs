@@ -471,7 +471,8 @@ mod tests {
 
     #[test]
     fn long_chunks_are_aligned_to_their_size_and_hold_their_packets_apart() {
-        let config = UmemConfig { frames: 3, chunk: ChunkSize::K16, tx_metadata: true, ..UmemConfig::default() };
+        let config =
+            UmemConfig { frames: 3, chunk: ChunkSize::K16, tx_metadata: true, ..UmemConfig::default() };
         let umem = Umem::new(&config).unwrap();
         let mut frames: Vec<_> = umem.take_frames().collect();
         for (frame, value) in frames.iter_mut().zip(1..) {

@@ -61,7 +61,7 @@ impl Mapping {
         let start = unsafe { std::alloc::alloc_zeroed(Self::layout(len)) };
         NonNull::new(start)
             .map(|start| Self { start, len, before: 0, after: 0 })
-           .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     /// The ring that lies at `page` of an AF_XDP socket.
@@ -88,7 +88,8 @@ impl Mapping {
     #[cfg(miri)]
     fn layout(len: usize) -> std::alloc::Layout {
         assert_ne!(len, 0, "an empty mapping was asked for");
-        std::alloc::Layout::from_size_align(len, Self::MIRI_ALIGN).expect("a length that was allocated has a layout")
+        std::alloc::Layout::from_size_align(len, Self::MIRI_ALIGN)
+            .expect("a length that was allocated has a layout")
     }
 
     pub(crate) fn start(&self) -> NonNull<u8> {

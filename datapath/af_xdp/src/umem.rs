@@ -140,7 +140,9 @@ impl Umem {
 /// Chunks are aligned to their size, and so is the area.
 fn map(len: usize, config: &UmemConfig) -> std::io::Result<(Mapping, Pages)> {
     let align = config.chunk.bytes();
-    if config.huge && let Ok(memory) = Mapping::anonymous(len.next_multiple_of(HUGE_PAGE), align, true) {
+    if config.huge
+        && let Ok(memory) = Mapping::anonymous(len.next_multiple_of(HUGE_PAGE), align, true)
+    {
         return Ok((memory, Pages::Huge));
     }
     Ok((Mapping::anonymous(len, align, false)?, Pages::Normal))
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn chunks_that_the_kernel_does_not_take_never_get_there() {
-        let umem = Umem::new(&UmemConfig { frames: 1, chunk: ChunkSize::K16, ..UmemConfig::default() }).unwrap();
+        let umem =
+            Umem::new(&UmemConfig { frames: 1, chunk: ChunkSize::K16, ..UmemConfig::default() }).unwrap();
         assert_eq!((umem.area().0 % 16_384, umem.frame_room()), (0, 16_128));
         let refused = Socket::open(&umem, 1, 0, &SocketConfig::default()).unwrap_err();
         assert!(refused.to_string().contains("ask for K2 or K4"), "{refused}");

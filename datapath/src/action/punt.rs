@@ -105,7 +105,7 @@ impl Hash for Punt {
 
 /// How much of a frame is told at the most where no frames are longer than a chunk of a worker's memory.
 pub const DATA_MAX: usize = 4096;
-/// Frames that wait for control. At 4.1 kB each, 1.1 MB a worker; 4.2 MB where there are long frames.
+/// Frames that wait for control. At 4.9 kB each, 1.3 MB a worker; 4.3 MB where there are long frames.
 const BUFFERS: usize = 256;
 /// Most descriptions that are kept. With those that a batch may need besides, at 710 bytes each and their index, 1.5 MB a worker.
 const PUNTS: usize = 1024;

@@ -30,7 +30,11 @@ impl Null {
         }
         for _ in 0..max.min(self.burst) {
             let Some(mut frame) = pool.take() else { break };
-            let _ = frame.copy_from(&self.frames[self.next]);
+            if !frame.copy_from(&self.frames[self.next]) {
+                pool.give(frame);
+                let Some(long) = pool.hold(&self.frames[self.next]) else { break };
+                frame = long;
+            }
             self.next = if self.next + 1 == self.frames.len() { 0 } else { self.next + 1 };
             out.push(frame);
         }

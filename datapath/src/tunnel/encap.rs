@@ -10,7 +10,7 @@ use super::options::OPTIONS_MAX;
 use super::spec::{Key, Kind, TunnelSpec};
 use super::too_long::Remedy;
 use super::underlay::Path;
-use crate::mem::Frame;
+use crate::mem::{Frame, LONG_MAX};
 use crate::port::{PortId, finish_checksum};
 use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6, update16};
@@ -73,6 +73,9 @@ impl Marks {
     }
 }
 
+/// Longest packet with its outer IP header: what the other end can take if it is like us.
+pub const PACKET_MAX: u16 = LONG_MAX as u16 - ethernet::HEADER_LEN as u16;
+
 /// The headers that lead from one tunnel port to one remote endpoint.
 #[derive(Clone, Debug)]
 pub struct Encap {
@@ -108,7 +111,8 @@ impl Encap {
             }
         };
         let (tos, ttl) = headers::usual(spec);
-        Some(Encap { spec: spec.clone(), uplink: path.uplink, remote, mtu: path.mtu.into(), tos, ttl, form })
+        let mtu = path.mtu.min(PACKET_MAX).into();
+        Some(Encap { spec: spec.clone(), uplink: path.uplink, remote, mtu, tos, ttl, form })
     }
 
     /// The port that the encapsulated frame leaves by.
@@ -127,7 +131,7 @@ impl Encap {
         self.spec.kind
     }
 
-    /// The longest frame that fits, without the headers.
+    /// The longest frame that fits the way, and the other end, without the headers.
     pub fn frame_max(&self) -> usize {
         (self.mtu + IP).saturating_sub(self.spec.headers_len(self.remote.is_ipv6()))
     }

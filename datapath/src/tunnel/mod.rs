@@ -19,7 +19,7 @@ mod verify;
 
 pub use counter::Counter;
 pub use decap::decap;
-pub use encap::{ENCAP_MAX, Encap, EncapId, Marks};
+pub use encap::{ENCAP_MAX, Encap, EncapId, Marks, PACKET_MAX};
 pub use fragment::Cuts;
 pub use last::Last;
 pub use mss::Mss;

@@ -1,4 +1,5 @@
 //! Network namespaces that belong to a thread: they have no name, so they end with it, however it ends.
+#![allow(dead_code, reason = "each test file uses its part")]
 #![expect(unsafe_code, reason = "nix makes no address of an AF_PACKET socket")]
 
 use nix::sched::{CloneFlags, unshare};
