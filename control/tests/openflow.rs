@@ -11,7 +11,7 @@ use datapath::mem::FramePool;
 use datapath::pipeline::{Instructions, Match, Rule, RuleAction, TableId};
 use datapath::port::{Packet, Port, Slot};
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use switch::{ACROSS, Guest, Host, PATIENCE, ip, reaches, soon, two_guests};
@@ -336,6 +336,11 @@ fn keys_and_certificates_are_shown_by_both_sides() {
     assert!(known.status.success(), "{}", String::from_utf8_lossy(&known.stderr));
     assert!(String::from_utf8_lossy(&known.stdout).contains("in_port=1"));
     assert!(!show("stranger").status.success(), "nobody vouches for it");
+    // Who comes and says nothing keeps nobody out, however many they are.
+    let silent = || (0..200).map(|_| TcpStream::connect(("127.0.0.1", 6654)).expect("connected")).collect();
+    let crowd: Vec<_> = host.netns.run(silent).expect("a namespace");
+    assert!(show("controller").status.success(), "there is room for who answers");
+    drop(crowd);
 
     // The other way: a controller that wants to see who comes.
     let mut command = Command::new("openssl");

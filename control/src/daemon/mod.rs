@@ -69,6 +69,8 @@ use workers::Workers;
 const CALLS_MAX: usize = 16;
 /// Flows whose time is over are looked for so often at the most, and at the least.
 const EXPIRY_MS: u64 = 50;
+/// How long nobody asks the kernel for its routes after it could not be read.
+const ROUTES_AGAIN: Duration = Duration::from_secs(1);
 const REVIEW_MS: u64 = 3_600_000;
 
 /// Runs until a signal says stop.
@@ -235,6 +237,7 @@ impl Daemon {
         self.go_to_controllers(&calls);
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
+        let mut read_routes = tokio::time::Instant::now();
         loop {
             let has_farewells = self.has_farewells();
             let expiry = self.next_expiry();
@@ -243,14 +246,14 @@ impl Daemon {
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
-                underlay = self.watcher.next() => match underlay {
+                underlay = async { sleep_until(read_routes).await; self.watcher.next().await } => match underlay {
                     Ok(_) => {
                         self.follow().await?;
                         self.do_awaited();
                     }
                     Err(error) => {
                         eprintln!("adit: the kernel's routes cannot be read, trying again: {}", in_one_line(&error));
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        read_routes = tokio::time::Instant::now() + ROUTES_AGAIN;
                     }
                 },
                 report = pmtu::heard(&mut self.routers) => self.hear(&report).await?,

@@ -57,7 +57,7 @@ impl Rate {
         let mut word = self.word.load(Relaxed);
         loop {
             let ahead = self.ahead(word, now);
-            if ahead > 0 && ahead + cost > self.burst {
+            if !self.holds(ahead, cost) {
                 return false;
             }
             match self.word.compare_exchange_weak(word, now.wrapping_add(ahead + cost), Relaxed, Relaxed) {
@@ -65,6 +65,18 @@ impl Rate {
                 Err(other) => word = other,
             }
         }
+    }
+
+    /// Whether the rate would allow `amount` now. Nothing is taken.
+    #[inline]
+    pub fn has(&self, amount: u64, now_ns: u64) -> bool {
+        let ahead = self.ahead(self.word.load(Relaxed), now_ns.wrapping_mul(STEPS));
+        self.holds(ahead, self.cost(amount))
+    }
+
+    #[inline]
+    fn holds(&self, ahead: u64, cost: u64) -> bool {
+        ahead == 0 || ahead + cost <= self.burst
     }
 
     /// How far the word is ahead of the clock.

@@ -51,11 +51,13 @@ impl Storm {
         self.spec
     }
 
-    /// Whether a frame of so many bytes is within the rates at this time; then it is taken from them.
+    /// Whether a frame of so many bytes is within the rates at this time; then it is taken from them. One that either refuses
+    /// takes nothing from the other, but for what another worker took between the two looks.
     #[inline]
     pub(super) fn admits(&self, bytes: usize, now_ns: u64) -> bool {
-        self.packets.as_ref().is_none_or(|rate| rate.take(1, now_ns))
+        self.packets.as_ref().is_none_or(|rate| rate.has(1, now_ns))
             && self.bits.as_ref().is_none_or(|rate| rate.take(bytes as u64 * 8, now_ns))
+            && self.packets.as_ref().is_none_or(|rate| rate.take(1, now_ns))
     }
 }
 
@@ -71,6 +73,10 @@ mod tests {
         let passed = |ms: u64, bytes| (0..50).filter(|_| storm.admits(bytes, ms * MS)).count();
         assert_eq!(passed(5, 10), 10, "a tenth of a hundred frames, and of a thousand bytes");
         assert_eq!(passed(2005, 100), 1, "the bits are used up");
+        let storm = Storm::new(StormSpec { pps: Some(10), kbps: Some(80) });
+        assert!(storm.admits(1250, MS), "longer than the burst of the bits: an eighth of a second's worth");
+        assert!(!storm.admits(1250, 102 * MS), "the bits refuse");
+        assert!(storm.admits(100, 103 * MS), "and took no frame's place");
         assert!(Storm::new(StormSpec::default()).admits(1500, 0) && StormSpec::default().is_open());
     }
 }

@@ -9,17 +9,22 @@ use crate::daemon::socket;
 use crate::openflow::Version;
 use crate::openflow::channel::Kind;
 use anyhow::{Context, Result};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 /// How many peers there may be at a time that have come in by a door.
 const PEERS_MAX: usize = 64;
 /// How long TLS may take to begin.
 const GREETING: Duration = Duration::from_secs(10);
+/// With how many TLS may be beginning at one door. One more, and the oldest has to go: strangers who come and say nothing take no
+/// peer's place, and keep nobody out who answers.
+const GREETINGS_MAX: usize = 64;
 
 enum Listening {
     Unix(socket::Listener),
@@ -88,8 +93,18 @@ impl Listeners {
 /// Somebody at a door.
 enum Caller {
     Ready(Box<dyn Stream>),
-    /// TLS has yet to begin.
-    Raw(TcpStream, Tls),
+    /// TLS is beginning.
+    Greeted(JoinHandle<Option<Box<dyn Stream>>>),
+}
+
+/// Forgets greetings that are over, and ends the oldest if there are as many as may be.
+fn make_room(greetings: &mut VecDeque<AbortHandle>) {
+    greetings.retain(|greeting| !greeting.is_finished());
+    if greetings.len() >= GREETINGS_MAX
+        && let Some(oldest) = greetings.pop_front()
+    {
+        oldest.abort();
+    }
 }
 
 impl Door {
@@ -100,32 +115,36 @@ impl Door {
         tap: Tap,
         places: Arc<Semaphore>,
     ) {
+        let mut greetings = VecDeque::new();
         loop {
             let Ok((caller, from)) = self.accept().await else {
                 // Out of descriptors: others have to go first.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            // One too many is turned away: its connection ends here.
-            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            if let Caller::Greeted(greeting) = &caller {
+                make_room(&mut greetings);
+                greetings.push_back(greeting.abort_handle());
+            }
+            let places = places.clone();
             let name = if from.is_empty() { self.name.clone() } else { format!("{} from {from}", self.name) };
             let (probe_ms, versions, daemon) = (self.probe_ms, versions.clone(), daemon.clone());
             let snooped = self.snoops.then(|| tap.subscribe());
             tokio::spawn(async move {
                 let stream = match caller {
                     Caller::Ready(stream) => Some(stream),
-                    Caller::Raw(stream, tls) => {
-                        timeout(GREETING, tls.accept(stream)).await.ok().and_then(Result::ok)
-                    }
+                    Caller::Greeted(greeting) => greeting.await.ok().flatten(),
                 };
+                let Some(stream) = stream else { return };
+                // One too many is turned away: its connection ends here.
+                let Ok(place) = places.try_acquire_owned() else { return };
                 // Why it ended is the peer's affair: it came by itself.
-                let _ = match (stream, snooped) {
-                    (Some(stream), Some(said)) => overhear(stream, &versions, said).await,
-                    (Some(stream), None) => {
+                let _ = match snooped {
+                    Some(said) => overhear(stream, &versions, said).await,
+                    None => {
                         let terms = Terms { kind: Kind::Service, versions, probe_ms, name, tap: None };
                         converse(stream, terms, daemon, |_, _| {}).await
                     }
-                    (None, _) => Ok(()),
                 };
                 drop(place);
             });
@@ -146,7 +165,9 @@ impl Door {
             Listening::Tls(listener, tls) => {
                 let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Caller::Raw(stream, tls.clone()), from.to_string()))
+                let tls = tls.clone();
+                let greeting = async move { timeout(GREETING, tls.accept(stream)).await.ok()?.ok() };
+                Ok((Caller::Greeted(tokio::spawn(greeting)), from.to_string()))
             }
         }
     }
