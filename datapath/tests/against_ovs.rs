@@ -69,8 +69,8 @@ impl Class {
             fields.extend([TpSrc, TpDst]);
         }
         match self.icmp_type {
-            135 => fields.extend([NdTarget, NdSll]),
-            136 => fields.extend([NdTarget, NdTll]),
+            135 => fields.extend([NdTarget, NdSll, NdReserved, NdOptionsType]),
+            136 => fields.extend([NdTarget, NdTll, NdReserved, NdOptionsType]),
             _ => {}
         }
         fields
@@ -111,6 +111,8 @@ fn value(field: Field) -> impl Strategy<Value = (u128, u128)> {
             (vec![0xfd << 120, 0xfd << 120 | 1, 0xfd << 120 | 2], vec![u128::MAX, 1, 3, 0xffff << 112])
         }
         Field::NwTtl => (vec![1, 2, 63, 64], vec![u128::MAX]),
+        Field::NdReserved => (vec![0, 0x6000_0000, 0x8000_0001], vec![u128::MAX]),
+        Field::NdOptionsType => (vec![1, 2, 14], vec![u128::MAX]),
         _ => (vec![0, 1, 2, 3], vec![u128::MAX, 1, 2, 3]),
     };
     (select(values), select(masks))
@@ -292,7 +294,7 @@ fn wide(class: Class) -> impl Strategy<Value = Match> {
         })
     });
     (one, prop::bool::weighted(0.3)).prop_map(move |((field, v, m), any)| {
-        match any || field == Field::NwTtl {
+        match any || matches!(field, Field::NwTtl | Field::NdReserved | Field::NdOptionsType) {
             true => class.matching(),
             false => class.matching().with(field, v, m),
         }

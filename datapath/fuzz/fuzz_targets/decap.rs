@@ -1,35 +1,54 @@
 //! Bytes behind the outer IP header into ports of every kind of tunnel, configured in every way. A packet that is refused is as it was. What
-//! comes out of one that is not goes into the same tunnel again, and comes out of that as it went in.
+//! comes out of one that is not goes into the same tunnel again, and comes out of that as it went in. Geneve options are read as the reference interpreter of
+//! the tests reads them, which takes them for lists of bytes.
 //!
-//! The first byte of the input says what the outer headers are ([`Outer`]), the second how the ports are configured ([`tunnels`]); the rest
-//! follows the IP header.
+//! The first byte of the input says what the outer headers are ([`Outer`]), the second how the ports are configured ([`tunnels`]), the third which options are mapped
+//! ([`options_of`]), and, bit 6, that some of these come and add up, bit 7, that GRE is taken in order; the rest follows the IP header.
 #![no_main]
 
 use af_xdp::{ChunkSize, Umem, UmemConfig};
-use datapath::flow::{OfPort, Seed};
+use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::mem::{Frame, FramePool};
 use datapath::port::PortId;
-use datapath::tunnel::{Counter, Encap, Key, Kind, Last, Marks, Path, Remote, TunnelSpec, TunnelTable, decap};
+use datapath::stats::DropReason;
+use datapath::tunnel::{
+    Counter, Encap, Key, Kind, Last, Mapping, Marks, OptionMap, Order, Path, Remote, TunnelSpec, TunnelTable,
+    decap,
+};
 use datapath::wire::{MacAddr, ethernet, ethertype, ipv4, ipv6, protocol};
 use libfuzzer_sys::fuzz_target;
 use std::net::IpAddr;
+
+#[allow(dead_code, reason = "what rules do is not done here")]
+#[path = "../../tests/reference/options.rs"]
+mod options;
+
+use options::Known;
 
 const MEMORY: UmemConfig =
     UmemConfig { frames: 4, chunk: ChunkSize::K4, headroom: 128, huge: false, tx_metadata: false };
 
 fuzz_target!(|input: &[u8]| {
-    let [outer, ports, payload @ ..] = input else { return };
+    let [outer, ports, mapped, payload @ ..] = input else { return };
     if payload.len() > 2048 {
         return;
     }
     let outer = Outer(*outer);
-    let packet = outer.around(&outer.plausible(payload));
-    let tunnels = tunnels(*ports, &outer);
+    let mut payload = payload.to_vec();
+    if mapped & 0x40 != 0 && outer.is_geneve() {
+        add_up(&mut payload);
+    }
+    let payload = outer.plausible(&payload);
+    let packet = outer.around(&payload);
+    let in_order = mapped & 0x80 != 0;
+    let mut tunnels = tunnels(*ports, &outer, in_order);
+    let (map, known) = options_of(*mapped);
+    tunnels.set_options(map);
     let umem = Umem::new(&MEMORY).expect("memory");
     let mut pool = FramePool::new(umem.take_frames());
     let mut frame = pool.take().expect("there are frames");
     assert!(frame.copy_from(&packet));
-    let mut last = Last::default();
+    let mut last = Last::after(Some(Order::new(Seed::new(1))));
     let Ok((tunnel, tunnelled)) = decap(&mut frame, &tunnels, |_| true, &mut last) else {
         assert_eq!(frame.bytes(), packet, "a packet that is refused is as it was");
         return;
@@ -39,23 +58,102 @@ fuzz_target!(|input: &[u8]| {
     let mut second = pool.take().expect("there are frames");
     assert!(second.copy_from(&packet));
     let again = decap(&mut second, &tunnels, |_| true, &mut last);
-    assert_eq!((again, second.bytes()), (Ok((tunnel, tunnelled)), &inner[..]));
-    pool.give(second);
     let spec = tunnels.spec(tunnel);
+    if spec.in_order && payload[0] & GRE_SEQUENCE != 0 {
+        assert_eq!((again, second.bytes()), (Err(DropReason::OutOfSequence), &packet[..]));
+    } else {
+        assert_eq!((again, second.bytes()), (Ok((tunnel, tunnelled)), &inner[..]));
+    }
+    pool.give(second);
+    let mut says = FlowKey::default();
+    if spec.kind == Kind::Geneve {
+        let len = usize::from(payload[GENEVE] & 0x3f) * 4;
+        let there = &payload[GENEVE + 8..GENEVE + 8 + len];
+        options::read(&known, there, &mut says).expect("what is taken can be read");
+    }
+    assert_eq!(tunnelled.options, says.get(Field::OptionPresence) as u16);
+    assert_eq!(given(&last, tunnelled.options), says);
     // A key of GRE that can be a network of NVGRE is taken for that first, where there are ports of both.
     if spec.kind == Kind::Gre && tunnelled.id >> 8 >= 0x1000 {
         return;
     }
-    assert_eq!(back_and_forth(&mut frame, spec, &tunnels, &outer, tunnelled.id as u32), inner, "{spec:?}");
+    assert_eq!(
+        back_and_forth(&mut frame, spec, &tunnels, &outer, tunnelled.id as u32, (&known, &says)),
+        inner,
+        "{spec:?}"
+    );
 });
 
-/// Into the tunnel and out of it.
+/// Where the Geneve header begins, behind UDP.
+const GENEVE: usize = 8;
+/// In the first byte of GRE.
+const GRE_SEQUENCE: u8 = 0x10;
+
+/// Options that may be mapped, the field of each and its length: 64 bytes in all.
+const OPTIONS: [(u16, u8, u8, u16); 6] = [
+    (0x102, 3, 4, 0),
+    (0x102, 0x83, 8, 1),
+    (0xffff, 0x80, 20, 2),
+    (0, 0, 12, 63),
+    (0x102, 4, 16, 5),
+    (0x8000, 0x7f, 4, 6),
+];
+
+/// Those of them whose bits are set, as the switch has them and as the interpreter has them.
+fn options_of(mapped: u8) -> (OptionMap, Vec<Known>) {
+    let mut map = OptionMap::default();
+    let chosen =
+        || OPTIONS.iter().enumerate().filter(|(at, _)| mapped >> at & 1 != 0).map(|(_, option)| *option);
+    for (class, kind, len, index) in chosen() {
+        map.add(Mapping { class, kind, len, index }).expect("room for all");
+    }
+    // They are sent by the numbers of their fields.
+    let mut known: Vec<_> = chosen().collect();
+    known.sort_by_key(|(.., index)| *index);
+    let known = known.into_iter().map(|(class, kind, len, index)| {
+        let presence = map.presence(index).expect("it is mapped").into();
+        Known { class, kind, len: len.into(), presence, pieces: map.pieces(index).collect() }
+    });
+    let known = known.collect();
+    (map, known)
+}
+
+/// Makes what follows a Geneve header options that fill their length, most of them such as may be mapped.
+fn add_up(payload: &mut [u8]) {
+    let Some(wanted) = payload.get(GENEVE).map(|first| usize::from(first & 0x3f) * 4) else { return };
+    let mut at = GENEVE + 8;
+    while at < GENEVE + 8 + wanted {
+        let Some(head) = payload.get_mut(at..at + 4) else { break };
+        if let Some((class, kind, len, _)) = OPTIONS.get(usize::from(head[0] % 8)) {
+            head[..2].copy_from_slice(&class.to_be_bytes());
+            head[2..].copy_from_slice(&[*kind, len / 4]);
+        }
+        let len = 4 + usize::from(head[3] & 0x1f) * 4;
+        if at + len > (GENEVE + 8 + 0x3f * 4).min(payload.len()) {
+            break;
+        }
+        at += len;
+    }
+    payload[GENEVE] = payload[GENEVE] & 0xc0 | ((at - GENEVE - 8) / 4) as u8;
+}
+
+/// A key with the options that were read last, if there were any.
+fn given(last: &Last, options: u16) -> FlowKey {
+    let mut key = FlowKey::default();
+    if options != 0 {
+        last.give_options(&mut key);
+    }
+    key
+}
+
+/// Into the tunnel and out of it, with these options.
 fn back_and_forth(
     frame: &mut Frame<'_>,
     spec: &TunnelSpec,
     tunnels: &TunnelTable,
     outer: &Outer,
     key: u32,
+    (known, says): (&[Known], &FlowKey),
 ) -> Vec<u8> {
     let path = Path {
         uplink: PortId(0),
@@ -67,10 +165,19 @@ fn back_and_forth(
     // From the other end to us, so that the same port takes it.
     let theirs = TunnelSpec { local: None, ..spec.clone() };
     let encap = Encap::new(&theirs, outer.here(), &path).expect("of one family");
-    let marks = Marks { key, policy: 0x1234_4800, tos: 0xb8, ttl: 9, geneve: if spec.control { Marks::CONTROL } else { 0 } };
-    encap.push(frame, marks, 0x1234_5678_9abc).expect("room for the headers");
-    let (_, tunnelled) = decap(frame, tunnels, |_| true, &mut Last::default()).expect("what we send is right");
+    let (options, critical) = options::emitted(known, says);
+    let control = if spec.control { Marks::CONTROL } else { 0 };
+    let geneve = ((options.len() / 4) as u16) << 8 | if critical { 0x40 } else { 0 } | control;
+    let marks = Marks { key, policy: 0x1234_4800, tos: 0xb8, ttl: 9, geneve };
+    match options.is_empty() {
+        true => encap.push(frame, marks, 0x1234_5678_9abc),
+        false => encap.push_with_options(frame, &options, marks, 0x1234_5678_9abc),
+    }
+    .expect("room for the headers");
+    let mut last = Last::default();
+    let (_, tunnelled) = decap(frame, tunnels, |_| true, &mut last).expect("what we send is right");
     assert_eq!((tunnelled.id as u32, tunnelled.tos, tunnelled.ttl), (key, 0xb8, 9));
+    assert_eq!(given(&last, tunnelled.options), *says);
     frame.bytes().to_vec()
 }
 
@@ -96,6 +203,10 @@ impl Outer {
 
     fn there(&self) -> IpAddr {
         self.address(2)
+    }
+
+    fn is_geneve(&self) -> bool {
+        self.has(3) && !self.has(1)
     }
 
     fn protocol(&self) -> u8 {
@@ -155,7 +266,8 @@ impl Outer {
             IpAddr::V4(ip) => ip.octets().to_vec(),
             IpAddr::V6(ip) => ip.octets().to_vec(),
         };
-        [address(self.there()), address(self.here()), vec![0, 17], (len as u16).to_be_bytes().to_vec()].concat()
+        [address(self.there()), address(self.here()), vec![0, 17], (len as u16).to_be_bytes().to_vec()]
+            .concat()
     }
 
     /// Ethernet and IP around the input.
@@ -210,7 +322,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 /// One port of each kind. Bit 0: strict; 1: the other end is a peer; 2: it is the only one that a port is for; 3 and 4: any key, one, none,
 /// or one and any of two ports; 5: checksums and sequence numbers are sent, and UDP without checksum is taken over IPv6; 6: group policy
 /// and control messages; 7: ports have a local end.
-fn tunnels(ports: u8, outer: &Outer) -> TunnelTable {
+fn tunnels(ports: u8, outer: &Outer, in_order: bool) -> TunnelTable {
     let has = |bit: u8| ports >> bit & 1 != 0;
     let keys: &[Key] = match ports >> 3 & 3 {
         0 => &[Key::Flow],
@@ -227,6 +339,7 @@ fn tunnels(ports: u8, outer: &Outer) -> TunnelTable {
         control: has(6) && kind == Kind::Geneve,
         checksum: (has(5) && kind != Kind::Nvgre).then_some(true),
         sequence: (has(5) && kind == Kind::Gre).then(Counter::default),
+        in_order: in_order && kind == Kind::Gre,
         ..TunnelSpec::new(
             OfPort(ofport),
             kind,

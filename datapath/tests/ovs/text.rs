@@ -111,6 +111,12 @@ fn matching(matching: &Match) -> String {
         Field::NdTarget,
         Field::NdSll,
         Field::NdTll,
+        Field::NdReserved,
+        Field::NdOptionsType,
+        Field::MplsLabel,
+        Field::MplsTc,
+        Field::MplsBos,
+        Field::MplsTtl,
         Field::Metadata,
         Field::Reg0,
         Field::Reg1,
@@ -118,10 +124,12 @@ fn matching(matching: &Match) -> String {
     ];
     let (arp, icmp6) = (key.get(Field::EthType) == 0x0806, key.get(Field::NwProto) == 58);
     let condition = |field: &Field| {
-        // ARP and neighbour discovery share words.
+        // ARP and neighbour discovery share words, and so do addresses of IPv4 and the rest of neighbour discovery.
         let other = match field {
             Field::ArpSha => !arp,
             Field::NdTarget | Field::NdSll | Field::NdTll => arp,
+            Field::NdReserved | Field::NdOptionsType => !icmp6,
+            Field::NwSrc | Field::NwDst => icmp6,
             _ => false,
         };
         let bits = mask.get(*field);
