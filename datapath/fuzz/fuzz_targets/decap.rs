@@ -89,7 +89,7 @@ const GENEVE: usize = 8;
 /// In the first byte of GRE.
 const GRE_SEQUENCE: u8 = 0x10;
 
-/// Options that may be mapped, the field of each and its length: 64 bytes in all.
+/// Options that may be mapped: class, type, length, and the number of the field. There is no room for all of them.
 const OPTIONS: [(u16, u8, u8, u16); 6] = [
     (0x102, 3, 4, 0),
     (0x102, 0x83, 8, 1),
@@ -102,15 +102,13 @@ const OPTIONS: [(u16, u8, u8, u16); 6] = [
 /// Those of them whose bits are set, as the switch has them and as the interpreter has them.
 fn options_of(mapped: u8) -> (OptionMap, Vec<Known>) {
     let mut map = OptionMap::default();
-    let chosen =
-        || OPTIONS.iter().enumerate().filter(|(at, _)| mapped >> at & 1 != 0).map(|(_, option)| *option);
-    for (class, kind, len, index) in chosen() {
-        map.add(Mapping { class, kind, len, index }).expect("room for all");
+    for (at, (class, kind, len, index)) in OPTIONS.into_iter().enumerate() {
+        if mapped >> at & 1 != 0 {
+            let _ = map.add(Mapping { class, kind, len, index });
+        }
     }
     // They are sent by the numbers of their fields.
-    let mut known: Vec<_> = chosen().collect();
-    known.sort_by_key(|(.., index)| *index);
-    let known = known.into_iter().map(|(class, kind, len, index)| {
+    let known = map.iter().map(|Mapping { class, kind, len, index }| {
         let presence = map.presence(index).expect("it is mapped").into();
         Known { class, kind, len: len.into(), presence, pieces: map.pieces(index).collect() }
     });
