@@ -5,10 +5,11 @@ use control::text::{
     parse_table_flow,
 };
 use datapath::action::punt::Reason;
+use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Clause, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec,
-    MeterUnit, Part, QueueId, Rule, RuleAction, TableId,
+    Band, BandKind, Bucket, Bundle, Clause, Group, GroupId, GroupKind, Instructions, LinkChoice, Match,
+    MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice, QueueId, Rule, RuleAction, TableId,
 };
 use proptest::prelude::*;
 
@@ -165,6 +166,21 @@ fn anywhere(draw: &Draw) -> RuleAction {
         7 => RuleAction::Clone(Vec::new()),
         9 => RuleAction::Push(part(field(pick), value, random)),
         10 => RuleAction::Pop(part(field(pick), value, random)),
+        12 if whole => RuleAction::Multipath(Box::new(Multipath {
+            fields: HashFields::ALL[pick % 7],
+            basis: value as u16,
+            choice: LinkChoice::ALL[random as usize % 4].0,
+            last: value as u16,
+            arg: random as u32,
+            to: Part { field: field(pick / 8), offset: 3, bits: 16 },
+        })),
+        13 if whole => RuleAction::Bundle(Box::new(Bundle {
+            fields: HashFields::ALL[pick % 7],
+            basis: value as u16,
+            choice: PortChoice::ALL[random as usize % 2].0,
+            members: (0..value as u32 % 4).map(|at| OfPort(1 + (random as u32 + at) % 0xfeff)).collect(),
+            to: (pick % 2 == 0).then(|| part(field(pick / 8), value, random)),
+        })),
         11 if whole => RuleAction::CheckLarger {
             len: value as u16,
             to: Part { bits: 1, ..part(field(pick), random, 0) },
@@ -194,7 +210,10 @@ fn anywhere(draw: &Draw) -> RuleAction {
 
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
-    use RuleAction::{CheckLarger, Clone, Exit, Note, OutputCut, OutputReg, Pop, PopQueue, Push, Resubmit};
+    use RuleAction::{
+        Bundle, CheckLarger, Clone, Exit, Multipath, Note, OutputCut, OutputReg, Pop, PopQueue, Push,
+        Resubmit,
+    };
     let told_by_port = |action: &RuleAction| match action {
         RuleAction::Controller { reason, controller, userdata, .. } => {
             (*reason, *controller, userdata.len()) == (Reason::Action, 0, 0)
@@ -213,6 +232,8 @@ fn in_a_set(action: &RuleAction) -> bool {
                 | Pop(_)
                 | PopQueue
                 | CheckLarger { .. }
+                | Multipath(_)
+                | Bundle(_)
                 | Exit
         )
 }

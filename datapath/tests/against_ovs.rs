@@ -58,7 +58,7 @@ impl Class {
 
     fn fields(self) -> Vec<Field> {
         use Field::*;
-        let mut fields = vec![EthSrc, EthDst, Reg0, Reg1, Metadata];
+        let mut fields = vec![EthSrc, EthDst, Reg0, Reg1, Metadata, ActsetOutput];
         match self.ether_type {
             0x0800 => fields.extend([NwSrc, NwDst, NwTtl]),
             0x86dd => fields.extend([Ipv6Src, Ipv6Dst, NwTtl]),
@@ -113,6 +113,7 @@ fn value(field: Field) -> impl Strategy<Value = (u128, u128)> {
         Field::NwTtl => (vec![1, 2, 63, 64], vec![u128::MAX]),
         Field::NdReserved => (vec![0, 0x6000_0000, 0x8000_0001], vec![u128::MAX]),
         Field::NdOptionsType => (vec![1, 2, 14], vec![u128::MAX]),
+        Field::ActsetOutput => (vec![1, 2, 3, 0xffff_fff7], vec![u128::MAX]),
         _ => (vec![0, 1, 2, 3], vec![u128::MAX, 1, 2, 3]),
     };
     (select(values), select(masks))
@@ -142,6 +143,7 @@ fn set(class: Class) -> BoxedStrategy<RuleAction> {
     if class.icmp_type != 0 {
         fields.drain(..5);
     }
+    fields.retain(|field| *field != Field::ActsetOutput);
     select(fields)
         .prop_flat_map(|field| {
             value(field).prop_map(move |(value, mask)| RuleAction::SetField { field, value, mask })
@@ -156,6 +158,7 @@ fn moved(class: Class) -> BoxedStrategy<RuleAction> {
         (part(Field::EthDst, 0, 8), part(Field::Reg1, 4, 8)),
         (part(Field::InPort, 0, 16), part(Field::Reg1, 0, 16)),
         (part(Field::Reg0, 0, 2), part(Field::Metadata, 1, 2)),
+        (part(Field::ActsetOutput, 0, 2), part(Field::Metadata, 0, 2)),
     ];
     if class.ether_type == 0x0800 {
         all.push((part(Field::NwSrc, 0, 8), part(Field::Reg0, 0, 8)));
@@ -294,7 +297,8 @@ fn wide(class: Class) -> impl Strategy<Value = Match> {
         })
     });
     (one, prop::bool::weighted(0.3)).prop_map(move |((field, v, m), any)| {
-        match any || matches!(field, Field::NwTtl | Field::NdReserved | Field::NdOptionsType) {
+        use Field::{ActsetOutput, NdOptionsType, NdReserved, NwTtl};
+        match any || matches!(field, NwTtl | NdReserved | NdOptionsType | ActsetOutput) {
             true => class.matching(),
             false => class.matching().with(field, v, m),
         }

@@ -160,12 +160,11 @@ impl Context {
                 self.protocol = exact(Field::NwProto, value, mask).map(|value| value as u8);
                 (self.icmp_type, self.icmp_code) = (None, None);
             }
-            RuleAction::Move { to, .. } | RuleAction::CheckLarger { to, .. } => match to.field {
-                Field::EthType => self.behind(None),
-                Field::NwProto => self.protocol = None,
+            _ => match action.writes().map(|to| to.field) {
+                Some(Field::EthType) => self.behind(None),
+                Some(Field::NwProto) => self.protocol = None,
                 _ => {}
             },
-            _ => {}
         }
     }
 

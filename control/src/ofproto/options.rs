@@ -115,9 +115,8 @@ impl Used {
             RuleAction::OutputReg(part) | RuleAction::Push(part) | RuleAction::Pop(part) => {
                 self.pieces.contains(&part.field)
             }
-            RuleAction::CheckLarger { to, .. } => self.pieces.contains(&to.field),
             RuleAction::Clone(actions) => self.done(actions),
-            _ => false,
+            other => other.writes().is_some_and(|to| self.pieces.contains(&to.field)),
         })
     }
 }

@@ -5,8 +5,12 @@ use super::wire::{Reader, Writer};
 use super::{Code, Version, actions, instructions, matching};
 use crate::ofproto::context::{Context, TAG_PRESENT};
 use datapath::action::punt::Reason;
+use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
-use datapath::pipeline::{Clause, GroupId, Instructions, Match, MeterId, Part, QueueId, RuleAction, TableId};
+use datapath::pipeline::{
+    Bundle, Clause, GroupId, Instructions, LinkChoice, Match, MeterId, Multipath, Part, PortChoice, QueueId,
+    RuleAction, TableId,
+};
 use datapath::tunnel::{Mapping, OptionMap};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -151,6 +155,21 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
         resubmit.boxed(),
         part.prop_map(RuleAction::Push).boxed(),
         target.clone().prop_map(RuleAction::Pop).boxed(),
+        (select(&HashFields::ALL[..]), any::<u16>(), select(&LinkChoice::ALL[..]), 0..2u16, target.clone())
+            .prop_map(|(fields, basis, (choice, _), last, to)| {
+                let arg = u32::from(basis) * 7;
+                let to = Part { bits: to.bits.min(64), ..to };
+                RuleAction::Multipath(Box::new(Multipath { fields, basis, choice, last, arg, to }))
+            })
+            .boxed(),
+        (select(&PortChoice::ALL[..]), proptest::option::of(target.clone()), 0..5u32)
+            .prop_map(|((choice, _), to, members)| {
+                let to = to.map(|to| Part { bits: to.bits.min(64), ..to });
+                let members = (0..members).map(|port| OfPort(port + 1)).collect();
+                let fields = HashFields::SymmetricL4;
+                RuleAction::Bundle(Box::new(Bundle { fields, basis: 3, choice, members, to }))
+            })
+            .boxed(),
         (any::<u16>(), target)
             .prop_map(|(len, to)| RuleAction::CheckLarger { len, to: Part { bits: 1, ..to } })
             .boxed(),
@@ -174,6 +193,8 @@ pub(super) fn a_flow() -> impl Strategy<Value = (Version, Match, Instructions)> 
                     | RuleAction::Push(_)
                     | RuleAction::Pop(_)
                     | RuleAction::CheckLarger { .. }
+                    | RuleAction::Multipath(_)
+                    | RuleAction::Bundle(_)
                     | RuleAction::Exit
                     | RuleAction::OutputReg(_)
                     | RuleAction::Controller { .. }

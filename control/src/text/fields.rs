@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 pub(super) enum Form {
     /// The name or number of a port.
     Port,
+    /// A port, or one of those that OpenFlow reserves.
+    AnyPort,
     /// Six pairs of hexadecimal digits.
     Mac,
     /// Four decimal numbers with dots.
@@ -114,8 +116,13 @@ pub(super) const NAMES: &[Name] = {
     &[
         name(&["conj_id"], Field::ConjId, Decimal, EXACT, Nothing, ReadOnly).called(&["NXM_NX_CONJ_ID"]),
         register(&["pkt_mark"], Field::PktMark, &["NXM_NX_PKT_MARK"]),
-        name(&["in_port"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["NXM_OF_IN_PORT"], 16),
-        name(&["in_port_oxm"], Field::InPort, Port, EXACT, Nothing, NotYet).lower(&["OXM_OF_IN_PORT"], 32),
+        name(&["in_port"], Field::InPort, Port, EXACT, Nothing, When(Nothing))
+            .of_bits(16)
+            .called(&["NXM_OF_IN_PORT"]),
+        name(&["in_port_oxm"], Field::InPort, Port, EXACT, Nothing, When(Nothing))
+            .lower(&["OXM_OF_IN_PORT"], 32),
+        name(&["actset_output"], Field::ActsetOutput, Form::AnyPort, EXACT, Nothing, ReadOnly)
+            .called(&["ONFOXM_ET_ACTSET_OUTPUT", "OXM_OF_ACTSET_OUTPUT"]),
         name(&["eth_src", "dl_src"], Field::EthSrc, Mac, MASK, Nothing, When(Nothing))
             .called(&["NXM_OF_ETH_SRC", "OXM_OF_ETH_SRC"]),
         name(&["eth_dst", "dl_dst"], Field::EthDst, Mac, MASK, Nothing, When(Nothing))

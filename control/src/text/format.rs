@@ -9,7 +9,8 @@ use super::flags;
 use super::options;
 use super::parts::write_part;
 use super::ports::{LOCAL, PortNames};
-use super::value::FRAGMENTS;
+use super::spread::{write_bundle, write_multipath};
+use super::value::{FRAGMENTS, RESERVED};
 use super::words::PROTOCOLS;
 use crate::ofproto::context::{ARP, Context, Needs, TAG_PRESENT};
 use crate::ofproto::reserved;
@@ -132,7 +133,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
     let arp = context.eth_type == Some(ARP);
     let neighbour = context.meets(Needs::Nd);
     let icmp = context.meets(Needs::AnyIcmp);
-    let names: [(Field, &str); 57] = [
+    let names: [(Field, &str); 58] = [
         (Field::Reg0, "reg0"),
         (Field::Reg1, "reg1"),
         (Field::Reg2, "reg2"),
@@ -159,6 +160,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         (Field::TunFlags, "tun_flags"),
         (Field::Metadata, "metadata"),
         (Field::InPort, "in_port"),
+        (Field::ActsetOutput, "actset_output"),
         (Field::VlanTci, "vlan_tci"),
         (Field::EthSrc, "dl_src"),
         (Field::EthDst, "dl_dst"),
@@ -220,6 +222,7 @@ fn write_match(out: &mut Vec<String>, matching: &Match, ports: &dyn PortNames) {
         match field {
             Field::VlanTci => write_tag(out, value, mask),
             Field::InPort => out.push(format!("in_port={}", write_port(value, ports))),
+            Field::ActsetOutput => out.push(format!("actset_output={}", write_any_port(value, ports))),
             Field::IpDscp => out.push(format!("nw_tos={}", value << 2)),
             Field::NwFrag => out.push(format!("nw_frag={}", write_fragment(value, mask))),
             Field::TcpFlags => out.push(format!("tcp_flags={}", flags::TCP.write(value, mask))),
@@ -251,13 +254,18 @@ fn write_tag(out: &mut Vec<String>, tci: u128, mask: u128) {
     }
 }
 
-fn write_port(number: u128, ports: &dyn PortNames) -> String {
+pub(super) fn write_port(number: u128, ports: &dyn PortNames) -> String {
     let Ok(number) = u32::try_from(number) else { return number.to_string() };
     match ports.name(OfPort(number)) {
         Some(name) => name.into(),
         None if OfPort(number) == LOCAL => "LOCAL".into(),
         None => number.to_string(),
     }
+}
+
+fn write_any_port(number: u128, ports: &dyn PortNames) -> String {
+    let reserved = RESERVED.iter().find(|(_, port)| u128::from(port.0) == number);
+    reserved.map_or_else(|| write_port(number, ports), |(name, _)| (*name).into())
 }
 
 fn write_fragment(value: u128, mask: u128) -> &'static str {
@@ -377,6 +385,8 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::Push(part) => format!("push:{}", write_part(part, context, ports)),
         RuleAction::Pop(part) => format!("pop:{}", write_part(part, context, ports)),
         RuleAction::Exit => "exit".into(),
+        RuleAction::Multipath(multipath) => write_multipath(multipath, context, ports),
+        RuleAction::Bundle(bundle) => write_bundle(bundle, context, ports),
         RuleAction::CheckLarger { len, to } => {
             format!("check_pkt_larger({len})->{}", write_part(to, context, ports))
         }
@@ -389,6 +399,9 @@ fn write_setting(field: Field, value: u128, mask: u128, context: &Context, ports
     let Some(name) = settable(field, context) else {
         return format!("set_field:{value:#x}/{mask:#x}->{}", field.name());
     };
+    if name.form == Form::Port && mask == field.max() {
+        return format!("set_field:{}->{}", write_port(value, ports), name.names[0]);
+    }
     if name.maskable || name.bits.is_none() || mask == field.max() {
         return format!("set_field:{}->{}", write_value(name.form, field, value, mask), name.names[0]);
     }

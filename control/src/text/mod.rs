@@ -27,6 +27,7 @@ mod requests;
 mod scan;
 mod settings;
 mod shims;
+mod spread;
 pub(crate) mod suggest;
 mod value;
 mod vocabulary;

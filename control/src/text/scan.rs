@@ -33,6 +33,14 @@ impl<'a> Span<'a> {
         Fault { at: self.at, len: self.text.len(), message: message.into() }
     }
 
+    /// What stands between separators.
+    pub(super) fn split(self, separates: impl Fn(char) -> bool) -> impl Iterator<Item = Span<'a>> {
+        let start = self.text.as_ptr() as usize;
+        self.text
+            .split(separates)
+            .map(move |text| Span { text, at: self.at + (text.as_ptr() as usize - start) })
+    }
+
     /// What stands before and after the first `separator`.
     pub(super) fn split_once(self, separator: &str) -> Option<(Span<'a>, Span<'a>)> {
         let found = self.text.find(separator)?;

@@ -6,6 +6,7 @@ use super::fields::{Form, Name};
 use super::ports::{LOCAL, OFPORT_MAX, PortNames};
 use super::suggest::did_you_mean;
 use crate::ofproto::context::TAG_PRESENT;
+use crate::ofproto::reserved;
 use datapath::flow::{Field, OfPort};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -98,6 +99,7 @@ fn read(name: &Name, text: &str, ports: &dyn PortNames) -> Result<(u128, u128), 
     };
     match name.form {
         Form::Port => Ok((u128::from(read_port(value, ports)?.0), name.field.max())),
+        Form::AnyPort => Ok((u128::from(read_any_port(value, ports)?.0), name.field.max())),
         Form::Mac => {
             let mask = mask.map_or(Ok(name.field.max()), |mask| read_mac(mask).map(u128::from))?;
             Ok((read_mac(value)?.into(), mask))
@@ -164,6 +166,26 @@ pub(super) fn read_port(text: &str, ports: &dyn PortNames) -> Result<OfPort, Str
     }
     Err(format!("no port is named {name:?}{}", did_you_mean(name, ports.names())))
 }
+
+/// A port, by name or by number, or one that OpenFlow reserves, by its name.
+pub(super) fn read_any_port(text: &str, ports: &dyn PortNames) -> Result<OfPort, String> {
+    let reserved = RESERVED.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    match reserved.filter(|_| ports.number(text).is_none()) {
+        Some((_, port)) => Ok(*port),
+        None => read_port(text, ports),
+    }
+}
+
+/// The ports that OpenFlow reserves and that an action set can lead to (OpenFlow 1.5.1 section 7.2.1), under the names that Open vSwitch
+/// shows.
+pub(super) const RESERVED: [(&str, OfPort); 6] = [
+    ("IN_PORT", reserved::IN_PORT),
+    ("NORMAL", reserved::NORMAL),
+    ("FLOOD", reserved::FLOOD),
+    ("ALL", reserved::ALL),
+    ("CONTROLLER", reserved::CONTROLLER),
+    ("UNSET", OfPort::UNSET),
+];
 
 /// A MAC address.
 pub(crate) fn read_mac(text: &str) -> Result<u64, String> {

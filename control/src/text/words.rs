@@ -59,7 +59,6 @@ pub(super) const FLOW_WORDS_NOT_YET: &[&str] = &["allow_hidden_fields"];
 
 /// Fields that Open vSwitch knows and this version does not have. A name that ends with `*` stands for many.
 pub(super) const FIELDS_NOT_YET: &[&str] = &[
-    "actset_output",
     "ct_*",
     "dp_hash",
     "eth",
@@ -129,6 +128,9 @@ pub(super) const ACTIONS: &[&str] = &[
     "pop",
     "exit",
     "check_pkt_larger",
+    "multipath",
+    "bundle",
+    "bundle_load",
     "meter",
     "clear_actions",
     "write_actions",
@@ -142,8 +144,6 @@ pub(super) const INSTRUCTIONS: [&str; 4] = ["clear_actions", "write_actions", "w
 /// Actions that Open vSwitch knows and this version does not have.
 pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "apply_actions",
-    "bundle",
-    "bundle_load",
     "ct",
     "ct_clear",
     "debug_recirc",
@@ -154,7 +154,6 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
     "fin_timeout",
     "flood_vlans",
     "learn",
-    "multipath",
     "nat",
     "output_reg",
     "sample",

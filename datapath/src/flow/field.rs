@@ -292,6 +292,8 @@ fields! {
     Xxreg2 = "xxreg2", 40, 0, 128;
     /// Registers 12 to 15 as one.
     Xxreg3 = "xxreg3", 42, 0, 128;
+    /// Port of the output in the action set: [`OfPort::UNSET`](super::OfPort) while there is none, or a group.
+    ActsetOutput = "actset_output", 44, 0, 32;
 }
 
 impl Field {

@@ -12,7 +12,7 @@ use super::field::{Field, Slot};
 use std::fmt;
 
 /// Words in a key.
-pub const WORDS: usize = 44;
+pub const WORDS: usize = 45;
 /// Words that are read out of a frame; those behind them (metadata, registers) are zero until rules write them.
 pub const PACKET_WORDS: usize = 34;
 /// Words in front of the room for options.
@@ -23,6 +23,11 @@ pub const SHORT_WORDS: usize = 8;
 /// OpenFlow's number of a bridge port. Not an index: see `PortId` in [`crate::port`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OfPort(pub u32);
+
+impl OfPort {
+    /// No port: of an action set without output (OpenFlow 1.5, `OFPP_UNSET`).
+    pub const UNSET: OfPort = OfPort(0xffff_fff7);
+}
 
 impl fmt::Display for OfPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

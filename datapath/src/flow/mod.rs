@@ -8,6 +8,7 @@ pub mod megaflow;
 mod plain;
 pub mod shim;
 pub mod signature;
+pub mod spread;
 
 pub use extract::{Tunnelled, Unfilled, extract};
 pub use field::{Field, Slot};

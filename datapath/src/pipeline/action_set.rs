@@ -4,6 +4,7 @@
 //! It has room for a fixed number of actions and holds references into the rules: writing into it allocates nothing.
 
 use super::rule::RuleAction;
+use crate::flow::OfPort;
 
 /// Fields that can be set at the end, counting every copying between fields as one.
 const SETS_MAX: usize = 32;
@@ -63,6 +64,8 @@ impl Slot {
             | RuleAction::Note(_)
             | RuleAction::PopQueue
             | RuleAction::CheckLarger { .. }
+            | RuleAction::Multipath(_)
+            | RuleAction::Bundle(_)
             | RuleAction::Push(_)
             | RuleAction::Pop(_)
             | RuleAction::Exit => Slot::Nowhere,
@@ -90,6 +93,20 @@ impl<'a> ActionSet<'a> {
 
     pub(super) fn clear(&mut self) {
         *self = ActionSet::default();
+    }
+
+    /// The port that its output names, as OpenFlow numbers it: none while a group comes before it (OpenFlow 1.5.1 section 7.2.3.7).
+    pub(super) fn output(&self) -> OfPort {
+        match self.single[Slot::Output as usize] {
+            _ if self.single[Slot::Group as usize].is_some() => OfPort::UNSET,
+            Some(RuleAction::Output(port)) => *port,
+            Some(RuleAction::InPort) => OfPort(0xffff_fff8),
+            Some(RuleAction::Normal) => OfPort(0xffff_fffa),
+            Some(RuleAction::Flood) => OfPort(0xffff_fffb),
+            Some(RuleAction::All) => OfPort(0xffff_fffc),
+            Some(RuleAction::Controller { .. }) => OfPort(0xffff_fffd),
+            _ => OfPort::UNSET,
+        }
     }
 
     /// Whether all that was written is in it.

@@ -3,6 +3,7 @@
 //! These are the words that flow text and controllers are compiled into. They are checked when they are made (control does
 //! that); translation relies on it and still never panics.
 
+use super::spread::{Bundle, Multipath};
 use crate::action::meter::MeterId;
 use crate::action::punt::Reason;
 use crate::action::queue::QueueId;
@@ -265,9 +266,27 @@ pub enum RuleAction {
         /// The bit.
         to: Part,
     },
+    /// Set part of a field to the number of one of several links, by a hash of the frame.
+    Multipath(Box<Multipath>),
+    /// Send to one of several ports, by a hash of the frame, or set part of a field to its number.
+    Bundle(Box<Bundle>),
     /// The end of all actions, here, around a clone, and where this table was asked from; not of the action set. What is
     /// behind a bucket is still done.
     Exit,
+}
+
+impl RuleAction {
+    /// The part of a field that it writes something into which depends on the frame.
+    pub fn writes(&self) -> Option<Part> {
+        match self {
+            RuleAction::Move { to, .. } | RuleAction::CheckLarger { to, .. } | RuleAction::Pop(to) => {
+                Some(*to)
+            }
+            RuleAction::Multipath(multipath) => Some(multipath.to),
+            RuleAction::Bundle(bundle) => bundle.to,
+            _ => None,
+        }
+    }
 }
 
 /// The part of a rule in a conjunction: frames that fit a rule of each clause fit the conjunction.

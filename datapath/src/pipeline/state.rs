@@ -10,7 +10,7 @@ use super::tags::Buried;
 use super::translation::Translation;
 use crate::action::{Action, Edit};
 use crate::flow::key::{LONG_WORDS, PACKET_WORDS, WORDS};
-use crate::flow::{Field, FlowKey, FlowMask};
+use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 use crate::stats::DropReason;
 use crate::tunnel::OptionMap;
 use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
@@ -49,6 +49,7 @@ impl<'a> State<'a> {
         let mut known = FlowMask::default();
         known.words_mut()[PACKET_WORDS..WORDS].fill(u64::MAX);
         let mut wish = key.clone();
+        wish.set(Field::ActsetOutput, OfPort::UNSET.0.into());
         if !may_have_options {
             wish.set(Field::OptionPresence, 0);
             wish.words_mut()[LONG_WORDS..PACKET_WORDS].fill(0);
@@ -248,6 +249,11 @@ impl<'a> State<'a> {
         self.known.unite(&bits);
         self.wish.set(Field::InPort, port.into());
         out.rewrote(&bits);
+    }
+
+    /// Where the output in the action set leads.
+    pub(super) fn set_actset_output(&mut self, port: OfPort) {
+        self.wish.set(Field::ActsetOutput, port.0.into());
     }
 
     /// Whether rules have written bits of the field.

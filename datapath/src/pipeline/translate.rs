@@ -83,6 +83,8 @@ fn walk<'a, O: Observer>(
 ) {
     out.clear();
     let state = State::of(key, pipeline.tunnels().options(), options);
+    // No frame shows it.
+    out.rewrote_word(Field::ActsetOutput.slot().word.into());
     // The port is in every answer: whose frame it is, is never left open.
     state.look_at(Field::InPort, Field::InPort.max(), out);
     let mut walk = Walk {
@@ -250,10 +252,13 @@ impl<'a, O: Observer> Walk<'a, O> {
         if !self.actions(&instructions.apply, table) {
             return false;
         }
-        if instructions.clear {
-            self.set.clear();
+        if instructions.clear || !instructions.write.is_empty() {
+            if instructions.clear {
+                self.set.clear();
+            }
+            instructions.write.iter().for_each(|action| self.set.write(action));
+            self.state.set_actset_output(self.set.output());
         }
-        instructions.write.iter().for_each(|action| self.set.write(action));
         if let Some((value, mask)) = instructions.metadata {
             self.state.set(Field::Metadata, value.into(), mask.into(), self.out);
         }
@@ -312,6 +317,17 @@ impl<'a, O: Observer> Walk<'a, O> {
                             self.fail(reason);
                             return false;
                         }
+                    }
+                }
+                RuleAction::Multipath(_) | RuleAction::Bundle(_) => {
+                    let done = match action {
+                        RuleAction::Multipath(multipath) => self.multipath(multipath),
+                        RuleAction::Bundle(bundle) => self.bundle(bundle),
+                        _ => Ok(()),
+                    };
+                    if let Err(reason) = done {
+                        self.fail(reason);
+                        return false;
                     }
                 }
                 RuleAction::Exit => {
@@ -405,7 +421,7 @@ impl<'a, O: Observer> Walk<'a, O> {
     }
 
     /// OpenFlow 1.3 section 4.5: never back to where it came from, unless asked for by name.
-    fn output(&mut self, port: OfPort) {
+    pub(super) fn output(&mut self, port: OfPort) {
         match port == self.in_port() {
             true => self.note(DropReason::OutputToInput),
             false => self.send(port),

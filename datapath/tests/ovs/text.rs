@@ -121,6 +121,7 @@ fn matching(matching: &Match) -> String {
         Field::Reg0,
         Field::Reg1,
         Field::ConjId,
+        Field::ActsetOutput,
     ];
     let (arp, icmp6) = (key.get(Field::EthType) == 0x0806, key.get(Field::NwProto) == 58);
     let condition = |field: &Field| {
@@ -162,7 +163,8 @@ fn number(field: Field, value: u128) -> String {
         }
         Field::NwSrc | Field::NwDst => Ipv4Addr::from(value as u32).to_string(),
         Field::Ipv6Src | Field::Ipv6Dst | Field::NdTarget => Ipv6Addr::from(value).to_string(),
-        Field::InPort | Field::ConjId => value.to_string(),
+        Field::ActsetOutput if value == 0xffff_fff7 => "unset".into(),
+        Field::InPort | Field::ConjId | Field::ActsetOutput => value.to_string(),
         _ => format!("{value:#x}"),
     }
 }
@@ -221,6 +223,9 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         }
         RuleAction::Controller { max_len, .. } => format!("controller:{max_len}"),
         RuleAction::SetQueue(queue) => format!("set_queue:{}", queue.0),
+        RuleAction::Multipath(_) | RuleAction::Bundle(_) => {
+            unreachable!("by which hash is not said: rules that are compared have none")
+        }
         RuleAction::CheckLarger { len, to } => format!("check_pkt_larger({len})->{}", part(to, matching)),
         RuleAction::PopQueue => "pop_queue".into(),
         RuleAction::PushMpls { ether_type } => format!("push_mpls:{ether_type:#x}"),

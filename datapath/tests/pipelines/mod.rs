@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use datapath::action::punt::Reason;
+use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Clause, Domain, Fragments, Group, GroupId, GroupKind, Instructions, Match,
-    MeterId, MeterSpec, MeterUnit, Part, PortConfig, PortSetup, PriorityTags, QueueId, Rule, RuleAction,
-    StormSpec, TableId, VlanMode,
+    Band, BandKind, Bucket, Bundle, Clause, Domain, Fragments, Group, GroupId, GroupKind, Instructions,
+    LinkChoice, Match, MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice, PortConfig, PortSetup,
+    PriorityTags, QueueId, Rule, RuleAction, StormSpec, TableId, VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -209,6 +210,7 @@ fn condition() -> impl Strategy<Value = (Field, u128, u128)> {
         1 => select(vec![1u128, 2, 63, 64]).prop_map(|v| (Field::NwTtl, v, 0xff)),
         3 => (select(vec![Field::Reg0, Field::Reg1, Field::Metadata, Field::TunId]), small.clone(), bits.clone())
             .prop_map(|(f, v, m)| (f, v, m & f.max())),
+        1 => select(vec![1u128, 2, 0xffff_fff7]).prop_map(|v| (Field::ActsetOutput, v, 0xffff_ffff)),
         1 => (select(PIECES.to_vec()), small, bits).prop_map(|(f, v, m)| (f, v, m & f.max())),
         1 => (select(PRESENCE.to_vec()), any::<bool>())
             .prop_map(|(bit, there)| (Field::OptionPresence, if there { bit } else { 0 }, bit)),
@@ -284,6 +286,7 @@ fn moved() -> impl Strategy<Value = RuleAction> {
         (part(Field::Reg1, 0, 4), part(Field::NwDst, 2, 4)),
         (part(Field::TpDst, 0, 16), part(Field::TpSrc, 0, 16)),
         (part(Field::NwTtl, 0, 8), part(Field::Metadata, 3, 8)),
+        (part(Field::ActsetOutput, 0, 32), part(Field::Reg0, 0, 32)),
         (part(Field::NwTtl, 0, 8), part(Field::MplsTtl, 0, 8)),
         (part(Field::MplsLabel, 0, 8), part(Field::Reg1, 0, 8)),
         (part(Field::PbbIsid, 0, 8), part(Field::MplsLabel, 4, 8)),
@@ -418,6 +421,40 @@ fn leaf() -> impl Strategy<Value = RuleAction> {
     prop_oneof![8 => set(), 4 => moved(), 4 => header(), 2 => Just(RuleAction::DecTtl), 1 => Just(RuleAction::DecTtlOrTell([1, 2].into())), 8 => output(), 1 => queue]
 }
 
+fn hashed() -> impl Strategy<Value = (HashFields, u16)> {
+    (select(HashFields::ALL.to_vec()), 0..3u16)
+}
+
+fn multipath() -> impl Strategy<Value = RuleAction> {
+    let to = select(vec![
+        Part { field: Field::Reg1, offset: 0, bits: 3 },
+        Part { field: Field::NwDst, offset: 1, bits: 3 },
+        Part { field: Field::TpSrc, offset: 0, bits: 16 },
+        Part { field: Field::EthDst, offset: 5, bits: 40 },
+    ]);
+    let choices: Vec<_> = LinkChoice::ALL.iter().map(|(choice, _)| *choice).collect();
+    (hashed(), select(choices), 0..8u16, select(vec![0, 5, 9, 70_000]), to).prop_map(
+        |((fields, basis), choice, last, arg, to)| {
+            RuleAction::Multipath(Box::new(Multipath { fields, basis, choice, last, arg, to }))
+        },
+    )
+}
+
+fn bundle() -> impl Strategy<Value = RuleAction> {
+    let choice = select(PortChoice::ALL.iter().map(|(choice, _)| *choice).collect::<Vec<_>>());
+    let members = vec(select(vec![1u32, 2, 3, 10, 77]).prop_map(OfPort), 0..5);
+    let to = select(vec![
+        None,
+        None,
+        Some(Part { field: Field::Reg1, offset: 0, bits: 16 }),
+        Some(Part { field: Field::TpDst, offset: 0, bits: 16 }),
+        Some(Part { field: Field::Reg0, offset: 3, bits: 29 }),
+    ]);
+    (hashed(), choice, members, to).prop_map(|((fields, basis), choice, members, to)| {
+        RuleAction::Bundle(Box::new(Bundle { fields, basis, choice, members: members.into(), to }))
+    })
+}
+
 /// What an action set does not have: parts of fields put away and taken back, and the end of it all.
 fn stacked() -> impl Strategy<Value = RuleAction> {
     let part = select(vec![
@@ -441,6 +478,8 @@ fn stacked() -> impl Strategy<Value = RuleAction> {
         |(len, (field, offset))| RuleAction::CheckLarger { len, to: Part { field, offset, bits: 1 } },
     );
     prop_oneof![
+        1 => multipath(),
+        2 => bundle(),
         3 => larger,
         2 => cut,
         2 => part.clone().prop_map(RuleAction::Push),

@@ -11,10 +11,11 @@ pub(crate) mod options;
 use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
 use datapath::flow::key::WORDS;
+use datapath::flow::spread::draw;
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
-    BandKind, Bucket, Clause, Fragments, Group, GroupId, GroupKind, Match, Part, PortConfig, PortSetup, Rule,
-    RuleAction, TableId,
+    BandKind, Bucket, Bundle, Clause, Fragments, Group, GroupId, GroupKind, LinkChoice, Match, Multipath,
+    Part, PortChoice, PortConfig, PortSetup, Rule, RuleAction, TableId,
 };
 use frame::Frame;
 use meters::Meter;
@@ -281,6 +282,8 @@ impl Reference {
         why: Reason,
         work: impl FnOnce(&mut Run<'_>),
     ) -> Ran {
+        let mut key = key.clone();
+        key.set(Field::ActsetOutput, 0xffff_fff7);
         let frame = Frame::new(key.clone(), bytes, &self.options);
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
         let from = (0, u64::MAX, why);
@@ -320,6 +323,12 @@ impl Reference {
             (port, group) => port == Some(true) || group == Some(true),
         }
     }
+}
+
+/// Of those that an action set has one of.
+fn is_output(action: &RuleAction) -> bool {
+    use RuleAction::{All, Controller, Flood, InPort, Normal, Output, OutputReg};
+    matches!(action, Output(_) | OutputReg(_) | InPort | All | Flood | Normal | Controller { .. })
 }
 
 fn clauses(rule: &Rule) -> Vec<Clause> {
@@ -393,13 +402,32 @@ impl Run<'_> {
             if instructions.clear {
                 self.set = Set::default();
             }
-            instructions.write.iter().for_each(|action| self.set.write(action));
+            for action in &instructions.write {
+                self.set.write(action);
+            }
+            self.tell_output();
             if let Some((value, mask)) = instructions.metadata {
                 let _ = self.frame.set(Field::Metadata, value.into(), mask.into());
             }
             let Some(next) = instructions.goto else { return };
             (table, port) = (next, self.in_port());
         }
+    }
+
+    /// What `actset_output` is: the port of the last output, while no group was written.
+    fn tell_output(&mut self) {
+        let is_output = |action: &RuleAction| self::is_output(action);
+        let port = match self.set.last(is_output) {
+            _ if self.set.last(|action| matches!(action, RuleAction::Group(_))).is_some() => 0xffff_fff7,
+            Some(RuleAction::Output(port)) => port.0,
+            Some(RuleAction::InPort) => 0xffff_fff8,
+            Some(RuleAction::Normal) => 0xffff_fffa,
+            Some(RuleAction::Flood) => 0xffff_fffb,
+            Some(RuleAction::All) => 0xffff_fffc,
+            Some(RuleAction::Controller { .. }) => 0xffff_fffd,
+            _ => 0xffff_fff7,
+        };
+        self.frame.says.set(Field::ActsetOutput, port.into());
     }
 
     fn meter(&mut self, id: u32) {
@@ -476,6 +504,23 @@ impl Run<'_> {
             RuleAction::CopyTtlOut => return self.frame.copy_ttl(false),
             RuleAction::CopyTtlIn => return self.frame.copy_ttl(true),
             RuleAction::Conjunction(_) | RuleAction::Note(_) => {}
+            RuleAction::Multipath(multipath) => {
+                let Part { field, offset, bits } = multipath.to;
+                let link = self.link(multipath);
+                return self.frame.set(field, u128::from(link) << offset, ((1 << bits) - 1) << offset);
+            }
+            RuleAction::Bundle(bundle) => {
+                let port = self.member(bundle);
+                match (bundle.to, port) {
+                    (Some(Part { field, offset, bits }), port) => {
+                        let all = (1 << bits) - 1;
+                        let number = u128::from(port.unwrap_or(0xffff) as u16) & all;
+                        return self.frame.set(field, number << offset, all << offset);
+                    }
+                    (None, Some(port)) => self.output(port),
+                    (None, None) => {}
+                }
+            }
             RuleAction::CheckLarger { len, to } => {
                 let larger = self.frame.bytes().len() > usize::from(*len);
                 return self.frame.set(to.field, u128::from(larger) << to.offset, 1 << to.offset);
@@ -512,6 +557,59 @@ impl Run<'_> {
             }
         }
         true
+    }
+
+    /// The number of a conversation's link.
+    fn link(&self, multipath: &Multipath) -> u64 {
+        let hash = multipath.fields.hash(multipath.basis.into(), &self.frame.says, &mut |_, _| {});
+        let links = u64::from(multipath.last) + 1;
+        match multipath.choice {
+            LinkChoice::Modulo => hash % links,
+            LinkChoice::Threshold => (u128::from(hash >> 32) * u128::from(links) / (1 << 32)) as u64,
+            LinkChoice::HighestWeight => {
+                let mut best = 0;
+                for link in 1..links {
+                    if draw(hash, link) >= draw(hash, best) {
+                        best = link;
+                    }
+                }
+                best
+            }
+            LinkChoice::Iterate => {
+                let mut among = u64::from(multipath.arg);
+                if among < links || among > 65_536 {
+                    among = 1;
+                    while among < links {
+                        among *= 2;
+                    }
+                }
+                for number in 0..64 {
+                    let link = draw(hash, number) % among;
+                    if link < links {
+                        return link;
+                    }
+                }
+                hash % links
+            }
+        }
+    }
+
+    /// The port of a bundle for a conversation.
+    fn member(&self, bundle: &Bundle) -> Option<u32> {
+        let (of, hash) = (self.of, bundle.fields.hash(bundle.basis.into(), &self.frame.says, &mut |_, _| {}));
+        let mut chosen: Option<u32> = None;
+        for port in bundle.members.iter().map(|port| port.0) {
+            let live = of.ports.contains(&port) && !of.cut.contains(&port) && !of.config(port).down;
+            let better = match (chosen, bundle.choice) {
+                (None, _) => true,
+                (Some(_), PortChoice::ActiveBackup) => false,
+                (Some(best), PortChoice::HighestWeight) => draw(hash, port.into()) >= draw(hash, best.into()),
+            };
+            if live && better {
+                chosen = Some(port);
+            }
+        }
+        chosen
     }
 
     fn tell(&mut self, reason: Reason, controller: u16, userdata: &[u8]) {
@@ -655,9 +753,7 @@ impl Run<'_> {
             self.action(&queue, TableId(0));
         }
         let group = set.last(|a| matches!(a, Group(_)));
-        let output = set.last(|a| {
-            matches!(a, Output(_) | OutputReg(_) | InPort | All | Flood | Normal | Controller { .. })
-        });
+        let output = set.last(is_output);
         let resubmit = set.last(|a| matches!(a, Resubmit { .. }));
         if let Some(last) = group.or(output).or(resubmit) {
             self.action(&last, TableId(0));

@@ -5,7 +5,10 @@ use super::parts::range;
 use super::{EXPERIMENTER, UNIT, nxast};
 use crate::ofproto::context::{Context, Needs, Tag};
 use crate::ofproto::reserved;
-use crate::openflow::fields::{FIELDS, Form, Number, Numbering, WireField, option_number, write_header};
+use crate::openflow::fields::{
+    EXPERIMENTER as EXPERIMENTER_CLASS, FIELDS, Form, Number, Numbering, WireField, option_number,
+    write_header,
+};
 use crate::openflow::wire::Writer;
 use crate::openflow::{NICIRA, Version, options, ports};
 use crate::text::options::Wide;
@@ -182,6 +185,8 @@ impl Encoder<'_> {
             RuleAction::Note(bytes) => self.nicira(nxast::NOTE, |writer| writer.bytes(bytes)),
             RuleAction::Push(part) => self.stacked(nxast::STACK_PUSH, part),
             RuleAction::Pop(part) => self.stacked(nxast::STACK_POP, part),
+            RuleAction::Multipath(multipath) => self.multipath(multipath),
+            RuleAction::Bundle(bundle) => self.bundle(bundle),
             RuleAction::CheckLarger { len, to } => self.check_larger(*len, to),
             RuleAction::Exit => self.nicira(nxast::EXIT, |writer| writer.zeros(6)),
         }
@@ -293,7 +298,7 @@ impl Encoder<'_> {
 
     /// Where a part lies under the name that its field has here: number, bytes, the first bit. Nothing where it has none, which no rule
     /// has parts of.
-    fn place(&self, part: &Part, numbering: Numbering) -> Option<(Number, u8, u16)> {
+    pub(super) fn place(&self, part: &Part, numbering: Numbering) -> Option<(Number, u8, u16)> {
         if let Some(place) = options::place(part, &self.writer.options()) {
             return Some(place);
         }
@@ -318,6 +323,12 @@ impl Encoder<'_> {
     fn output_reg(&mut self, part: &Part) {
         let Some((number, bytes, offset)) = self.place(part, Numbering::Nxm) else { return };
         let range = range(offset, part.bits);
+        if number.class == EXPERIMENTER_CLASS {
+            return self.nicira(nxast::OUTPUT_REG2, |writer| {
+                write_header(writer.u16(range).u16(u16::MAX), number, false, bytes);
+                writer
+            });
+        }
         self.nicira(nxast::OUTPUT_REG, |writer| {
             writer.u16(range);
             write_header(writer, number, false, bytes);

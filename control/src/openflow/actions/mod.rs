@@ -10,6 +10,7 @@ mod encode_field;
 mod nicira;
 mod parts;
 mod set;
+mod spread;
 mod standard;
 
 pub use encode::{encode, encode_for};
@@ -42,6 +43,9 @@ mod nxast {
     pub(super) const NOTE: u16 = 8;
     pub(super) const SET_TUNNEL64: u16 = 9;
     pub(super) const RESUBMIT_TABLE: u16 = 14;
+    pub(super) const MULTIPATH: u16 = 10;
+    pub(super) const BUNDLE: u16 = 12;
+    pub(super) const BUNDLE_LOAD: u16 = 13;
     pub(super) const OUTPUT_REG: u16 = 15;
     pub(super) const EXIT: u16 = 17;
     pub(super) const DEC_TTL: u16 = 18;
@@ -193,7 +197,7 @@ impl Reading {
     }
 
     fn push_where(&mut self, needs: Needs, action: RuleAction) -> Result<(), Code> {
-        if !self.context.meets(needs) {
+        if !self.is_v10() && !self.context.meets(needs) {
             return Err(Code::MatchInconsistent);
         }
         self.push(action);

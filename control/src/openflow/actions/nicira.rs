@@ -135,6 +135,9 @@ impl Reading {
                 self.push(RuleAction::Pop(part));
                 Ok(())
             }
+            nxast::MULTIPATH => self.multipath(body),
+            nxast::BUNDLE => self.bundle(body, false),
+            nxast::BUNDLE_LOAD => self.bundle(body, true),
             nxast::CHECK_PKT_LARGER => {
                 self.not_in_a_set()?;
                 let (len, offset) = (body.u16()?, body.u16()?);

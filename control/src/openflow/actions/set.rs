@@ -6,7 +6,7 @@ use crate::ofproto::context::{Needs, TAG_PRESENT, Tag};
 use crate::openflow::fields::{FIELDS, Form, WireField, ones};
 use crate::openflow::matching::{Value, read_option, read_value};
 use crate::openflow::wire::Reader;
-use crate::openflow::{Code, Version, options};
+use crate::openflow::{Code, Version, options, ports};
 use crate::text::options::Wide;
 use datapath::flow::Field;
 use datapath::pipeline::RuleAction;
@@ -17,6 +17,11 @@ const IDENTIFIER: u16 = 0xfff;
 const PRIORITY: u8 = 7;
 
 impl Reading {
+    /// Of 1.0 no action asks for a match on the header that it changes, as in Open vSwitch: frames without it are left alone.
+    pub(super) fn is_v10(&self) -> bool {
+        self.version == Version::V10
+    }
+
     pub(super) fn is_v15(&self) -> bool {
         self.version >= Version::V15
     }
@@ -32,6 +37,10 @@ impl Reading {
         let value = read_value(&mut body, Code::BadSetType, Code::BadSetLen)?;
         if value.masked && !self.is_v15() {
             return Err(Code::BadSetMask);
+        }
+        // OpenFlow 1.3.5 section 7.2.5: not the port. Under its name in Nicira's numbering it can be, as in Open vSwitch.
+        if value.row.form == Form::Port {
+            return Err(Code::BadSetArgument);
         }
         // The bit that says that there is a tag is set along (OpenFlow 1.5.1 section 7.2.6.7).
         if value.row.form == Form::TagId && value.value & value.mask & TAG_PRESENT == 0 {
@@ -109,6 +118,13 @@ impl Reading {
             Form::Tos if whole || mask & 0xfc == 0xfc => (Field::IpDscp, value >> 2, Field::IpDscp.max()),
             Form::Tos => (row.field, value & 0xfc, mask & 0xfc),
             Form::TagId => (row.field, value, all(row.field.max())),
+            Form::ShortPort if whole => {
+                (row.field, ports::from_short(value as u16).0.into(), row.field.max())
+            }
+            Form::Port if whole => {
+                let port = ports::from_wide(value as u32).map_err(|_| Code::BadSetArgument)?;
+                (row.field, port.0.into(), row.field.max())
+            }
             Form::WholeTag => return self.write_tag(value, mask),
             _ => (row.field, value, all(row.max() & row.field.max())),
         };
@@ -143,7 +159,9 @@ impl Reading {
     /// An action for one field, by its name in flows.
     pub(super) fn set_plain(&mut self, name: &str, value: u128) -> Result<(), Code> {
         let row = FIELDS.iter().find(|row| row.name == name).ok_or(Code::BadActionType)?;
-        self.has(row)?;
+        if !self.is_v10() {
+            self.has(row)?;
+        }
         if value & !row.max() != 0 {
             return Err(Code::BadArgument);
         }

@@ -70,8 +70,9 @@ pub(crate) const FIELDS: &[WireField] = {
     use Needs::*;
     &[
         row("conj_id", Field::ConjId, Plain, 4, 32, EXACT, Nothing, READ, &[nx(37)]),
-        row("in_port", Field::InPort, ShortPort, 2, 16, EXACT, Nothing, READ, &[nxm(0)]),
-        row("in_port_oxm", Field::InPort, Port, 4, 32, EXACT, Nothing, READ, &[oxm(0)]),
+        row("in_port", Field::InPort, ShortPort, 2, 16, EXACT, Nothing, SET, &[nxm(0)]),
+        row("in_port_oxm", Field::InPort, Port, 4, 32, EXACT, Nothing, SET, &[oxm(0)]),
+        row("actset_output", Field::ActsetOutput, Port, 4, 32, EXACT, Nothing, READ, &[onf(43), oxm_of(5, 43)]),
         row("eth_src", Field::EthSrc, Plain, 6, 48, MASK, Nothing, SET, &[nxm(2), oxm(4)]),
         row("eth_dst", Field::EthDst, Plain, 6, 48, MASK, Nothing, SET, &[nxm(1), oxm(3)]),
         row("eth_type", Field::EthType, Plain, 2, 16, EXACT, Nothing, SET, &[nxm(3), oxm(5)]),

@@ -169,7 +169,7 @@ fn write_fields(matching: &Match, writer: &mut Writer, numbers: Numbering) {
             }
             Form::TagId | Form::TagPriority => continue,
             Form::ShortPort => numbers == Numbering::Nxm,
-            Form::Port => numbers != Numbering::Nxm,
+            Form::Port => numbers != Numbering::Nxm || row.field != Field::InPort,
             Form::Tos => {
                 let dscp = care & 0xfc == 0xfc && numbers == Numbering::Nxm;
                 if dscp {
