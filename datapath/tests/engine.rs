@@ -70,7 +70,18 @@ fn wrapped((vni, options, frame): (u32, Vec<u8>, Vec<u8>)) -> (u16, Vec<u8>) {
 
 /// Frames of guests and of the Geneve port.
 fn any_frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
-    prop_oneof![3 => frames(), 1 => geneve().prop_map(wrapped)]
+    prop_oneof![30 => frames(), 10 => geneve().prop_map(wrapped), 1 => long_frames()]
+}
+
+/// Frames of guests with so much padding that no chunk holds them.
+fn long_frames() -> impl Strategy<Value = (u16, Vec<u8>)> {
+    let padding = (1700..15_000usize).prop_map(|len| (0..len).map(|at| (at * 7 + at / 256) as u8).collect());
+    (frames(), padding).prop_map(|((port, frame), padding): (_, Vec<u8>)| (port, [frame, padding].concat()))
+}
+
+/// Memory for frames like these.
+fn memory<'a>(frames: impl IntoIterator<Item = &'a (u16, Vec<u8>)>) -> Buffers {
+    buffers_for(frames.into_iter().map(|(_, frame)| frame.len()).max().unwrap_or(0))
 }
 
 /// The same pipeline twice: as the switch has it and as the interpreter has it.
@@ -81,8 +92,8 @@ fn both(
     Setups(setups, far, limited): Setups,
 ) -> (Pipeline, Reference) {
     let mut underlay = Underlay::default();
-    underlay.insert(ip(THERE), reach());
-    underlay.insert(ip(ELSEWHERE), reach());
+    underlay.insert(ip(THERE), wide(reach()));
+    underlay.insert(ip(ELSEWHERE), wide(reach()));
     let open = far.is_some() && !limited;
     let remote = if open { tunnel::Remote::Flow } else { tunnel::Remote::Fixed(ip(THERE)) };
     let (tos, ttl) = (tunnel::Outer::Inherit, tunnel::Outer::Inherit);
@@ -187,9 +198,10 @@ fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
 
 /// Everything that comes out when a frame goes in: port by port (the uplink is 0), each in its order.
 fn through(switch: &mut Switch<'_>, port: u16, frame: &[u8]) -> Vec<(u16, Vec<u8>)> {
-    let free = switch.worker.free_frames();
+    let (free, long) = (switch.worker.free_frames(), switch.worker.free_long_frames());
     switch.put(port, frame);
     assert_eq!(switch.worker.free_frames(), free, "no frame is lost");
+    assert_eq!(switch.worker.free_long_frames(), long, "no long one either");
     (0..=GUESTS).flat_map(|port| switch.out(port).into_iter().map(move |frame| (port, frame))).collect()
 }
 
@@ -277,8 +289,8 @@ fn check(
     let apart = pipeline.uncounted();
     let now_ns = warm.now_ns;
     let out = through(warm, *port, frame);
-    let umem = umem();
-    let mut fresh = Switch::new(&umem, apart, GUESTS);
+    let memory = buffers_for(frame.len());
+    let mut fresh = Switch::new(&memory, apart, GUESTS);
     fresh.now_ns = now_ns;
     let wanted = through(&mut fresh, *port, frame);
     prop_assert_eq!(&out, &wanted, "warm and fresh");
@@ -315,8 +327,8 @@ proptest! {
         let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
         asides.into_iter().for_each(|change| apply(change, &mut pipeline, &mut reference));
         pipeline.snapshot();
-        let umem = umem();
-        let mut warm = Switch::new(&umem, pipeline.clone(), GUESTS).keeping(room);
+        let memory = memory(&frames);
+        let mut warm = Switch::new(&memory, pipeline.clone(), GUESTS).keeping(room);
         for frame in &frames {
             check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }
@@ -333,8 +345,8 @@ proptest! {
         seen in vec(any::<prop::sample::Index>(), 6),
     ) {
         let (mut pipeline, mut reference) = both(rules, groups, meters, setups);
-        let umem = umem();
-        let mut warm = Switch::new(&umem, (*pipeline.snapshot()).clone(), GUESTS);
+        let memory = memory(&frames);
+        let mut warm = Switch::new(&memory, (*pipeline.snapshot()).clone(), GUESTS);
         for frame in &frames {
             check(&mut warm, &mut pipeline, &mut reference, frame)?;
         }

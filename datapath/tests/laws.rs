@@ -9,6 +9,7 @@ use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{Match, Pipeline, Rule, RuleAction};
 use datapath::stats::DropReason;
 use etherparse::{SlicedPacket, TransportSlice};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use strategies::*;
@@ -24,9 +25,9 @@ proptest! {
     /// One output a rule: what went in came out, or its drop was counted.
     #[test]
     fn every_frame_is_accounted_for(
-        arrivals in proptest::collection::vec(arrivals(), 1..40),
+        arrivals in vec(arrivals(), 1..40),
         outs in [select(vec![1, 2, TUNNEL, 77]), select(vec![1, 2, TUNNEL, 77]), select(vec![1, 2, TUNNEL, 77])],
-        edits in proptest::collection::vec(actions(), 0..4),
+        edits in vec(actions(), 0..4),
     ) {
         let umem = umem();
         let edits: Vec<_> = edits.into_iter()
@@ -55,7 +56,7 @@ proptest! {
     #[test]
     fn a_warm_cache_changes_nothing(
         rules in rules(),
-        arrivals in proptest::collection::vec(arrivals(), 1..12),
+        arrivals in vec(arrivals(), 1..12),
         rounds in 1..4usize,
     ) {
         let warm_memory = umem();
@@ -91,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn reading_a_key_never_panics(frame in frames(), more in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn reading_a_key_never_panics(frame in frames(), more in vec(any::<u8>(), 0..200)) {
         let mut key = FlowKey::default();
         for bytes in [&frame, &more] {
             for len in 0..=bytes.len() {
@@ -108,14 +109,14 @@ proptest! {
     /// etherparse accepts.
     #[test]
     fn what_goes_into_a_tunnel_comes_out_of_it(
-        inner in proptest::collection::vec(any::<u8>(), 14..1500),
+        inner in prop_oneof![9 => vec(any::<u8>(), 14..1500), 1 => vec(any::<u8>(), 1500..15_000)],
         vni in 0..1u32 << 24,
         six in any::<bool>(),
     ) {
         let (here, there) = if six { ("2001:db8::1", "2001:db8::2") } else { (HERE, THERE) };
         let into = vec![rule(Match::any(), vec![set(Field::TunId, vni.into()), output(TUNNEL)])];
         let from = vec![rule(from_port(TUNNEL).exact(Field::TunId, vni.into()), vec![output(2)])];
-        let (memory, other) = (umem(), umem());
+        let (memory, other) = (buffers_for(inner.len()), buffers_for(inner.len() + 70));
         let mut encap = Switch::new(&memory, between(here, there, into), 2);
         let mut decap = Switch::new(&other, between(there, here, from), 2);
         encap.put(1, &inner);
@@ -131,11 +132,11 @@ proptest! {
     /// A checksum left to the device is filled in at the latest behind the tunnel; over IPv6, where the outer checksum covers
     /// it, before.
     #[test]
-    fn a_checksum_left_to_the_device_goes_through_a_tunnel(packet in packets::packets(), six in any::<bool>()) {
+    fn a_checksum_left_to_the_device_goes_through_a_tunnel(packet in packets::packets_of_all_lengths(), six in any::<bool>()) {
         let Some(inner) = packet.unfilled().filter(|_| packet.tags.len() < 3) else { return Ok(()) };
         let whole = packet.bytes();
         let (here, there) = if six { ("2001:db8::1", "2001:db8::2") } else { (HERE, THERE) };
-        let memory = umem();
+        let memory = buffers_for(inner.len());
         let rules = vec![rule(Match::any(), vec![output(TUNNEL)])];
         let mut encap = Switch::new(&memory, between(here, there, rules), 2);
         encap.put(1, &inner);
@@ -148,7 +149,7 @@ proptest! {
 /// A pipeline at `here` with one tunnel to `there`.
 fn between(here: &str, there: &str, rules: Vec<Rule>) -> Pipeline {
     let mut underlay = datapath::tunnel::Underlay::default();
-    let datapath::tunnel::Reach::Via(path) = reach() else { unreachable!("there is a way") };
+    let datapath::tunnel::Reach::Via(path) = wide(reach()) else { unreachable!("there is a way") };
     underlay
         .insert(ip(there), datapath::tunnel::Reach::Via(datapath::tunnel::Path { local: ip(here), ..path }));
     pipeline_over(1, rules, 2, vec![tunnel(there)], underlay, &[here])
@@ -156,8 +157,8 @@ fn between(here: &str, there: &str, rules: Vec<Rule>) -> Pipeline {
 
 /// The frame as it leaves: a checksum that looks left to the device is filled in.
 fn finished(frame: &[u8]) -> Vec<u8> {
-    let umem = umem();
-    let mut switch = Switch::new(&umem, pipeline(1, vec![rule(Match::any(), vec![output(2)])], 2), 2);
+    let memory = buffers_for(frame.len());
+    let mut switch = Switch::new(&memory, pipeline(1, vec![rule(Match::any(), vec![output(2)])], 2), 2);
     switch.put(1, frame);
     switch.out(2).remove(0)
 }

@@ -9,7 +9,9 @@ use datapath::port::{Memory, Port, PortId, Slot};
 use datapath::stats::{DropReason, SharedStats};
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
 use datapath::wire::MacAddr;
-use datapath::worker::{Injector, Parts, Publisher, Reports, Role, Worker, channel, injections, reports};
+use datapath::worker::{
+    Injector, Parts, Publisher, Reports, Role, Worker, channel, injections, reports, reports_of_long_frames,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,6 +42,47 @@ pub(crate) fn umem() -> Umem {
     .expect("memory for 256 frames")
 }
 
+/// Longest frame that `umem` has room for.
+pub(crate) const CHUNK_ROOM: usize = 2048 - 256 - 128;
+
+/// Memory of a worker, and long frames where there are frames that want them.
+pub(crate) struct Buffers {
+    short: Umem,
+    long: Option<Umem>,
+}
+
+/// Memory for frames of this length.
+pub(crate) fn buffers_for(longest: usize) -> Buffers {
+    let long = UmemConfig { frames: 64, chunk: ChunkSize::K16, ..UmemConfig::default() };
+    let long = (longest > CHUNK_ROOM).then(|| Umem::new(&long).expect("memory for 64 frames"));
+    Buffers { short: umem(), long }
+}
+
+/// What the frames of a worker are taken from.
+pub(crate) trait Frames {
+    fn pool(&self) -> FramePool<'_>;
+
+    fn has_long(&self) -> bool {
+        false
+    }
+}
+
+impl Frames for Umem {
+    fn pool(&self) -> FramePool<'_> {
+        FramePool::new(self.take_frames())
+    }
+}
+
+impl Frames for Buffers {
+    fn pool(&self) -> FramePool<'_> {
+        self.short.pool().with_long(self.long.iter().flat_map(Umem::take_frames))
+    }
+
+    fn has_long(&self) -> bool {
+        self.long.is_some()
+    }
+}
+
 /// A tunnel that takes its key from the flow, to one remote endpoint.
 pub(crate) fn tunnel(remote: &str) -> TunnelSpec {
     TunnelSpec::new(OfPort(TUNNEL), Kind::Vxlan, Remote::Fixed(ip(remote)), Key::Flow)
@@ -47,6 +90,14 @@ pub(crate) fn tunnel(remote: &str) -> TunnelSpec {
 
 pub(crate) fn reach() -> Reach {
     Reach::Via(Path { uplink: UPLINK, local: ip(HERE), src_mac: UPLINK_MAC, dst_mac: NEXT_HOP_MAC, mtu: MTU })
+}
+
+/// The same to whatever a frame may be.
+pub(crate) fn wide(reach: Reach) -> Reach {
+    match reach {
+        Reach::Via(path) => Reach::Via(Path { mtu: u16::MAX, ..path }),
+        other => other,
+    }
 }
 
 pub(crate) fn pipeline(generation: u64, rules: Vec<Rule>, guests: u16) -> Pipeline {
@@ -92,12 +143,17 @@ pub(crate) struct Switch<'u> {
 }
 
 impl<'u> Switch<'u> {
-    pub(crate) fn new(umem: &'u Umem, pipeline: Pipeline, guests: u16) -> Switch<'u> {
+    pub(crate) fn new(umem: &'u impl Frames, pipeline: Pipeline, guests: u16) -> Switch<'u> {
         Switch::with_flows(umem, pipeline, guests, 1024)
     }
 
     /// A worker that remembers so many flows.
-    pub(crate) fn with_flows(umem: &'u Umem, pipeline: Pipeline, guests: u16, flows: usize) -> Switch<'u> {
+    pub(crate) fn with_flows(
+        umem: &'u impl Frames,
+        pipeline: Pipeline,
+        guests: u16,
+        flows: usize,
+    ) -> Switch<'u> {
         let (mut ports, mut wires) = (Vec::new(), Vec::new());
         for n in 0..=guests {
             let (near, far) = Memory::pair(256);
@@ -107,10 +163,10 @@ impl<'u> Switch<'u> {
         }
         let shared = Arc::new(SharedStats::new(ports.len()));
         let (publisher, inbox) = channel();
-        let (reporter, reports) = reports();
+        let (reporter, reports) = if umem.has_long() { reports_of_long_frames() } else { reports() };
         let (injector, injections) = injections();
         let worker = Worker::new(Parts {
-            pool: FramePool::new(umem.take_frames()),
+            pool: umem.pool(),
             ports,
             pipeline: Arc::new(pipeline),
             inbox,

@@ -478,10 +478,20 @@ fn transport() -> impl Strategy<Value = Transport> {
 
 /// Packets of every kind.
 pub(crate) fn packets() -> impl Strategy<Value = Packet> {
+    packets_with(proptest::collection::vec(any::<u8>(), 0..70))
+}
+
+/// Now and then one that is too long for a chunk.
+pub(crate) fn packets_of_all_lengths() -> impl Strategy<Value = Packet> {
+    let long = (any::<u8>(), 1600..15_000usize);
+    let long = long.prop_map(|(salt, len)| (0..len).map(|at| (at * 31 + at / 256) as u8 ^ salt).collect());
+    prop_oneof![40 => packets(), 1 => packets_with(long)]
+}
+
+fn packets_with(payload: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Packet> {
     let fragment =
         prop_oneof![4 => Just(Fragment::Whole), 1 => Just(Fragment::First), 1 => Just(Fragment::Later)];
     let tags = proptest::collection::vec((any::<bool>(), any::<u16>().prop_map(|tci| tci & 0xefff)), 0..=3);
-    let payload = proptest::collection::vec(any::<u8>(), 0..70);
     (any::<[[u8; 6]; 2]>(), tags, ip(), fragment, transport(), payload, 0..8usize).prop_map(
         |([destination, source], tags, ip, fragment, transport, payload, padding)| {
             let neighbour = matches!(transport, Transport::Neighbour { .. });
