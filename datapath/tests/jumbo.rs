@@ -272,6 +272,11 @@ fn a_packet_that_finds_no_room_is_dropped_as_a_whole() {
         run_ip("link set near2 up");
         switch.turn();
         assert_eq!(ends[1].receive(), Some(frame(4, 5000)));
+        // And while the other end is down the device refuses it, all of it.
+        run_ip("link set far2 down");
+        ends[0].send(&frame(6, 5000));
+        switch.turns(|switch| switch.received(1) == 6);
+        assert_eq!((switch.shared.read().ports[2].tx_errors, switch.drops()[0].1), (1, 3));
         switch.all_buffers_are_there();
     });
 }

@@ -21,8 +21,10 @@ pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
     /// Bytes that were mapped in front of the start, so that it is aligned.
+    #[cfg_attr(miri, expect(dead_code, reason = "the allocator aligns"))]
     before: usize,
     /// Bytes that were mapped behind the end, for the same reason.
+    #[cfg_attr(miri, expect(dead_code, reason = "the allocator aligns"))]
     after: usize,
 }
 
