@@ -252,6 +252,45 @@ fn open_vswitch_and_adit_exchange_jumbo_frames() {
     }
 }
 
+/// The underlay and the guests get jumbo frames while everything runs.
+#[test]
+fn an_mtu_that_is_raised_is_followed() {
+    let Some(network) = Network::new() else { return };
+    let Network { here, peer, two } = &network;
+    let resize = |mtu: u32| {
+        for (netns, device) in [(&here.host.netns, "eth1"), (peer, "eth1")] {
+            netns.set_mtu(device, mtu).expect("an MTU");
+        }
+        for (netns, device) in
+            [(&here.host.netns, "g1"), (&here.guest.netns, "eth0"), (peer, "g2"), (&two.netns, "eth0")]
+        {
+            netns.set_mtu(device, mtu - 100).expect("an MTU");
+        }
+    };
+    resize(1600);
+    ip(peer, "address add 192.0.2.2/24 dev eth1");
+    ip(peer, "link add br0 type bridge");
+    ip(peer, "link add vx0 type vxlan id 100 local 192.0.2.2 remote 192.0.2.1 dstport 4789");
+    for command in ["g2 master br0", "vx0 master br0", "vx0 up", "br0 up"] {
+        ip(peer, &format!("link set {command}"));
+    }
+    let adit = here.adit(1, "native", &format!("type = \"vxlan\";{V4};key = 100"));
+    assert!(reaches(&here.guest.netns, two.addr));
+    assert!(ping(&here.guest, two.addr.into(), 1500, true).complete());
+    resize(UNDERLAY);
+    ip(peer, "link set vx0 mtu 8900");
+    assert!(soon(|| ping(&here.guest, two.addr.into(), GUESTS, true).complete()), "{:?}", here.host.status());
+    carries(&here.host, &here.guest, two, "raised");
+    // What is lowered needs nothing, and what is raised again has its room.
+    resize(1600);
+    resize(UNDERLAY);
+    ip(peer, "link set vx0 mtu 8900");
+    assert!(soon(|| ping(&here.guest, two.addr.into(), GUESTS, true).complete()), "{:?}", here.host.status());
+    let said = adit.last_lines();
+    assert_eq!(said.matches("eth1: there is room for an MTU of 9000 now").count(), 1, "{said}");
+    assert!(adit.end().expect("ended").success());
+}
+
 /// Two adits, whose guests have as large an MTU as the underlay.
 struct Pair {
     left: Side,

@@ -1,8 +1,10 @@
-//! What happens to the devices while the switch runs: they go, they come back as others of the same name, their addresses change.
+//! What happens to the devices while the switch runs: they go, they come back as others of the same name, their addresses and
+//! MTUs change.
 //!
 //! A tap or veth of a guest is deleted and made again whenever the guest is; to the kernel that is another device. It gets a
 //! program and sockets as the first one did. Sockets live in the memory of a worker, which is made once: so the workers are
-//! ended and started again, which stops the other ports for a moment too, and forgets nothing but caches.
+//! ended and started again, which stops the other ports for a moment too, and forgets nothing but caches. So they are when a
+//! device is to carry longer packets than their memory was made for.
 
 use super::Daemon;
 use super::ports::PortState;
@@ -21,11 +23,12 @@ impl Daemon {
         let present = self.watcher.present().clone();
         self.note_the_gone();
         let moved = self.follow_endpoints(&present);
+        let grown = self.note_mtus(&present);
         let back = self.reclaim_the_returned(&present).await;
         self.silence.keep(self.ports.exposed());
         let relinked = self.note_links(&present);
-        if !back.is_empty() {
-            self.start_over(&back)?;
+        if !(back.is_empty() && grown.is_empty()) {
+            self.start_over(&back, &grown)?;
         } else if moved || relinked || self.published != self.underlay() {
             let pipeline = self.compile()?;
             self.workers.publish(&pipeline);
@@ -45,6 +48,21 @@ impl Daemon {
             }
         }
         news
+    }
+
+    /// What the devices carry now. Those that carry more than there is room for, with what there is room for.
+    fn note_mtus(&mut self, present: &BTreeMap<String, Presence>) -> Vec<(usize, u32)> {
+        let mut grown = Vec::new();
+        for index in 0..self.ports.list.len() {
+            let port = &self.ports.list[index];
+            let device =
+                present.get(&port.device).filter(|device| !port.gone && device.index == port.ifindex);
+            let (Some(device), room) = (device, port.longest) else { continue };
+            if self.ports.set_mtu(index, device.mtu) {
+                grown.push((index, room));
+            }
+        }
+        grown
     }
 
     fn note_the_gone(&mut self) {
@@ -81,18 +99,23 @@ impl Daemon {
         back
     }
 
-    /// New workers, with sockets on the devices that are back.
-    fn start_over(&mut self, back: &[usize]) -> Result<()> {
+    /// New workers, with sockets on the devices that are back, and room for what others carry now.
+    fn start_over(&mut self, back: &[usize], grown: &[(usize, u32)]) -> Result<()> {
         let pipeline = self.compile()?;
         self.workers.stop();
         if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {
-            eprintln!("adit: going on without what came back: {}", in_one_line(&error));
+            eprintln!("adit: going on without what came back or was changed: {}", in_one_line(&error));
             back.iter().for_each(|index| self.ports.list[*index].lose());
+            grown.iter().for_each(|(index, room)| self.ports.list[*index].longest = *room);
             return self.workers.start(&mut self.ports, &pipeline);
         }
         for index in back {
             let port = &self.ports.list[*index];
             eprintln!("adit: {}: the device is back ({})", port.device, port.mode);
+        }
+        for (index, _) in grown {
+            let port = &self.ports.list[*index];
+            eprintln!("adit: {}: there is room for an MTU of {} now ({})", port.device, port.mtu, port.mode);
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(super) struct PortState {
     pub(super) software: bool,
     /// Largest IP packet that the device carries.
     pub(super) mtu: u32,
+    /// The largest that it has carried since it was taken up: what workers have buffers for.
+    pub(super) longest: u32,
     pub(super) attachment: Option<Attachment>,
     /// For its effect on the other end of a veth pair alone, see [`segment`].
     segmenter: Option<Attachment>,
@@ -143,7 +145,28 @@ impl Ports {
 
     /// The smallest buffers that take the longest frame of every device.
     pub(super) fn buffers(&self) -> Buffers {
-        Buffers::of(self.list.iter().map(|port| port.mtu).max().unwrap_or(0))
+        Buffers::of(self.list.iter().map(|port| port.longest).max().unwrap_or(0))
+    }
+
+    /// Takes the MTU of a device for what it is now. True when its frames may be longer than workers have been made for.
+    pub(super) fn set_mtu(&mut self, index: usize, mtu: u32) -> bool {
+        let before = self.buffers();
+        let Some(port) = self.list.get_mut(index) else { return false };
+        let (was, longest) = (port.longest, port.longest.max(mtu));
+        (port.mtu, port.longest) = (mtu, longest);
+        exceeds_one(was) != exceeds_one(longest) || before != self.buffers()
+    }
+
+    /// Says which devices carry longer packets than there are buffers for.
+    pub(super) fn warn_of_length(&self) {
+        for PortState { device, longest, .. } in &self.list {
+            if longest.saturating_add(LINK) > LONG_MAX as u32 {
+                eprintln!(
+                    "adit: {device} has an MTU of {longest}: frames longer than {LONG_MAX} bytes are dropped and counted as \
+                     frame_too_long"
+                );
+            }
+        }
     }
 
     /// What worker `index` of `workers` serves.
@@ -153,7 +176,7 @@ impl Ports {
             ifindex: port.ifindex,
             role: port.role,
             software: port.software,
-            in_several: exceeds_one(port.mtu),
+            in_several: exceeds_one(port.longest),
             queues: match &port.attachment {
                 _ if port.gone => Some(Vec::new()),
                 Some(_) => Some((0..port.queues).filter(|q| q % workers == index).collect()),
@@ -279,6 +302,7 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         queues,
         software: device.is_software(),
         mtu: device.mtu,
+        longest: device.mtu,
         mode: "packet".to_string(),
         attachment,
         segmenter,
@@ -317,11 +341,6 @@ pub(super) struct Buffers {
 impl Buffers {
     fn of(mtu: u32) -> Buffers {
         let longest = mtu.saturating_add(LINK);
-        if longest > LONG_MAX as u32 {
-            eprintln!(
-                "adit: a device has an MTU of {mtu}: frames longer than {LONG_MAX} bytes are dropped and counted as frame_too_long"
-            );
-        }
         let chunk = if longest <= room(ChunkSize::K2) { ChunkSize::K2 } else { ChunkSize::K4 };
         Buffers { chunk, long: exceeds_one(mtu) }
     }

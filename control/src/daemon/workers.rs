@@ -97,6 +97,7 @@ impl Workers {
     fn try_start(&mut self, ports: &mut Ports, pipeline: &Arc<Pipeline>) -> Result<()> {
         let (ready, started) = mpsc::channel();
         let buffers = ports.buffers();
+        ports.warn_of_length();
         for (index, core) in self.cores.iter().enumerate() {
             let (publisher, inbox) = channel();
             let (reporter, reports) = if buffers.long { reports_of_long_frames() } else { reports() };

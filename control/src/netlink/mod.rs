@@ -61,6 +61,8 @@ pub struct Presence {
     pub running: bool,
     /// Its Ethernet address.
     pub mac: Option<MacAddr>,
+    /// Largest IP packet it carries.
+    pub mtu: u32,
     /// Its addresses that can be tunnel endpoints: all but link-local and loopback ones.
     pub endpoints: BTreeSet<IpAddr>,
 }

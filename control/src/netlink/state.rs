@@ -73,10 +73,10 @@ impl State {
         let links = self.links.values().filter(|link| self.followed.contains(&link.name));
         let mut present: BTreeMap<String, Presence> = links
             .map(|link| {
-                let &Link { index, up, running, mac, .. } = link;
+                let &Link { index, up, running, mac, mtu, .. } = link;
                 (
                     link.name.clone(),
-                    Presence { index, up, running: up && running, mac, ..Presence::default() },
+                    Presence { index, up, running: up && running, mac, mtu, ..Presence::default() },
                 )
             })
             .collect();

@@ -241,11 +241,12 @@ fn followed_devices_are_told_of_by_name_with_the_addresses_that_tunnels_can_end_
     let mut state = settled();
     assert_eq!(state.present(), BTreeMap::new());
     state.follow(["eth1".to_string(), "g1".to_string()].into());
-    let eth1 = Presence { index: 2, up: true, running: true, mac: Some(HERE), endpoints: [LOCAL].into() };
+    let (mac, mtu) = (Some(HERE), 1500);
+    let eth1 = Presence { index: 2, up: true, running: true, mac, mtu, endpoints: [LOCAL].into() };
     state.learn(Fact::Addr(2, "fe80::1".parse().unwrap()));
     assert_eq!(state.present(), BTreeMap::from([("eth1".to_string(), eth1.clone())]));
     state.learn(Fact::Link(Link { index: 9, name: "g1".into(), up: false, ..self::eth1() }));
-    let g1 = Presence { index: 9, mac: Some(HERE), ..Presence::default() };
+    let g1 = Presence { index: 9, mac, mtu, ..Presence::default() };
     assert_eq!(state.present(), BTreeMap::from([("eth1".to_string(), eth1), ("g1".to_string(), g1.clone())]));
     state.learn(Fact::LinkGone(2));
     assert_eq!(state.present(), BTreeMap::from([("g1".to_string(), g1)]));
