@@ -18,6 +18,7 @@ mod nap;
 mod openflow;
 mod pmtu;
 mod ports;
+mod reload;
 mod report;
 mod rows;
 mod serving;
@@ -55,7 +56,7 @@ use openflow::{Controllers, Listeners, Tls};
 use ports::Ports;
 use silence::Silence;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,8 +78,8 @@ const REVIEW_MS: u64 = 3_600_000;
 ///
 /// # Errors
 /// When the configuration is faulty or something that it names cannot be had.
-pub fn run(config: &Path, socket: &Path) -> Result<ExitCode> {
-    let (config, rules) = match load(config) {
+pub fn run(file: &Path, socket: &Path) -> Result<ExitCode> {
+    let (config, rules) = match load(file) {
         Ok(loaded) => loaded,
         Err(faults) => {
             faults.iter().for_each(|fault| eprintln!("{fault}"));
@@ -92,7 +93,7 @@ pub fn run(config: &Path, socket: &Path) -> Result<ExitCode> {
         .build()
         .context("cannot start the control thread's event loop")?;
     runtime.block_on(async {
-        let mut daemon = Daemon::start(config, rules, socket).await?;
+        let mut daemon = Daemon::start(file.to_owned(), config, rules, socket).await?;
         let outcome = daemon.serve().await;
         daemon.stop().await;
         outcome
@@ -107,6 +108,8 @@ fn load(path: &Path) -> Result<(Config, Rules), Vec<Diagnostic>> {
 }
 
 struct Daemon {
+    /// Where the configuration was read.
+    file: PathBuf,
     config: Config,
     bridge: Bridge,
     ports: Ports,
@@ -152,7 +155,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
+    async fn start(file: PathBuf, config: Config, rules: Rules, socket: &Path) -> Result<Daemon> {
         let listener = socket::Listener::bind(socket)?;
         let rundir = socket.parent().unwrap_or(Path::new(""));
         let rundir = config.openflow.rundir.as_deref().unwrap_or(rundir);
@@ -191,6 +194,7 @@ impl Daemon {
         workers.start(&mut ports, &switch.snapshot())?;
         let since = Instant::now();
         Ok(Daemon {
+            file,
             names: Arc::new(config.port_names()),
             remotes_known: switch.remotes_changed(),
             remotes_met: 0,
@@ -226,6 +230,7 @@ impl Daemon {
     async fn serve(&mut self) -> Result<ExitCode> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for signals")?;
         self.announce();
         // What happened while we were starting.
         self.follow().await?;
@@ -246,6 +251,7 @@ impl Daemon {
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+                _ = hangup.recv() => self.reload()?,
                 underlay = async { sleep_until(read_routes).await; self.watcher.next().await } => match underlay {
                     Ok(_) => {
                         self.follow().await?;

@@ -63,7 +63,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    fn of(config: &Config) -> Listening {
+    pub(super) fn of(config: &Config) -> Listening {
         let specs = config.tunnels.iter().map(|tunnel| &tunnel.spec);
         let (udp, gre): (Vec<_>, Vec<_>) = specs.partition(|spec| spec.kind.port().is_some());
         let mut ports: Vec<u16> = udp.iter().map(|spec| spec.dst_port).collect();
@@ -129,6 +129,24 @@ impl Ports {
     /// From now on tunnels end at these addresses and no others.
     pub(super) fn set_endpoints(&mut self, endpoints: Vec<IpAddr>) -> Result<()> {
         self.endpoints = endpoints;
+        self.tell_programs()
+    }
+
+    /// From now on this is what tunnels listen for.
+    ///
+    /// # Errors
+    /// When the programs have no room for it; it is what it was then.
+    pub(super) fn listen(&mut self, listening: Listening) -> Result<()> {
+        let before = std::mem::replace(&mut self.listening, listening);
+        let told = self.tell_programs();
+        if told.is_err() {
+            self.listening = before;
+            let _ = self.tell_programs();
+        }
+        told
+    }
+
+    fn tell_programs(&mut self) -> Result<()> {
         let keys = self.endpoint_keys();
         for port in self.list.iter_mut().filter(|port| port.role == Role::Uplink) {
             if let Some(attachment) = &mut port.attachment {

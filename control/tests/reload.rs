@@ -1,0 +1,106 @@
+//! Tunnels that come, change and go while the switch runs, to the kernel's own VXLAN. Needs root.
+//!
+//! ```text
+//!   guest g1 10.0.0.1 --- g1 [ adit ] eth1 192.0.2.1 --- eth1 192.0.2.2 [ vxlan ] 10.0.0.2
+//! ```
+
+mod switch;
+
+use control::lab::{End, Netns, Process, Stop, veth};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::net::Ipv4Addr;
+use switch::{Host, PATIENCE, ip, reaches};
+
+const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const FLOWS: &str = "in_port=g1,actions=10\nin_port=10,actions=g1\n";
+
+fn config(mode: &str, tunnels: &str) -> String {
+    format!(
+        "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n\
+         [[uplink]]\ndevice = \"eth1\"\nmode = \"{mode}\"\nendpoints = [\"192.0.2.1\"]\n\
+         [[port]]\nname = \"g1\"\nofport = 1\nmode = \"{mode}\"\n{tunnels}"
+    )
+}
+
+fn tunnel(kind: &str, key: u32) -> String {
+    format!(
+        "[[tunnel]]\nname = \"tun0\"\nofport = 10\ntype = \"{kind}\"\nremote_ip = \"192.0.2.2\"\nkey = {key}\n"
+    )
+}
+
+/// Writes a configuration and has it taken up; the line that is said of it begins so.
+fn reload(host: &Host, adit: &mut Process, config: &str, says: &str) {
+    fs::write(host.file("adit.toml"), config).expect("written");
+    kill(Pid::from_raw(host.status().pid as i32), Signal::SIGHUP).expect("it runs");
+    adit.wait_for_line(says, PATIENCE, &Stop::default()).unwrap_or_else(|error| panic!("{says}: {error:#}"));
+}
+
+/// The other end is called so.
+fn peer(netns: &Netns, key: u32) {
+    let there = || std::process::Command::new("ip").args(["link", "del", "vx0"]).output();
+    let _ = netns.run(there).expect("a namespace");
+    ip(
+        netns,
+        &format!(
+            "link add vx0 address 02:00:00:00:00:99 type vxlan id {key} local 192.0.2.2 remote 192.0.2.1 dstport 4789 dev eth1"
+        ),
+    );
+    ip(netns, "address add 10.0.0.2/24 dev vx0");
+    ip(netns, "link set vx0 up");
+}
+
+#[test]
+fn tunnels_come_change_and_go_while_the_switch_runs() {
+    for mode in ["auto", "packet"] {
+        let Some(host) = Host::new() else { return };
+        let guest = host.guest(1);
+        let other = Netns::new("peer").expect("a namespace");
+        let end = |netns| End { netns, device: "eth1", mac: None };
+        veth(end(&host.netns), end(&other), 1600).expect("a cable");
+        ip(&host.netns, "address add 192.0.2.1/24 dev eth1");
+        ip(&other, "address add 192.0.2.2/24 dev eth1");
+        peer(&other, 100);
+
+        let mut adit = host.adit(&config(mode, ""), FLOWS);
+        assert_eq!(host.status().tunnels.len(), 0);
+        reload(
+            &host,
+            &mut adit,
+            &config(mode, &tunnel("vxlan", 100)),
+            "adit: tunnels are taken up: tun0 added",
+        );
+        assert!(reaches(&guest.netns, THERE), "{mode}: added; {:?}", host.status().drops);
+
+        peer(&other, 200);
+        reload(
+            &host,
+            &mut adit,
+            &config(mode, &tunnel("vxlan", 200)),
+            "adit: tunnels are taken up: tun0 changed",
+        );
+        assert!(reaches(&guest.netns, THERE), "{mode}: changed; {:?}", host.status().drops);
+
+        let more = config(mode, &tunnel("vxlan", 300)) + "[[port]]\nname = \"g2\"\nofport = 2\n";
+        let refused = "adit: the configuration is not taken up, all stays as it was";
+        reload(&host, &mut adit, &more, &format!("{refused}: [[port]] changed too"));
+        reload(&host, &mut adit, "[bridge]", refused);
+        let same = "adit: the configuration says of tunnels what it said before";
+        reload(&host, &mut adit, &config(mode, &tunnel("vxlan", 200)), same);
+        assert!(reaches(&guest.netns, THERE), "{mode}: as it was; {:?}", host.status().drops);
+
+        // Nobody takes VXLAN any more: it is the kernel's again.
+        reload(
+            &host,
+            &mut adit,
+            &config(mode, &tunnel("geneve", 200)),
+            "adit: tunnels are taken up: tun0 changed",
+        );
+        assert_eq!(host.status().tunnels[0].kind, "geneve");
+        assert!(!reaches(&guest.netns, THERE), "{mode}: of another type");
+        reload(&host, &mut adit, &config(mode, ""), "adit: tunnels are taken up: tun0 removed");
+        assert!(!reaches(&guest.netns, THERE) && host.drops("no_such_port") > 0, "{mode}: removed");
+        assert!(adit.end().expect("ended").success(), "{mode}");
+    }
+}
