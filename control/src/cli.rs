@@ -6,6 +6,7 @@
 use crate::api::Refusal;
 use crate::causes::in_one_line;
 use crate::commands::{flows, groups, meters, monitor};
+use crate::traffic::{generate, sink};
 use crate::{check, daemon, demo, doctor, replay, show, trace};
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
@@ -37,6 +38,7 @@ Examples:
   adit replay --flows flows.txt --port g1=in.pcap --out out/
                                         what would it do with these frames? (no root)
   adit demo                             build a network on this machine and see it work (needs root)
+  adit sink eth1 / adit gen eth0        send numbered frames, and count what becomes of them (needs root)
   adit completions bash > /etc/bash_completion.d/adit
 
 Each command explains itself: adit check --help";
@@ -56,6 +58,8 @@ pub enum Command {
     Monitor(monitor::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
+    Gen(generate::Args),
+    Sink(sink::Args),
     Completions(CompletionsArgs),
 }
 
@@ -161,6 +165,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Monitor(args) => monitor::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Gen(args) => generate::run(&args),
+        Command::Sink(args) => sink::run(&args),
         Command::Completions(args) => complete(&args),
     }
 }

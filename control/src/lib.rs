@@ -23,3 +23,4 @@ pub mod status;
 pub mod tenants;
 pub mod text;
 pub mod trace;
+pub mod traffic;

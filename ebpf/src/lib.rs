@@ -4,9 +4,12 @@
 //! bytes the two sides understand each other, and carries the built program as [`OBJECT`], so that nobody needs a BPF
 //! toolchain to build adit. It has no dependency, no `std` and no unsafe code.
 //!
-//! The program is in `main.rs`; `scripts/build-ebpf` builds it and compares it with the committed object.
+//! The program is in `main.rs`; `scripts/build-ebpf` builds it and compares it with the committed object. [`traffic`] is the
+//! contract with another program, which makes traffic for `adit gen`.
 
 #![no_std]
+
+pub mod traffic;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};

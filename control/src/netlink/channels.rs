@@ -34,15 +34,8 @@ pub(super) struct Channels {
 impl Channels {
     /// Connects, in the network namespace of the calling thread.
     pub(super) fn open() -> io::Result<Channels> {
-        let mut socket = Socket::new(NETLINK_GENERIC)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        // The kernel has answered by the time that the request is sent: nothing is ever waited for.
-        socket.set_non_blocking(true)?;
-        let name = DefaultNla::new(CTRL_ATTR_FAMILY_NAME, b"ethtool\0".to_vec());
-        let answer = ask(&socket, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, name)?;
-        let family = attribute(&answer, CTRL_ATTR_FAMILY_ID).ok_or(io::ErrorKind::InvalidData)?;
-        let family = u16::from_ne_bytes(family);
+        let socket = socket()?;
+        let family = family(&socket, b"ethtool\0")?;
         Ok(Channels { socket, family })
     }
 
@@ -60,8 +53,25 @@ impl Channels {
     }
 }
 
+/// A socket to families of generic netlink, in the network namespace of the calling thread.
+pub(super) fn socket() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_GENERIC)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // The kernel has answered by the time that the request is sent: nothing is ever waited for.
+    socket.set_non_blocking(true)?;
+    Ok(socket)
+}
+
+/// The number of the family of this name, which ends with a zero.
+pub(super) fn family(socket: &Socket, name: &[u8]) -> io::Result<u16> {
+    let name = DefaultNla::new(CTRL_ATTR_FAMILY_NAME, name.to_vec());
+    let answer = ask(socket, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, name)?;
+    Ok(u16::from_ne_bytes(attribute(&answer, CTRL_ATTR_FAMILY_ID).ok_or(io::ErrorKind::InvalidData)?))
+}
+
 /// Sends a request with one attribute and returns the attributes of the answer.
-fn ask(socket: &Socket, family: u16, command: u8, attribute: DefaultNla) -> io::Result<Vec<u8>> {
+pub(super) fn ask(socket: &Socket, family: u16, command: u8, attribute: DefaultNla) -> io::Result<Vec<u8>> {
     let length = HEADERS + attribute.buffer_len();
     let mut request = vec![0; length];
     let mut header = NetlinkHeader::default();
@@ -84,7 +94,7 @@ fn ask(socket: &Socket, family: u16, command: u8, attribute: DefaultNla) -> io::
 }
 
 /// The value of the first attribute of this kind, when it has this size.
-fn attribute<const SIZE: usize>(attributes: &[u8], kind: u16) -> Option<[u8; SIZE]> {
+pub(super) fn attribute<const SIZE: usize>(attributes: &[u8], kind: u16) -> Option<[u8; SIZE]> {
     let mut attributes = NlasIterator::new(attributes).map_while(Result::ok);
     attributes.find(|attribute| attribute.kind() == kind)?.value().try_into().ok()
 }

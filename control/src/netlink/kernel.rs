@@ -64,6 +64,17 @@ impl Kernel {
         all("addresses", self.handle.address().get().execute()).await
     }
 
+    /// Every route of both families.
+    pub(super) async fn routes(&self) -> anyhow::Result<Vec<RouteMessage>> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut dump = RouteMessage::default();
+            dump.header.address_family = family;
+            routes.extend(all("routes", self.handle.route().get(dump).execute()).await?);
+        }
+        Ok(routes)
+    }
+
     /// The route that the kernel would choose.
     pub(super) async fn route(&self, remote: Remote) -> anyhow::Result<Result<Route, Refusal>> {
         let mut lookup = RouteMessage::default();

@@ -4,7 +4,7 @@ use super::can_be_endpoint;
 use super::channels::Channels;
 use super::kernel::Kernel;
 use super::message;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use datapath::wire::MacAddr;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkInfo, LinkLayerType, LinkMessage};
 use std::net::IpAddr;
@@ -100,6 +100,20 @@ impl Devices {
     pub fn iter(&self) -> impl Iterator<Item = &Device> {
         self.devices.iter()
     }
+}
+
+/// How many packets the device with this number says to have sent.
+///
+/// # Errors
+/// When netlink cannot be used, or there is no such device.
+pub async fn sent_packets(index: u32) -> anyhow::Result<u64> {
+    let links = Kernel::open()?.links().await?;
+    let sent = links.iter().filter(|link| link.header.index == index).flat_map(|link| &link.attributes);
+    let mut sent = sent.filter_map(|attribute| match attribute {
+        LinkAttribute::Stats64(stats) => Some(stats.tx_packets),
+        _ => None,
+    });
+    sent.next().with_context(|| format!("no counters of device {index}"))
 }
 
 fn device(message: &LinkMessage) -> Option<Device> {

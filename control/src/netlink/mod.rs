@@ -21,25 +21,30 @@
 //! asking  which neighbours to have resolved, and how often
 //! watch   the loop that joins them
 //! links, channels   devices by name and their receive queues, for set-up
+//! ways, features    where the default routes lead, what drivers do with XDP: for `adit gen`
 //! ```
 
 mod asking;
 mod channels;
 mod events;
 mod facts;
+mod features;
 mod finding;
 mod kernel;
 pub mod links;
 mod message;
 mod state;
 mod watch;
+mod ways;
 
 use datapath::port::PortId;
 use datapath::wire::MacAddr;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+pub use features::sends_redirected;
 pub use watch::Watcher;
+pub use ways::default_ways;
 
 /// A device that carries tunnel packets.
 #[derive(Clone, Debug, PartialEq, Eq)]

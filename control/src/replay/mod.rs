@@ -21,6 +21,7 @@ mod table;
 pub mod underlay;
 
 pub use counters::{Counters, Dropped, FlowCache, PortTotals};
+pub(crate) use table::grouped;
 
 pub(crate) use plan::{Faults, Plan, PlannedPort};
 

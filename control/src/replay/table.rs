@@ -49,7 +49,7 @@ fn row(f: &mut fmt::Formatter<'_>, width: usize, name: &str, port: &PortTotals) 
 }
 
 /// A number with a comma between thousands.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
