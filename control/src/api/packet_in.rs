@@ -118,6 +118,7 @@ mod tests {
     use super::*;
     use crate::text::NoNames;
     use datapath::action::punt::Reason;
+    use datapath::action::share::Owner;
 
     #[test]
     fn a_packet_in_is_shown_as_ovs_ofctl_shows_it() {
@@ -130,6 +131,7 @@ mod tests {
             table: 3,
             cookie: 0x1f,
             controller: 0,
+            owner: Owner::Port(OfPort(1)),
             max_len: 14,
             userdata: [1, 0xaf].into(),
             says,

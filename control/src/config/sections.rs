@@ -167,8 +167,14 @@ pub(super) fn learning(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Le
 pub(super) fn controller(section: &mut Section<'_>, faults: &mut Faults<'_>) -> PuntRate {
     let rate = section.number("controller_rate_limit", 100..=1_000_000, faults);
     let burst = section.number("controller_burst_limit", 25..=1_000_000, faults);
+    let tenant_rate = section.number("controller_tenant_rate_limit", 1..=1_000_000, faults);
+    let tenant_burst = section.number("controller_tenant_burst_limit", 1..=1_000_000, faults);
     let per_second = rate.map_or(PuntRate::default().per_second, |rate| rate.value as u32);
-    PuntRate { per_second, burst: burst.map_or(per_second / 4, |burst| burst.value as u32) }
+    let of_all = PuntRate::of(per_second);
+    let burst = burst.map_or(of_all.burst, |burst| burst.value as u32);
+    let tenant_per_second = tenant_rate.map_or(of_all.tenant_per_second, |rate| rate.value as u32);
+    let tenant_burst = tenant_burst.map_or((burst / 4).max(1), |burst| burst.value as u32);
+    PuntRate { per_second, burst, tenant_per_second, tenant_burst }
 }
 
 fn short<'a>(name: At<&'a str>, faults: &mut Faults<'_>) -> Option<At<&'a str>> {

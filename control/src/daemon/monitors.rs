@@ -74,7 +74,9 @@ impl Daemon {
         let drops = |reason| self.workers.tallies().iter().map(|tally| tally.drops(reason)).sum::<u64>();
         ControllerStatus {
             told: *told,
-            not_told: drops(DropReason::PuntFull) + drops(DropReason::PuntOverRate),
+            not_told: drops(DropReason::PuntFull)
+                + drops(DropReason::PuntOverRate)
+                + drops(DropReason::PuntOverShare),
             unheard: *unheard,
             lost: *lost,
             monitors: queues.iter().filter(|queue| !queue.is_closed()).count(),

@@ -13,6 +13,7 @@ pub mod punt;
 pub mod queue;
 mod rate;
 pub mod report;
+pub mod share;
 pub mod storm;
 mod too_long;
 

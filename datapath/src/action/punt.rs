@@ -9,6 +9,7 @@
 
 use super::kept::Kept;
 use super::rate::Rate;
+use super::share::{Owner, Shares};
 use crate::flow::{FlowKey, FlowMask};
 use crate::mem::Frame;
 use crate::port::finish_checksum;
@@ -73,6 +74,8 @@ pub struct Punt {
     pub cookie: u64,
     /// Which controllers it is for, by their number; 0: those that have none.
     pub controller: u16,
+    /// Whose the frame is.
+    pub owner: Owner,
     /// How many bytes are told at the most.
     pub max_len: u16,
     /// What the rule wants to be told, in the controller's own words.
@@ -97,8 +100,8 @@ impl Punt {
 
 impl Hash for Punt {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Punt { reason, table, cookie, controller, max_len, userdata, says, open } = self;
-        (reason, table, cookie, controller, max_len, userdata).hash(state);
+        let Punt { reason, table, cookie, controller, owner, max_len, userdata, says, open } = self;
+        (reason, table, cookie, controller, owner, max_len, userdata).hash(state);
         (says.words(), open.words()).hash(state);
     }
 }
@@ -117,11 +120,27 @@ pub struct PuntRate {
     pub per_second: u32,
     /// Frames at once, after a pause.
     pub burst: u32,
+    /// Frames a second of one tenant for one reason.
+    pub tenant_per_second: u32,
+    /// Of these, frames at once.
+    pub tenant_burst: u32,
+}
+
+impl PuntRate {
+    /// So many a second, a quarter of that at once, and a quarter of both for one tenant and one reason.
+    pub const fn of(per_second: u32) -> PuntRate {
+        PuntRate {
+            per_second,
+            burst: per_second / 4,
+            tenant_per_second: per_second / 4,
+            tenant_burst: per_second / 16,
+        }
+    }
 }
 
 impl Default for PuntRate {
     fn default() -> PuntRate {
-        PuntRate { per_second: 1000, burst: 250 }
+        PuntRate::of(1000)
     }
 }
 
@@ -173,7 +192,7 @@ impl Arriving {
 #[derive(Debug)]
 pub(super) struct Punts {
     ways: Ways,
-    rate: Option<Rate>,
+    rate: Option<(Rate, Shares)>,
     kept: Kept<Punt>,
 }
 
@@ -191,8 +210,10 @@ pub(super) fn punts(batch: usize, data_max: usize) -> (Punts, Arriving) {
 
 impl Punts {
     /// No more than this from now on.
-    pub(super) fn limit(&mut self, PuntRate { per_second, burst }: PuntRate) {
-        self.rate = Some(Rate::new(per_second.into(), burst.into(), 1));
+    pub(super) fn limit(&mut self, rate: PuntRate) {
+        let PuntRate { per_second, burst, tenant_per_second, tenant_burst } = rate;
+        let common = Rate::new(per_second.into(), burst.into(), 1);
+        self.rate = Some((common, Shares::new(tenant_per_second, tenant_burst)));
     }
 
     pub(super) fn kept(&mut self) -> &mut Kept<Punt> {
@@ -211,8 +232,13 @@ impl Punts {
         now_ns: u64,
     ) -> Result<(), DropReason> {
         let Some(punt) = self.kept.get(punt) else { return Ok(()) };
-        if self.rate.as_ref().is_some_and(|rate| !rate.take(1, now_ns)) {
-            return Err(DropReason::PuntOverRate);
+        if let Some((common, shares)) = &mut self.rate {
+            if !shares.take(punt.owner, punt.reason, key, now_ns) {
+                return Err(DropReason::PuntOverShare);
+            }
+            if !common.take(1, now_ns) {
+                return Err(DropReason::PuntOverRate);
+            }
         }
         let mut buffer = self.ways.free.pop().ok_or(DropReason::PuntFull)?;
         // Nobody behind will fill it in.

@@ -220,7 +220,7 @@ impl Reporter {
     ) -> Result<(), DropReason> {
         let told = self.punts.tell(punt, frame, key, now_ns);
         // Also when control has left no buffer free: it must have missed something.
-        self.said |= told != Err(DropReason::PuntOverRate);
+        self.said |= !matches!(told, Err(DropReason::PuntOverRate | DropReason::PuntOverShare));
         told
     }
 

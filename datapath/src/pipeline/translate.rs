@@ -16,9 +16,11 @@ use super::stack::Stack;
 use super::state::State;
 use super::table::{Installed, Table};
 use super::translation::Translation;
+use super::vlan::Domain;
 use super::{MeterId, Pipeline, QueueId, Target};
 use crate::action::Action;
 use crate::action::punt::{NO_COOKIE, Punt, Reason};
+use crate::action::share::Owner;
 use crate::flow::{Field, FlowKey, OfPort, Tunnelled};
 use crate::stats::{Credit, DropReason};
 use crate::tunnel::spec::TTL_DEFAULT;
@@ -406,7 +408,12 @@ impl<'a, O: Observer> Walk<'a, O> {
         self.state.commit(self.out);
         let (says, open) = self.state.beside();
         let ToldBy { table, cookie, .. } = self.told_by;
-        self.out.punt(Punt { reason, table, cookie, controller, max_len, userdata, says, open });
+        let owner = match self.pipeline.setup(came_by).domain {
+            Domain::Tenant(0) => Owner::Port(came_by),
+            Domain::Tenant(tenant) => Owner::Tenant(tenant),
+            Domain::TunnelKey | Domain::TenantKey => Owner::TunnelKey,
+        };
+        self.out.punt(Punt { reason, table, cookie, controller, owner, max_len, userdata, says, open });
     }
 
     /// Where the frame came in by, or where rules say that it did.

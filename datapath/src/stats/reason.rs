@@ -77,6 +77,7 @@ reasons! {
     MeterDrop = "meter_drop": "It is above the rate of a meter's drop band.";
     StormOverRate = "storm_over_rate": "It is for everybody, and above what its port may have flooded.";
     QueueOverRate = "queue_over_rate": "It is above the max_rate of the output port's queue.";
+    PuntOverShare = "punt_over_share": "More frames of one tenant are for the controller, for one reason, than it is told in that time.";
     PuntOverRate = "punt_over_rate": "More frames are for the controller than it is told in that time.";
     PuntFull = "punt_full": "It is for the controller, and no buffer was free to tell it in.";
     PoolEmpty = "pool_empty": "No free buffer was left for a copy.";
