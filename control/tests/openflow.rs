@@ -200,7 +200,11 @@ fn frames_flows_that_go_and_ports_are_told_of() {
         assert!(told("total_len=14 in_port=1 (via"), "{version}");
         let ping = || Command::new("ping").args(["-c1", "-W1", "10.0.0.2"]).output().expect("ping");
         one.netns.run(ping).expect("a namespace");
-        assert!(told("total_len=98"), "{version}");
+        assert!(
+            told("total_len=98"),
+            "{version}: {}",
+            std::fs::read_to_string(host.file("monitor.txt")).expect("text")
+        );
         ofctl(&host, &["--strict", "del-flows", "br0", "priority=50000,icmp"]);
         assert!(
             told("reason=delete") && told("pkts1 bytes98"),
@@ -212,6 +216,25 @@ fn frames_flows_that_go_and_ports_are_told_of() {
         ip(&host.netns, "link set g2 up");
         monitor.kill().expect("ended");
         monitor.wait().expect("ended");
+    }
+    assert!(adit.end().expect("ended").success());
+}
+
+#[test]
+fn tables_tell_who_speaks_openflow_10_of_what_no_flow_takes() {
+    let Some((host, [one, _two])) = lab() else { return };
+    let adit = adit(&host, "", "in_port=2,actions=1\n");
+    for (version, tells) in [("OpenFlow13", false), ("OpenFlow10", true), ("OpenFlow13", false)] {
+        let mut monitor = watching(&host, &["-O", version, "monitor", "br0", "65534"], "misses.txt");
+        assert!(soon(|| host.status().connections.iter().any(|peer| peer.is_connected)));
+        std::thread::sleep(Duration::from_millis(300));
+        let ping = || Command::new("ping").args(["-c1", "-W1", "10.0.0.2"]).output().expect("ping");
+        one.netns.run(ping).expect("a namespace");
+        let told = || std::fs::read_to_string(host.file("misses.txt")).expect("text").contains("no_match");
+        assert_eq!(if tells { soon(told) } else { told() }, tells, "{version}");
+        monitor.kill().expect("ended");
+        monitor.wait().expect("ended");
+        assert!(soon(|| !host.status().connections.iter().any(|peer| peer.is_connected)));
     }
     assert!(adit.end().expect("ended").success());
 }

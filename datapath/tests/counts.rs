@@ -146,6 +146,10 @@ impl<'u> Scene<'u> {
                 let _ = if up { self.reference.cut.remove(&port) } else { self.reference.cut.insert(port) };
                 self.pipeline.set_link(OfPort(port), up);
             }
+            Change::Misses(told) => {
+                self.reference.tells_misses = told;
+                self.pipeline.set_tells_misses(told);
+            }
             Change::Fragments(what) => {
                 self.reference.fragments = what;
                 self.pipeline.set_fragments(what);

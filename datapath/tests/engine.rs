@@ -185,6 +185,10 @@ fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
             let news = if up { reference.cut.remove(&port) } else { reference.cut.insert(port) };
             assert_eq!(pipeline.set_link(OfPort(port), up), news);
         }
+        Change::Misses(told) => {
+            reference.tells_misses = told;
+            pipeline.set_tells_misses(told);
+        }
         Change::Fragments(what) => {
             reference.fragments = what;
             pipeline.set_fragments(what);

@@ -44,6 +44,8 @@ pub(super) struct Control {
     /// Ports whose links are down.
     cut: BTreeSet<OfPort>,
     fragments: Fragments,
+    /// Whether the controller is told of frames that no entry of a table takes.
+    tells_misses: bool,
 }
 
 impl Pipeline {
@@ -87,6 +89,20 @@ impl Pipeline {
     /// What is done with fragments.
     pub fn fragments(&self) -> Fragments {
         self.control.fragments
+    }
+
+    /// Whether the controller is told of frames that no entry takes: what a table does in OpenFlow 1.0 (section 3.4), before there were
+    /// entries for it.
+    pub fn tells_misses(&self) -> bool {
+        self.control.tells_misses
+    }
+
+    /// Tells it, or does not, from now on.
+    pub fn set_tells_misses(&mut self, tells: bool) {
+        if tells != self.control.tells_misses {
+            self.changes.everything();
+            Arc::make_mut(&mut self.control).tells_misses = tells;
+        }
     }
 
     /// Does that with them from now on.

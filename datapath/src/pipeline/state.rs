@@ -297,6 +297,10 @@ impl<'a> State<'a> {
             open.words_mut()[at] = !known;
         }
         says.words_mut()[PACKET_WORDS..].copy_from_slice(&self.wish.words()[PACKET_WORDS..]);
+        // As Open vSwitch, nothing is said of an action set that leads nowhere.
+        if says.get(Field::ActsetOutput) == u128::from(OfPort::UNSET.0) {
+            says.set(Field::ActsetOutput, 0);
+        }
         (says, open)
     }
 

@@ -211,6 +211,11 @@ impl<'a, O: Observer> Walk<'a, O> {
             self.observer.table(table, found);
             came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
             match found {
+                // As Open vSwitch has it: what rules have looked up again themselves is no miss of theirs.
+                None if self.depth == 0 && pipeline.tells_misses() => {
+                    self.told_by = ToldBy { table: table.0, cookie: NO_COOKIE, reason: Reason::NoMatch };
+                    self.tell(Reason::NoMatch, u16::MAX, 0, Arc::default());
+                }
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
                     let reason = if rule.is_table_miss() { Reason::NoMatch } else { Reason::Action };

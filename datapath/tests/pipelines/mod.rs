@@ -35,6 +35,8 @@ pub(crate) enum Change {
     /// Of a port, whether it is up.
     Link(u32, bool),
     Fragments(Fragments),
+    /// Whether the controller is told of what no rule takes.
+    Misses(bool),
 }
 
 /// A label stack: labels and their times to live, the outermost first.
@@ -650,6 +652,7 @@ pub(crate) fn aside() -> impl Strategy<Value = Change> {
         3 => (port(), config).prop_map(|(port, config)| Change::Port(port, config)),
         1 => (port(), any::<bool>()).prop_map(|(port, up)| Change::Link(port, up)),
         1 => fragments.prop_map(Change::Fragments),
+        1 => any::<bool>().prop_map(Change::Misses),
     ]
 }
 

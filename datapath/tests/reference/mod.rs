@@ -57,6 +57,7 @@ pub(crate) struct Reference {
     /// Ports whose links are down.
     pub(crate) cut: BTreeSet<u32>,
     pub(crate) fragments: Fragments,
+    pub(crate) tells_misses: bool,
     /// The port behind which an address is, by tenant, VLAN and address.
     pub(crate) stations: BTreeMap<(u64, u16, u64), u32>,
 }
@@ -288,8 +289,19 @@ impl Reference {
         let (set, stack, ran) = (Set::default(), Vec::new(), Ran::default());
         let from = (0, u64::MAX, why);
         let came_by = key.get(Field::InPort) as u32;
-        let mut run =
-            Run { of: self, came_by, now_ns, queue: None, frame, set, stack, exited: false, from, ran };
+        let mut run = Run {
+            of: self,
+            came_by,
+            now_ns,
+            queue: None,
+            frame,
+            set,
+            stack,
+            exited: false,
+            again: 0,
+            from,
+            ran,
+        };
         let config = self.config(came_by);
         let is_stp = key.get(Field::EthDst) == 0x0180_c200_0000;
         if !(config.down || config.no_recv || config.no_recv_stp && is_stp) {
@@ -363,6 +375,8 @@ struct Run<'a> {
     set: Set,
     stack: Vec<u128>,
     exited: bool,
+    /// In how many resubmits this is.
+    again: u32,
     /// Table, cookie and reason, should the controller be told now.
     from: (u8, u64, Reason),
     ran: Ran,
@@ -386,7 +400,12 @@ impl Run<'_> {
             let mut seen = self.frame.says.clone();
             seen.set(Field::InPort, port.into());
             let Some(rule) = self.of.find(table, &seen) else {
-                return self.ran.counting.push(Who::Missed(table.0));
+                self.ran.counting.push(Who::Missed(table.0));
+                if self.of.tells_misses && self.again == 0 {
+                    self.from = (table.0, u64::MAX, Reason::NoMatch);
+                    self.tell(Reason::NoMatch, 0, &[]);
+                }
+                return;
             };
             self.ran.counting.push(Who::Rule(table, rule.priority, rule.matching.clone()));
             let is_last_resort = rule.priority == 0 && rule.matching.mask() == FlowKey::default();
@@ -538,7 +557,9 @@ impl Run<'_> {
             }
             RuleAction::Resubmit { port, table: to } => {
                 let from = self.from;
+                self.again += 1;
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
+                self.again -= 1;
                 self.from = from;
                 return !self.exited;
             }

@@ -142,6 +142,7 @@ impl Daemon {
                 self.controllers.peers.insert(id, peer);
                 // Before the first word of it is done.
                 self.stand_alone();
+                self.tell_misses();
                 self.tell_options();
                 if reply.send((id, self.controllers.options.subscribe())).is_err() {
                     self.leave(id);
@@ -167,6 +168,17 @@ impl Daemon {
     fn leave(&mut self, id: ConnectionId) {
         self.controllers.channel.leave(id);
         self.controllers.peers.remove(&id);
+        self.tell_misses();
+    }
+
+    /// Has tables tell of what no entry takes while somebody hears it who expects them to.
+    /// The generation in which they do, if that is news.
+    fn tell_misses(&mut self) -> Option<u64> {
+        let tells = self.controllers.channel.hears_misses();
+        (tells != self.switch.pipeline().tells_misses()).then(|| {
+            self.switch.pipeline_mut().set_tells_misses(tells);
+            self.publish()
+        })
     }
 
     /// Does what some messages of a connection ask for, in order.
@@ -189,6 +201,7 @@ impl Daemon {
         let generation = if awaited { model.publish() } else { model.publish_soon() };
         let ports_changed = model.ports_changed;
         self.controllers.channel = channel;
+        let generation = self.tell_misses().unwrap_or(generation);
         match ports_changed {
             true => self.tell_ports(),
             false => self.deliver(),

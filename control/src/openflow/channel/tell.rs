@@ -5,7 +5,7 @@ use super::{Channel, ConnectionId};
 use crate::ofproto::Entry;
 use crate::openflow::{
     Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
-    UpdateEvent,
+    UpdateEvent, Version,
 };
 use datapath::action::punt;
 use datapath::pipeline::{Instructions, TableId};
@@ -53,6 +53,16 @@ impl Channel {
             told.then_some((*id, connection.format))
         };
         self.connections.iter().filter_map(wants)
+    }
+
+    /// Whether somebody hears of frames that no entry takes, and speaks a version in which tables tell of them without an entry for it (OpenFlow
+    /// 1.0.1 section 3.4).
+    pub fn hears_misses(&self) -> bool {
+        self.connections.values().any(|connection| {
+            connection.version == Version::V10
+                && connection.controller_id == 0
+                && connection.wants(connection.asks.packet_in, punt::Reason::NoMatch as u8)
+        })
     }
 
     /// A flow entry has gone that was to be told of.
