@@ -58,11 +58,11 @@ impl Bridge {
         remotes.into_iter()
     }
 
-    /// Whether something in it learns where stations are.
+    /// Whether what it does depends on what it has seen: where stations are, what flows frames have taught, which connections have ended.
     pub fn learns(&self) -> bool {
         fn learns(actions: &[RuleAction]) -> bool {
             actions.iter().any(|action| match action {
-                RuleAction::Normal => true,
+                RuleAction::Normal | RuleAction::Learn(_) | RuleAction::FinTimeout { .. } => true,
                 RuleAction::Clone(actions) => learns(actions),
                 _ => false,
             })

@@ -37,6 +37,9 @@ pub struct Status {
     pub drops: Vec<DropStatus>,
     /// Where NORMAL knows stations to be.
     pub fdb: StationsStatus,
+    /// What frames have taught.
+    #[serde(default)]
+    pub learned: LearnedStatus,
     /// What the controller is told.
     #[serde(default)]
     pub controller: ControllerStatus,
@@ -102,6 +105,19 @@ pub struct StationsStatus {
     pub unsaid: u64,
     /// The stations, by tenant, VLAN and address: the first 65,536.
     pub stations: Vec<StationStatus>,
+}
+
+/// Flows that frames have taught (the action `learn`).
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct LearnedStatus {
+    /// How many lessons are known now: each a flow that is there as long as frames teach it.
+    pub known: usize,
+    /// How many were taken up since the start: a flow was added for each, or changed.
+    pub taken_up: u64,
+    /// How many were not: the table was full, or the limit of the rule was reached, or there were as many as there can be.
+    pub refused: u64,
+    /// How often a worker had no room to tell one; it told it with a later frame.
+    pub unsaid: u64,
 }
 
 /// A station.

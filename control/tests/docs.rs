@@ -3,9 +3,9 @@
 use clap::{CommandFactory, Parser};
 use control::cli::Cli;
 use control::status::{
-    BandStatus, BridgeStatus, ControllerStatus, DropStatus, MeterStatus, PortStatus, QueueStatus,
-    RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus, WorkerStatus,
-    XdpStatus,
+    BandStatus, BridgeStatus, ControllerStatus, DropStatus, LearnedStatus, MeterStatus, PortStatus,
+    QueueStatus, RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus,
+    WorkerStatus, XdpStatus,
 };
 use control::{check, config, replay, text};
 use datapath::stats::DropReason;
@@ -252,6 +252,7 @@ fn every_field_for_programs_is_told_of() {
         meters: vec![meter],
         drops: vec![drop],
         fdb: StationsStatus { stations: vec![station], ..StationsStatus::default() },
+        learned: LearnedStatus::default(),
     };
     assert_fields("### `adit show --json`", &serde_json::to_value(status).unwrap(), &[]);
 

@@ -4,6 +4,7 @@ use control::text::{
     LOCAL, NoNames, format_flow, format_group, format_meter, parse_flows, parse_groups, parse_meters,
     parse_table_flow,
 };
+use datapath::action::learn::{Learn, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
@@ -142,6 +143,41 @@ fn part(field: Field, offset: u128, bits: u128) -> Part {
     Part { field, offset, bits: 1 + (bits % u128::from(width - offset)) as u8 }
 }
 
+/// A flow that is made of these bits and of constants.
+fn learned(from: Part, draw: &Draw) -> RuleAction {
+    let (pick, whole, value, random, prefix) = *draw;
+    let short = |shift: u32| (value >> shift) as u16;
+    let to = Part { field: Field::Xxreg1, offset: 0, bits: from.bits };
+    let constant = |field, value| Spec::Match { to: Part::all(field), from: Source::Value(value) };
+    let there = Part { field: Field::Ipv6Dst, offset: 0, bits: from.bits };
+    let specs = vec![
+        constant(Field::EthType, 0x86dd),
+        constant(Field::Ipv6Src, random),
+        Spec::Match { to, from: Source::Field(from) },
+        Spec::Load { to, from: Source::Field(from) },
+        Spec::Load { to: there, from: Source::Value(u128::from(whole)) },
+        Spec::Output(from),
+    ];
+    let in_port = Part { field: Field::InPort, offset: 0, bits: 16 };
+    let mut specs: Vec<_> = specs.into_iter().take(pick % 7).collect();
+    specs.push(Spec::Match { to: in_port, from: Source::Value(u128::from(1 + short(9) % 0xfeff)) });
+    let learn = Learn {
+        table: prefix as u8,
+        priority: short(0),
+        cookie: random as u64,
+        idle_timeout: short(16),
+        hard_timeout: short(32),
+        fin_idle_timeout: short(48),
+        fin_hard_timeout: if whole { short(64) } else { 0 },
+        send_flow_rem: whole,
+        delete_learned: pick % 2 == 0,
+        limit: if whole { value as u32 } else { 0 },
+        result: (pick % 3 == 0).then_some(Part { bits: 1, ..from }),
+        specs: specs.into(),
+    };
+    RuleAction::Learn(learn.into())
+}
+
 /// Actions that are written alike in every flow.
 fn anywhere(draw: &Draw) -> RuleAction {
     let (pick, whole, value, random, prefix) = *draw;
@@ -185,6 +221,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
             len: value as u16,
             to: Part { bits: 1, ..part(field(pick), random, 0) },
         },
+        11 if random % 2 == 0 => learned(part(field(pick), value, random), draw),
         11 => RuleAction::Exit,
         12 => RuleAction::SetQueue(QueueId(value as u32)),
         13 => RuleAction::PopQueue,
@@ -211,7 +248,7 @@ fn anywhere(draw: &Draw) -> RuleAction {
 /// Whether an action set may have it.
 fn in_a_set(action: &RuleAction) -> bool {
     use RuleAction::{
-        Bundle, CheckLarger, Clone, Exit, Multipath, Note, OutputCut, OutputReg, Pop, PopQueue, Push,
+        Bundle, CheckLarger, Clone, Exit, Learn, Multipath, Note, OutputCut, OutputReg, Pop, PopQueue, Push,
         Resubmit,
     };
     let told_by_port = |action: &RuleAction| match action {
@@ -234,6 +271,7 @@ fn in_a_set(action: &RuleAction) -> bool {
                 | CheckLarger { .. }
                 | Multipath(_)
                 | Bundle(_)
+                | Learn(_)
                 | Exit
         )
 }

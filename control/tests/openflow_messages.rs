@@ -348,6 +348,7 @@ fn flow_entries_that_are_told() {
         table: table.unwrap(),
         duration_ms: 1_500,
         idle_ms: 1_000,
+        untaught_ms: None,
         priority,
         idle_timeout: 7,
         hard_timeout: 8,

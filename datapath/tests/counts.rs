@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
-use reference::{Reference, Who};
+use reference::{Reference, Who, as_lesson};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
@@ -68,7 +68,7 @@ impl Told {
         match &who {
             Who::Rule(table, ..) => self.tables[usize::from(table.0)].0 += 1,
             Who::Missed(table) => self.tables[usize::from(*table)].1 += 1,
-            Who::Group(_) | Who::Bucket(..) | Who::Tunnel(_) => {}
+            Who::Group(_) | Who::Bucket(..) | Who::Tunnel(_) | Who::Lesson(..) | Who::Fin(..) => {}
         }
         let at = self.counted.iter().position(|(w, _)| *w == who).unwrap_or_else(|| {
             self.counted.push((who, Counted::default()));
@@ -110,6 +110,10 @@ struct Scene<'u> {
 
 impl<'u> Scene<'u> {
     fn insert(&mut self, table: TableId, rule: Rule) {
+        // One that does not heed the ends of connections has no place to count them.
+        if !format!("{rule:?}").contains("FinTimeout") {
+            self.pending.push(Who::Fin(table, rule.priority, rule.matching.clone()));
+        }
         self.reference.insert(table, rule.clone());
         self.pipeline.insert(table, rule);
     }
@@ -123,6 +127,7 @@ impl<'u> Scene<'u> {
                 self.reference.remove(table, rule.priority, &rule.matching);
                 let gone = self.pipeline.remove(table, rule.priority, &rule.matching);
                 assert!(gone.is_some());
+                self.pending.push(Who::Fin(table, rule.priority, rule.matching.clone()));
                 self.pending.push(Who::Rule(table, rule.priority, rule.matching));
             }
             Change::Group(id, group) => {
@@ -154,6 +159,16 @@ impl<'u> Scene<'u> {
                 self.reference.fragments = what;
                 self.pipeline.set_fragments(what);
             }
+            Change::StrikeOut(_) if self.reference.lessons.is_empty() => {}
+            Change::StrikeOut(at) => {
+                let gone = self.reference.lessons.remove(at.index(self.reference.lessons.len()));
+                assert!(self.pipeline.strike_out(&as_lesson(&gone)));
+                self.pending.push(Who::Lesson(gone.0, gone.1));
+            }
+            Change::Full(table, cookie, limit, full) => {
+                self.reference.set_full((table, cookie, limit), full);
+                self.pipeline.set_full(TableId(table), cookie, limit, full);
+            }
         }
     }
 
@@ -162,6 +177,7 @@ impl<'u> Scene<'u> {
             return;
         }
         let (table, rule) = at.get(&self.reference.rules).clone();
+        self.pending.push(Who::Fin(table, rule.priority, rule.matching.clone()));
         self.pending.push(Who::Rule(table, rule.priority, rule.matching.clone()));
         assert!(self.pipeline.insert_anew(table, rule).is_some());
     }
@@ -182,6 +198,15 @@ impl<'u> Scene<'u> {
         switch.now_ns = (self.now_ms - 1) * 1_000_000;
         switch.put(*port, frame);
         (0..=GUESTS).for_each(|port| drop(switch.out(port)));
+        // What is taught is taken up, and known from the next snapshot on.
+        while let Some(lesson) = self.switches[worker].reports.lesson() {
+            let values = lesson.learn.sources().zip(lesson.values).map(|(_, value)| value).collect();
+            let named = ((*lesson.learn).clone(), values);
+            if !self.reference.lessons.contains(&named) {
+                self.reference.lessons.push(named);
+                self.pipeline.take_up(&lesson);
+            }
+        }
         for who in self.published.run(&key_of(*port, frame), frame, 0).counting {
             self.told.count(who, frame.len(), self.now_ms);
         }
@@ -212,7 +237,21 @@ impl<'u> Scene<'u> {
                 let rule = &installed.rule;
                 let told = self.told.of(&Who::Rule(table, rule.priority, rule.matching.clone()));
                 prop_assert_eq!(counted(installed.credit()), told, "{:?} {:?}", table, rule);
+                let fins = self.pipeline.fins(installed.credit());
+                let told = self.told.of(&Who::Fin(table, rule.priority, rule.matching.clone()));
+                prop_assert_eq!(
+                    fins.map_or(Counted::default(), counted),
+                    told,
+                    "fins of {:?} {:?}",
+                    table,
+                    rule
+                );
             }
+        }
+        for lesson in &self.reference.lessons {
+            let credit = self.pipeline.lesson(&as_lesson(lesson)).expect("it is known");
+            let told = self.told.of(&Who::Lesson(lesson.0.clone(), lesson.1.clone()));
+            prop_assert_eq!(counted(credit), told, "{:?}", lesson);
         }
         for id in 0..4 {
             let Some(group) = self.pipeline.installed_group(GroupId(id)) else { continue };

@@ -7,6 +7,7 @@ mod reference;
 
 use common::*;
 use datapath::action::Action;
+use datapath::action::learn::{Learn, Lesson};
 use datapath::action::report::{Place, Station};
 use datapath::flow::key::PACKET_WORDS;
 use datapath::flow::{Field, FlowKey, OfPort, Tunnelled};
@@ -21,8 +22,8 @@ use pipelines::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use reference::{CONTROLLER, Outer, Ran, Reference, Sent, Told, meters, options, seen};
-use std::collections::BTreeMap;
+use reference::{CONTROLLER, Outer, Ran, Reference, Sent, Told, as_lesson, meters, options, seen};
+use std::collections::{BTreeMap, BTreeSet};
 
 type Rules = Vec<(TableId, datapath::pipeline::Rule)>;
 type Meters = Vec<(u32, datapath::pipeline::MeterSpec)>;
@@ -193,6 +194,15 @@ fn apply(change: Change, pipeline: &mut Pipeline, reference: &mut Reference) {
             reference.fragments = what;
             pipeline.set_fragments(what);
         }
+        Change::StrikeOut(_) if reference.lessons.is_empty() => {}
+        Change::StrikeOut(at) => {
+            let gone = reference.lessons.remove(at.index(reference.lessons.len()));
+            assert!(pipeline.strike_out(&as_lesson(&gone)));
+        }
+        Change::Full(table, cookie, limit, full) => {
+            reference.set_full((table, cookie, limit), full);
+            pipeline.set_full(TableId(table), cookie, limit, full);
+        }
         Change::RemoveMeter(id) => {
             let had = reference.meters.borrow_mut().remove(&id).is_some();
             assert_eq!(pipeline.remove_meter(MeterId(id)), had);
@@ -261,13 +271,36 @@ fn too_much(pipeline: &Pipeline, key: &FlowKey) -> bool {
     translation.actions() == [Action::Drop(DropReason::TooManyActions)]
 }
 
-/// What the frame shows about stations is the same; and is known from now on, to those who come later too.
+/// A lesson in the interpreter's words, to compare and to sort.
+fn named((learn, values): &(Learn, Vec<u128>)) -> (String, Vec<u128>) {
+    (format!("{learn:?}"), values.clone())
+}
+
+fn taught_by(lesson: &Lesson) -> (String, Vec<u128>) {
+    let values = lesson.learn.sources().zip(lesson.values).map(|(_, value)| value);
+    (format!("{:?}", lesson.learn), values.collect())
+}
+
+/// What the frame shows about stations is the same, and what it teaches; and is known from now on, to those who come later too.
 fn learn(
     warm: &mut Switch<'_>,
     pipeline: &mut Pipeline,
     reference: &mut Reference,
     met: BTreeMap<(u64, u16, u64), u32>,
+    taught: Vec<(Learn, Vec<u128>)>,
 ) -> Result<(), TestCaseError> {
+    let told: BTreeSet<_> =
+        std::iter::from_fn(|| warm.reports.lesson()).map(|lesson| taught_by(&lesson)).collect();
+    prop_assert_eq!(&told, &taught.iter().map(named).collect(), "taught");
+    for lesson in taught {
+        if !reference.lessons.contains(&lesson) {
+            pipeline.take_up(&as_lesson(&lesson));
+            reference.lessons.push(lesson);
+        }
+    }
+    if !told.is_empty() {
+        warm.publisher.publish(pipeline.snapshot());
+    }
     let told: BTreeMap<_, _> = std::iter::from_fn(|| warm.reports.sighting())
         .map(|seen| ((seen.station.tenant, seen.station.vlan, seen.station.mac), seen.place.port.0))
         .collect();
@@ -306,12 +339,13 @@ fn check(
     };
     if too_much(pipeline, &key) {
         while warm.reports.sighting().is_some() {}
+        while warm.reports.lesson().is_some() {}
         return Ok(());
     }
-    let Ran { sent, met, told: to_say, .. } = reference.run(&key, &frame, warm.now_ns);
+    let Ran { sent, met, taught, told: to_say, .. } = reference.run(&key, &frame, warm.now_ns);
     prop_assert_eq!(by_port([told(&out), punts].concat()), by_port(sent), "switch and interpreter");
     prop_assert_eq!(said, to_say, "what the controller is told");
-    learn(warm, pipeline, reference, met)
+    learn(warm, pipeline, reference, met, taught)
 }
 
 proptest! {
@@ -410,11 +444,11 @@ proptest! {
             if translation.actions() == [Action::Drop(DropReason::TooManyActions)] {
                 continue;
             }
-            let Ran { sent, met, told: to_say, .. } =
+            let Ran { sent, met, taught, told: to_say, .. } =
                 reference.sent_out(&actions, &key, &frame, switch.now_ns);
             prop_assert_eq!(by_port([told(&out), punts].concat()), by_port(sent), "switch and interpreter");
             prop_assert_eq!(said, to_say, "what the controller is told");
-            learn(&mut switch, &mut pipeline, &mut reference, met)?;
+            learn(&mut switch, &mut pipeline, &mut reference, met, taught)?;
         }
     }
 
@@ -454,6 +488,7 @@ proptest! {
             prop_assert_eq!(again.asks_length(), translation.asks_length());
             prop_assert_eq!(again.learnings(), translation.learnings());
             prop_assert_eq!(again.punts(), translation.punts());
+            prop_assert_eq!(again.teachings(), translation.teachings());
             prop_assert_eq!(again.mask().words(), translation.mask().words());
         }
     }

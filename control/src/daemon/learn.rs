@@ -1,7 +1,8 @@
-//! What workers tell beside their counters, taken up while the switch runs: where stations are.
+//! What workers tell beside their counters, taken up while the switch runs: where stations are, and what flows frames have taught.
 
 use super::Daemon;
-use crate::status::{StationStatus, StationsStatus};
+use crate::ofproto::Applied;
+use crate::status::{LearnedStatus, StationStatus, StationsStatus};
 use crate::text::PortNames;
 use std::io;
 use std::os::unix::net::UnixDatagram as StdDatagram;
@@ -13,6 +14,8 @@ use tokio::net::UnixDatagram;
 pub(super) const AGING: Duration = Duration::from_secs(1);
 /// Sightings that are taken up before the rest of control has its turn.
 const SIGHTINGS_MAX: usize = 4096;
+/// The same of lessons.
+const LESSONS_MAX: usize = 1024;
 /// Stations that a status tells of.
 const SHOWN_MAX: usize = 65_536;
 
@@ -47,8 +50,41 @@ impl Daemon {
         taken == SIGHTINGS_MAX
     }
 
+    /// Adds the flows that frames have taught. True when there may be more.
+    pub(super) fn take_up_lessons(&mut self) -> bool {
+        let now = self.workers.now_ms();
+        let (mut applied, mut taken, mut news) = (Applied::default(), 0, false);
+        for lesson in self.workers.lessons().take(LESSONS_MAX) {
+            taken += 1;
+            // Frames that came before it was known taught it too.
+            if self.switch.pipeline().lesson(&lesson).is_some() {
+                continue;
+            }
+            match self.switch.learn(now, &lesson) {
+                Ok(changed) => {
+                    applied.extend(changed);
+                    self.lessons.taken_up += 1;
+                    news = true;
+                }
+                Err(_) => self.lessons.refused += 1,
+            }
+        }
+        if news {
+            self.flows_went(&applied);
+            self.publish();
+        }
+        taken == LESSONS_MAX
+    }
+
+    /// What `adit show` tells of that.
+    pub(super) fn learned_flows(&self) -> LearnedStatus {
+        LearnedStatus { known: self.switch.lessons(), unsaid: self.workers.untaught(), ..self.lessons }
+    }
+
     /// Forgets what was not used for long. Workers write down what their flows count about once a second.
     pub(super) fn age(&mut self) {
+        // Those that have ended meanwhile: their flows go the sooner.
+        self.switch.heed_fins();
         let now = self.workers.now_ms();
         if self.learner.is_full() {
             self.learner.note_use(now, self.switch.pipeline());

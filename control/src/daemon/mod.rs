@@ -39,6 +39,7 @@ use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
 use crate::pmtu::{Learned, Listener};
+use crate::status::LearnedStatus;
 use crate::text::{Diagnostic, Names};
 use anyhow::{Context, Result, anyhow, bail};
 use awaited::Awaited;
@@ -138,6 +139,8 @@ struct Daemon {
     shortage: Option<mtu::Shortage>,
     silence: Silence,
     learner: Learner,
+    /// What became of the lessons of frames, since the start.
+    lessons: LearnedStatus,
     monitors: Monitors,
     /// Who speaks OpenFlow with us.
     controllers: Controllers,
@@ -202,6 +205,7 @@ impl Daemon {
             switch,
             awaited: Awaited::default(),
             learner: Learner::new(config.bridge.learning),
+            lessons: LearnedStatus::default(),
             monitors: Monitors::default(),
             controllers: Controllers::default(),
             datapath_id: datapath_id(&config),
@@ -272,7 +276,7 @@ impl Daemon {
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.workers.look_again();
-                    if self.tell() | self.learn() {
+                    if self.tell() | self.learn() | self.take_up_lessons() {
                         // The rest comes when all others had their turn.
                         self.workers.ring();
                     }

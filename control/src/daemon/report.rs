@@ -109,6 +109,7 @@ impl Daemon {
             meters: self.meters(),
             drops: drops.collect(),
             fdb: self.stations(),
+            learned: self.learned_flows(),
             controller: self.controller(),
             connections: self.connections(),
         }

@@ -7,6 +7,7 @@ use super::sweep::{Awaited, Sweeper};
 use super::worker;
 use anyhow::{Context, Result, anyhow};
 use core_affinity::CoreId;
+use datapath::action::learn::Lesson;
 use datapath::action::report::Sighting;
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
@@ -146,6 +147,16 @@ impl Workers {
     /// What they have seen and nobody has taken up yet.
     pub(super) fn sightings(&self) -> impl Iterator<Item = Sighting> {
         self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.sighting()))
+    }
+
+    /// What frames have taught and nobody has taken up yet.
+    pub(super) fn lessons(&self) -> impl Iterator<Item = Lesson> {
+        self.running.iter().flat_map(|worker| std::iter::from_fn(|| worker.reports.lesson()))
+    }
+
+    /// How often they had no room to tell that; since they were started last.
+    pub(super) fn untaught(&self) -> u64 {
+        self.running.iter().map(|worker| worker.reports.untaught()).sum()
     }
 
     /// What they tell the controller and nobody has taken up yet.

@@ -23,8 +23,15 @@ pub(super) fn instructions(
     let mut count = 0;
     actions(apply, &knows, 0, &mut count)?;
     actions(write, &knows, 0, &mut count)?;
-    let in_a_set =
-        |action: &RuleAction| !matches!(action, RuleAction::Resubmit { .. } | RuleAction::Clone(_));
+    let in_a_set = |action: &RuleAction| !{
+        matches!(
+            action,
+            RuleAction::Resubmit { .. }
+                | RuleAction::Clone(_)
+                | RuleAction::Learn(_)
+                | RuleAction::FinTimeout { .. }
+        )
+    };
     if !write.iter().all(in_a_set) {
         return Err(BadAction::UnsupportedOrder.into());
     }
@@ -65,6 +72,10 @@ pub(super) fn actions(
                 return Err(BadAction::BadArgument.into());
             }
             RuleAction::Move { from, to } if from.bits != to.bits => {
+                return Err(BadAction::BadArgument.into());
+            }
+            // Both know their tables; none is learned into what is none.
+            RuleAction::Learn(learn) if usize::from(learn.table) >= TABLES => {
                 return Err(BadAction::BadArgument.into());
             }
             RuleAction::Clone(inner) => actions(inner, knows, depth + 1, count)?,

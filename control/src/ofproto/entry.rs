@@ -1,5 +1,6 @@
 //! A flow entry: a rule of the datapath, and what OpenFlow says about it beside (OpenFlow 1.3 section 5.2).
 
+use super::learned::Learned;
 use datapath::pipeline::{Installed, Match, TableId};
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub struct Entry {
     pub created: u64,
     /// Older entries have smaller ones.
     pub(super) serial: u64,
+    /// What frames have taught of it; none: nothing.
+    pub(super) learned: Option<Arc<Learned>>,
     /// Under which time it stands among the timers.
     pub(super) timer: Option<u64>,
 }
@@ -52,9 +55,9 @@ impl Entry {
         Key { priority: rule.priority, matching: rule.matching.clone() }
     }
 
-    /// When its hard timeout ends.
-    pub(super) fn hard_deadline(&self) -> Option<u64> {
-        (self.hard_timeout > 0).then(|| self.created + u64::from(self.hard_timeout) * 1000)
+    /// When its hard timeout ends, if no frame taught it after `taught`.
+    pub(super) fn hard_deadline(&self, taught: u64) -> Option<u64> {
+        (self.hard_timeout > 0).then(|| self.created.max(taught) + u64::from(self.hard_timeout) * 1000)
     }
 
     /// When its idle timeout ends, if no frame came after `used`.
@@ -63,8 +66,8 @@ impl Entry {
     }
 
     /// The earlier of both.
-    pub(super) fn deadline(&self, used: u64) -> Option<u64> {
-        self.hard_deadline().into_iter().chain(self.idle_deadline(used)).min()
+    pub(super) fn deadline(&self, used: u64, taught: u64) -> Option<u64> {
+        self.hard_deadline(taught).into_iter().chain(self.idle_deadline(used)).min()
     }
 }
 

@@ -15,24 +15,26 @@ impl Ofproto {
     /// Removes the entries whose time is over. When frames came last is asked of the datapath: to be sure of the latest, have
     /// the workers settle before.
     pub fn expire(&mut self, now: u64) -> Applied {
+        self.heed_fins();
         let mut applied = Applied::default();
         while let Some(((deadline, _), (table, entry))) = self.timers.first() {
             if *deadline > now {
                 break;
             }
             let (table, entry) = (*table, entry.clone());
-            let used = self.used(&entry);
+            let (used, taught) = (self.used(&entry), self.taught(&entry));
             let over = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
             let reason = match () {
-                () if over(entry.hard_deadline()) => Some(Reason::HardTimeout),
+                () if over(entry.hard_deadline(taught)) => Some(Reason::HardTimeout),
                 () if over(entry.idle_deadline(used)) => Some(Reason::IdleTimeout),
                 () => None,
             };
             match reason {
                 Some(reason) => applied.removed.extend(self.take(now, table, &entry, reason)),
-                None => self.put_back(table, &entry, used),
+                None => self.put_back(table, &entry),
             }
         }
+        self.delete_learned(now, &mut applied);
         applied
     }
 }

@@ -140,6 +140,7 @@ impl Ofproto {
             flags: request.flags,
             created: now,
             serial: self.serial,
+            learned: None,
             timer: None,
         };
         let entry = self.remember(table, entry);
@@ -168,7 +169,8 @@ impl Ofproto {
             let rule = Rule { cookie, instructions: request.instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
             let installed = self.install(table, rule, request.flags.reset_counts);
-            let entry = self.remember(table, Entry { installed, ..(*had).clone() });
+            let learned = Ofproto::unlearned(now, &had);
+            let entry = self.remember(table, Entry { installed, learned, ..(*had).clone() });
             applied.modified += 1;
             applied.entries.push(Changed { table, entry, added: false });
         }

@@ -17,6 +17,8 @@ mod farewell;
 mod filter;
 mod flow_mod;
 mod group_mod;
+mod learned;
+pub(crate) mod lesson;
 mod limits;
 mod meter_mod;
 mod names;
@@ -36,6 +38,7 @@ pub use farewell::Farewell;
 pub use filter::{Aggregate, Filter};
 pub use flow_mod::{Command, FlowMod};
 pub use group_mod::{BUCKETS_MAX, GROUPS_MAX, GroupEntry, GroupMod};
+pub use learned::LESSONS_MAX;
 pub use limits::{ENTRIES_MAX, TableConfig};
 pub use meter_mod::{MeterMod, MeterStats};
 pub use names::{groups_behind, remotes_named, reserved};
@@ -47,6 +50,7 @@ use datapath::pipeline::{Base, GroupId, Match, MeterId, Pipeline, RuleAction, Ta
 use datapath::worker::PacketOut;
 use entry::Key;
 use farewell::Leaving;
+use learned::Teachers;
 use names::Names;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::net::IpAddr;
@@ -136,6 +140,7 @@ pub struct Ofproto {
     /// Entries with timeouts, by when they can end at the earliest and by serial number.
     timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
     names: Names,
+    teachers: Teachers,
     serial: u64,
     leaving: Leaving,
 }
@@ -143,16 +148,47 @@ pub struct Ofproto {
 impl Ofproto {
     /// A switch over these ports, without any entry.
     pub fn new(base: Base) -> Ofproto {
+        Ofproto::of(Pipeline::new(base))
+    }
+
+    /// Without entries for the rules of the pipeline.
+    fn of(pipeline: Pipeline) -> Ofproto {
         Ofproto {
-            pipeline: Pipeline::new(base),
+            pipeline,
             tables: Vec::new(),
             groups: RedBlackTreeMapSync::default(),
             meters: RedBlackTreeMapSync::default(),
             timers: RedBlackTreeMapSync::default(),
             names: Names::default(),
+            teachers: Teachers::default(),
             serial: 0,
             leaving: Leaving::default(),
         }
+    }
+
+    /// A switch that does what a pipeline does, as far as its rules say: each is an entry that was there at the beginning and stays.
+    pub fn over(pipeline: Pipeline) -> Ofproto {
+        let rules = pipeline.tables().flat_map(|(table, of)| {
+            of.installed().into_iter().map(move |installed| (table, installed.clone())).collect::<Vec<_>>()
+        });
+        let rules: Vec<_> = rules.collect();
+        let mut switch = Ofproto::of(pipeline);
+        for (table, installed) in rules {
+            switch.serial += 1;
+            let entry = Entry {
+                installed,
+                idle_timeout: 0,
+                hard_timeout: 0,
+                importance: 0,
+                flags: FlowFlags::default(),
+                created: 0,
+                serial: switch.serial,
+                learned: None,
+                timer: None,
+            };
+            switch.remember(table, entry);
+        }
+        switch
     }
 
     /// Does all requests in order, or none.
@@ -182,9 +218,10 @@ impl Ofproto {
         let done = self.try_bundle(now, requests, frames);
         if done.is_err() {
             self.pipeline.roll_back(mark);
-            let Ofproto { pipeline: _, tables, groups, meters, timers, names, serial, leaving: _ } = before;
+            let Ofproto { pipeline: _, tables, groups, meters, timers, names, teachers, serial, leaving: _ } =
+                before;
             (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
-            (self.names, self.serial) = (names, serial);
+            (self.names, self.teachers, self.serial) = (names, teachers, serial);
             self.leaving.truncate(leaving);
         }
         done
@@ -213,13 +250,15 @@ impl Ofproto {
     /// # Errors
     /// Why nothing is done.
     pub fn apply(&mut self, now: u64, request: Request) -> Result<Applied, Error> {
-        match request {
+        let mut applied = match request {
             Request::Flow(request) => self.flow_mod(now, request),
             Request::Group(request) => self.group_mod(now, request),
             Request::Meter(request) => self.meter_mod(now, request),
             Request::Buckets(request) => self.bucket_mod(request),
             Request::Port(request) => self.port_mod(request),
-        }
+        }?;
+        self.delete_learned(now, &mut applied);
+        Ok(applied)
     }
 
     /// What the datapath does by now.
@@ -277,8 +316,7 @@ impl Ofproto {
     /// Notes an entry whose rule is in the pipeline.
     fn remember(&mut self, table: TableId, mut entry: Entry) -> Arc<Entry> {
         self.names.add_rule(&entry.installed.rule.instructions);
-        let used = self.used(&entry);
-        entry.timer = entry.deadline(used);
+        entry.timer = self.next_look(&entry);
         let entry = Arc::new(entry);
         if let Some(timer) = entry.timer {
             self.timers.insert_mut((timer, entry.serial), (table, entry.clone()));
@@ -288,6 +326,7 @@ impl Ofproto {
             flows.by_importance.insert_mut(Flows::rank(&entry), entry.clone());
         }
         flows.entries.insert_mut(entry.key(), entry.clone());
+        self.note_learning(table, &entry);
         entry
     }
 
@@ -302,15 +341,21 @@ impl Ofproto {
             flows.by_importance.remove_mut(&Flows::rank(entry));
         }
         flows.entries.remove_mut(&entry.key());
+        self.forget_learning(table, entry);
     }
 
-    /// Looks at an entry again later: frames came.
-    fn put_back(&mut self, table: TableId, entry: &Entry, used: u64) {
+    /// When its time is over at the earliest.
+    fn next_look(&self, entry: &Entry) -> Option<u64> {
+        entry.deadline(self.used(entry), self.taught(entry))
+    }
+
+    /// Looks at an entry again later: frames came, or its timeouts are others.
+    fn put_back(&mut self, table: TableId, entry: &Entry) {
         let again = Entry { timer: None, ..entry.clone() };
         if let Some(timer) = entry.timer {
             self.timers.remove_mut(&(timer, entry.serial));
         }
-        let timer = again.deadline(used);
+        let timer = self.next_look(&again);
         let again = Arc::new(Entry { timer, ..again });
         if let Some(timer) = timer {
             self.timers.insert_mut((timer, again.serial), (table, again.clone()));

@@ -4,6 +4,7 @@ use super::fields::{FIELDS, Form, WireField};
 use super::wire::{Reader, Writer};
 use super::{Code, Version, actions, instructions, matching};
 use crate::ofproto::context::{Context, TAG_PRESENT};
+use datapath::action::learn::{Learn, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
@@ -94,6 +95,39 @@ fn a_part(row: &WireField, offset: u8, bits: u8) -> Part {
     Part { field: row.field, offset, bits: bits % (width - offset) + 1 }
 }
 
+/// A flow that is made of constants and of a bit of the frame.
+fn a_learn(from: Part, pick: [u8; 4], numbers: [u16; 6], cookie: u64, flags: [bool; 4]) -> RuleAction {
+    let [idle_timeout, hard_timeout, fin_idle_timeout, fin_hard_timeout, priority, limit] = numbers;
+    let [send_flow_rem, delete_learned, limited, told] = flags;
+    let whole = |field, value| Spec::Match { to: Part::all(field), from: Source::Value(value) };
+    let bit = |field| Part { field, offset: pick[2] % 32, bits: 1 };
+    let specs = vec![
+        whole(Field::EthType, 0x0800),
+        whole(Field::NwProto, 6),
+        Spec::Match { to: Part { bits: 1, ..Part::all(Field::TpDst) }, from: Source::Field(from) },
+        Spec::Load { to: bit(Field::NwSrc), from: Source::Field(from) },
+        Spec::Load { to: Part::all(Field::TpSrc), from: Source::Value((cookie as u16).into()) },
+        Spec::Output(from),
+        whole(Field::Xxreg3, u128::MAX / 3),
+    ];
+    let specs = specs.into_iter().take(usize::from(pick[3] % 8)).collect();
+    let learn = Learn {
+        table: pick[3] % 254,
+        priority,
+        cookie,
+        idle_timeout,
+        hard_timeout,
+        fin_idle_timeout,
+        fin_hard_timeout,
+        send_flow_rem,
+        delete_learned,
+        limit: if limited { limit.into() } else { 0 },
+        result: told.then(|| bit(Field::Reg7)),
+        specs,
+    };
+    RuleAction::Learn(learn.into())
+}
+
 fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
     let context = Context::of(matching);
     let here =
@@ -107,6 +141,7 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
     let kept = |row: &&&WireField| !matches!(row.name, "nw_proto" | "arp_op");
     let set: Vec<_> = rows.iter().copied().filter(|row| row.settable).filter(|row| kept(&row)).collect();
     let sources = rows.clone();
+    let sources_of_learn = rows.clone();
     let of_v10 = version == Version::V10;
     let set_field = (select(set.clone()), any::<u128>(), any::<u128>(), any::<bool>()).prop_map(
         |(row, value, mask, maskable)| {
@@ -133,6 +168,12 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
                 userdata: userdata.into(),
             });
     let note = (0..4usize).prop_map(|words| RuleAction::Note(vec![7; words * 8 + 6].into()));
+    let learn =
+        (select(sources_of_learn), any::<[u8; 4]>(), any::<[u16; 6]>(), any::<u64>(), any::<[bool; 4]>())
+            .prop_map(|(row, pick, numbers, cookie, flags)| {
+                let from = Part { bits: 1, ..a_part(row, pick[0], pick[1]) };
+                a_learn(from, pick, numbers, cookie, flags)
+            });
     let port = prop_oneof![1..0xff00u32, Just(0xfffe)].prop_map(OfPort);
     let resubmit = (proptest::option::of(port.clone()), proptest::option::of(0..254u8))
         .prop_map(|(port, table)| RuleAction::Resubmit { port, table: table.map(TableId) });
@@ -152,6 +193,7 @@ fn an_action(version: Version, matching: &Match) -> BoxedStrategy<RuleAction> {
         moved.boxed(),
         told.boxed(),
         note.boxed(),
+        learn.boxed(),
         resubmit.boxed(),
         part.prop_map(RuleAction::Push).boxed(),
         target.clone().prop_map(RuleAction::Pop).boxed(),
@@ -190,6 +232,7 @@ pub(super) fn a_flow() -> impl Strategy<Value = (Version, Match, Instructions)> 
                 action,
                 RuleAction::Resubmit { .. }
                     | RuleAction::Note(_)
+                    | RuleAction::Learn(_)
                     | RuleAction::Push(_)
                     | RuleAction::Pop(_)
                     | RuleAction::CheckLarger { .. }

@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     /// Guests in their order, then uplinks in theirs.
     pub(crate) ports: Vec<PlannedPort>,
     pub(crate) pipeline: Pipeline,
-    /// What NORMAL remembers; none when nothing in the rules learns.
+    /// What NORMAL remembers, where something in the rules learns anything at all.
     pub(super) learning: Option<Learning>,
     /// How many frames the controller is told; none when nothing in the rules tells it.
     pub(super) controller: Option<PuntRate>,

@@ -164,6 +164,8 @@ impl<'a> Reading<'a> {
             "bundle" => self.bundle(word, false),
             "bundle_load" => self.bundle(word, true),
             "check_pkt_larger" => self.check_larger(word),
+            "learn" => self.learn(word),
+            "fin_timeout" => self.fin_timeout(word),
             "mod_dl_src" => self.modify(word, "eth_src"),
             "mod_dl_dst" => self.modify(word, "eth_dst"),
             "mod_nw_src" => self.modify(word, "ip_src"),

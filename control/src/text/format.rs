@@ -6,6 +6,7 @@ use super::conditions::PRIORITY_DEFAULT;
 use super::controller::{write_controller, write_dec_ttl};
 use super::fields::{Form, NAMES, Name, Set};
 use super::flags;
+use super::learn::{write_fin_timeout, write_learn};
 use super::options;
 use super::parts::write_part;
 use super::ports::{LOCAL, PortNames};
@@ -288,7 +289,7 @@ fn write_condition(form: Form, field: Field, value: u128, mask: u128) -> String 
 }
 
 /// A value and a mask, as in `set_field`.
-fn write_value(form: Form, field: Field, value: u128, mask: u128) -> String {
+pub(super) fn write_value(form: Form, field: Field, value: u128, mask: u128) -> String {
     let exact = mask == field.max();
     match form {
         Form::Mac if exact => mac(value),
@@ -325,7 +326,7 @@ fn write_value(form: Form, field: Field, value: u128, mask: u128) -> String {
 }
 
 /// As C writes `%#x`: zero without a prefix.
-fn hexadecimal(value: u128) -> String {
+pub(super) fn hexadecimal(value: u128) -> String {
     if value == 0 { "0".into() } else { format!("{value:#x}") }
 }
 
@@ -390,6 +391,8 @@ fn write_action(action: &RuleAction, context: &Context, ports: &dyn PortNames) -
         RuleAction::CheckLarger { len, to } => {
             format!("check_pkt_larger({len})->{}", write_part(to, context, ports))
         }
+        RuleAction::Learn(learn) => write_learn(learn, context, ports),
+        RuleAction::FinTimeout { idle, hard } => write_fin_timeout(*idle, *hard),
         RuleAction::Clone(actions) => format!("clone({})", write_actions(actions, context, ports)),
     }
 }

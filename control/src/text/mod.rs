@@ -17,6 +17,7 @@ mod flags;
 mod format;
 mod groups;
 mod instructions;
+mod learn;
 mod meters;
 pub(crate) mod options;
 mod parts;

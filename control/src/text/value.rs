@@ -50,6 +50,15 @@ pub(super) fn read_condition(name: &Name, text: &str, ports: &dyn PortNames) -> 
     }
 }
 
+/// The value that `text` is, without a mask.
+pub(super) fn read_whole(name: &Name, text: &str, ports: &dyn PortNames) -> Result<u128, String> {
+    let (value, mask) = read(name, text, ports)?;
+    match mask & name.max == name.max && !text.contains('/') {
+        true => Ok(value),
+        false => Err(format!("{text}: a value without a mask is needed")),
+    }
+}
+
 /// What `set_field:text->name` writes, in a frame that has a tag or may have none.
 pub(super) fn read_setting(
     name: &Name,

@@ -96,7 +96,8 @@ impl Way {
             | Action::Truncate(_)
             | Action::Meter(_)
             | Action::Storm(_)
-            | Action::Learn(_) => None,
+            | Action::Learn(_)
+            | Action::Teach(_) => None,
         }
     }
 }
@@ -145,6 +146,7 @@ pub(super) fn words(
         },
         Action::Storm(_) => "hold against what the port may have flooded".into(),
         Action::Learn(_) => "learn where the sender is".into(),
+        Action::Teach(_) => "tell control of a flow to add".into(),
         Action::Punt(punt) => match translation.punts().get(punt as usize) {
             Some(Punt { reason, controller: 0, max_len, .. }) => {
                 format!("controller ({}, at most {max_len} bytes)", reason.name())

@@ -101,6 +101,7 @@ impl<'u> Executor<'_, 'u> {
                 }
                 Action::Storm(at) => self.police(run, means.storm(at)),
                 Action::Learn(learning) => self.learn(learning, run, keys),
+                Action::Teach(teaching) => self.teach(teaching, run, keys),
                 Action::Punt(punt) => self.punt(punt, run, keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
@@ -206,6 +207,14 @@ impl<'u> Executor<'_, 'u> {
     fn learn(&mut self, learning: u32, run: &[Option<Frame<'u>>], keys: &[FlowKey]) {
         for (_, key) in run.iter().zip(keys).filter(|(place, _)| place.is_some()) {
             self.report.learn(learning, key);
+        }
+    }
+
+    /// Off the fast path: frames that teach what is known have no such step.
+    #[cold]
+    fn teach(&mut self, teaching: u32, run: &[Option<Frame<'u>>], keys: &[FlowKey]) {
+        for (_, key) in run.iter().zip(keys).filter(|(place, _)| place.is_some()) {
+            self.report.teach(teaching, key);
         }
     }
 

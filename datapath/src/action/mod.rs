@@ -7,6 +7,7 @@ pub mod edit;
 pub mod execute;
 pub mod headers;
 mod kept;
+pub mod learn;
 pub mod meter;
 mod options;
 pub mod punt;
@@ -92,6 +93,8 @@ pub enum Action {
     Storm(StormAt),
     /// Tell control where the sender is: the number of a [`report::Learning`].
     Learn(u32),
+    /// Tell control of the flow that the frame teaches: the number of a [`learn::Teaching`].
+    Teach(u32),
     /// Tell the controller of the frame as it is now: the number of a [`punt::Punt`]. The frame itself stays.
     Punt(u32),
     /// Count a way that the frame could not take. Not the end of the frame by itself: it may have gone elsewhere.

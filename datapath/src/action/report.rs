@@ -1,11 +1,12 @@
-//! What a worker tells control beside its counters: where it has seen addresses, for NORMAL to learn, and frames for the
-//! controller ([`super::punt`]).
+//! What a worker tells control beside its counters: where it has seen addresses, for NORMAL to learn, flows that frames teach
+//! ([`super::learn`]), and frames for the controller ([`super::punt`]).
 //!
 //! What is said of addresses is put together when a flow is translated and kept once, beside the programs, which name it by number
 //! ([`Learning`]); of the frame itself only the addresses are taken. It goes through a lock-free queue of fixed size: when
 //! that is full, it is counted and not said. The next frame of an unknown address says it again.
 
 use super::kept::Kept;
+use super::learn::{Lesson, Teaching};
 use super::punt::{Arriving, DATA_MAX, Punt, PuntRate, Punted, Punts, punts};
 use crate::flow::{Field, FlowKey, OfPort};
 use crate::mem::{BATCH, Frame, LONG_MAX};
@@ -89,6 +90,13 @@ const SIGHTINGS: usize = 1024;
 /// Most learnings that are kept. With those that a batch may need besides, at 72 bytes each and their index, half a megabyte a worker.
 const LEARNINGS: usize = 4096;
 
+/// Lessons that wait for control. At 272 bytes each, 139 kB a worker.
+const LESSONS: usize = 512;
+/// Most teachings that are kept. With those that a batch may need besides, at 288 bytes each and their index, 0.6 MB a worker.
+const TEACHINGS: usize = 1024;
+
+/// Most teachings of one program.
+pub const TEACHINGS_MAX: usize = 16;
 /// Most learnings of one program.
 pub const LEARNINGS_MAX: usize = 64;
 /// Most of its steps that tell the controller.
@@ -98,7 +106,9 @@ pub const PUNTS_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Reports {
     sightings: Arc<ArrayQueue<Sighting>>,
+    lessons: Arc<ArrayQueue<Lesson>>,
     unsaid: Arc<AtomicU64>,
+    untaught: Arc<AtomicU64>,
     punted: Arriving,
 }
 
@@ -113,6 +123,16 @@ impl Reports {
         self.sightings.pop()
     }
 
+    /// The next flow that a frame has taught.
+    pub fn lesson(&self) -> Option<Lesson> {
+        self.lessons.pop()
+    }
+
+    /// How often there was no room to tell a lesson. The next frame that teaches it tells it again.
+    pub fn untaught(&self) -> u64 {
+        self.untaught.load(Relaxed)
+    }
+
     /// How often there was no room to say where an address was seen.
     pub fn unsaid(&self) -> u64 {
         self.unsaid.load(Relaxed)
@@ -123,11 +143,15 @@ impl Reports {
 #[derive(Debug)]
 pub struct Reporter {
     sightings: Arc<ArrayQueue<Sighting>>,
+    lessons: Arc<ArrayQueue<Lesson>>,
     unsaid: Arc<AtomicU64>,
+    untaught: Arc<AtomicU64>,
     learnings: Kept<Learning>,
+    teachings: Kept<Teaching>,
     punts: Punts,
     /// What was said last in this turn: a run of frames says it once.
     last: Option<Sighting>,
+    last_lesson: Option<Lesson>,
     said: bool,
 }
 
@@ -142,16 +166,27 @@ pub fn reports_of_long_frames() -> (Reporter, Reports) {
 }
 
 fn connect(data_max: usize) -> (Reporter, Reports) {
-    let [learnings, told] = [LEARNINGS_MAX, PUNTS_MAX].map(|most| most * BATCH);
-    let (sightings, unsaid) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::default());
+    let [learnings, told, teachings] = [LEARNINGS_MAX, PUNTS_MAX, TEACHINGS_MAX].map(|most| most * BATCH);
+    let (sightings, lessons) = (Arc::new(ArrayQueue::new(SIGHTINGS)), Arc::new(ArrayQueue::new(LESSONS)));
+    let [unsaid, untaught] = std::array::from_fn(|_| Arc::<AtomicU64>::default());
     let (punts, punted) = punts(told, data_max);
-    let reports = Reports { sightings: sightings.clone(), unsaid: Arc::clone(&unsaid), punted };
+    let reports = Reports {
+        sightings: sightings.clone(),
+        lessons: lessons.clone(),
+        unsaid: unsaid.clone(),
+        untaught: untaught.clone(),
+        punted,
+    };
     let reporter = Reporter {
         sightings,
+        lessons,
         unsaid,
+        untaught,
         learnings: Kept::new(LEARNINGS, learnings),
+        teachings: Kept::new(TEACHINGS, teachings),
         punts,
         last: None,
+        last_lesson: None,
         said: false,
     };
     (reporter, reports)
@@ -161,7 +196,8 @@ impl Reporter {
     /// A new turn.
     #[inline]
     pub fn begin(&mut self) {
-        (self.last, self.said) = (None, false);
+        self.said = false;
+        (self.last, self.last_lesson) = (None, None);
     }
 
     /// Whether there is anything for control since the turn began.
@@ -178,12 +214,14 @@ impl Reporter {
     /// Forgets what programs name; they are forgotten too.
     pub fn clear(&mut self) {
         self.learnings.clear();
+        self.teachings.clear();
         self.punts.kept().clear();
     }
 
     /// Forgets what programs name that were not kept.
     pub fn end_batch(&mut self) {
         self.learnings.end_batch();
+        self.teachings.end_batch();
         self.punts.kept().end_batch();
     }
 
@@ -195,6 +233,16 @@ impl Reporter {
     /// The number of a description, and whether it is kept, in the same way.
     pub fn keep_punt(&mut self, punt: Punt) -> (u32, bool) {
         self.punts.kept().keep(punt)
+    }
+
+    /// The number of a teaching, and whether it is kept, in the same way.
+    pub fn keep_teaching(&mut self, teaching: Teaching) -> (u32, bool) {
+        self.teachings.keep(teaching)
+    }
+
+    /// The number of a teaching until [`Reporter::end_batch`].
+    pub fn put_teaching_aside(&mut self, teaching: Teaching) -> u32 {
+        self.teachings.put_aside(teaching)
     }
 
     /// The number of a learning until [`Reporter::end_batch`].
@@ -222,6 +270,20 @@ impl Reporter {
         // Also when control has left no buffer free: it must have missed something.
         self.said |= !matches!(told, Err(DropReason::PuntOverRate | DropReason::PuntOverShare));
         told
+    }
+
+    /// Tells what a frame teaches, or counts that there was no room to.
+    pub(super) fn teach(&mut self, teaching: u32, key: &FlowKey) {
+        let Some(teaching) = self.teachings.get(teaching) else { return };
+        let lesson = teaching.of(key);
+        if self.last_lesson.as_ref() == Some(&lesson) {
+            return;
+        }
+        self.said = true;
+        if self.lessons.push(lesson.clone()).is_err() {
+            self.untaught.fetch_add(1, Relaxed);
+        }
+        self.last_lesson = Some(lesson);
     }
 
     /// Says where the sender of a frame is, or counts that there was no room to.

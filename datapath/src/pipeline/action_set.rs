@@ -68,6 +68,8 @@ impl Slot {
             | RuleAction::Bundle(_)
             | RuleAction::Push(_)
             | RuleAction::Pop(_)
+            | RuleAction::Learn(_)
+            | RuleAction::FinTimeout { .. }
             | RuleAction::Exit => Slot::Nowhere,
         }
     }

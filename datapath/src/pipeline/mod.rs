@@ -15,6 +15,7 @@ mod credit;
 mod far;
 pub mod group;
 mod length;
+mod lessons;
 mod normal;
 pub mod observer;
 mod options;
@@ -64,6 +65,7 @@ use crate::flow::{Field, FlowKey, OfPort};
 use crate::tunnel::{Encap, EncapId};
 use control::Control;
 use credit::Credits;
+use lessons::Lessons;
 use queues::Queues;
 use stations::Stations;
 use std::sync::Arc;
@@ -79,6 +81,9 @@ pub struct Pipeline {
     /// Shared with every snapshot that knows them, and so with all workers.
     meters: rpds::HashTrieMapSync<u32, Arc<Meter>>,
     stations: Stations,
+    lessons: Lessons,
+    /// For rules that heed the ends of connections: where these are counted.
+    fins: rpds::HashTrieMapSync<Credit, Credit>,
     queues: Arc<Queues>,
     storms: Arc<Storms>,
     control: Arc<Control>,
@@ -104,6 +109,8 @@ impl Pipeline {
             groups: rpds::HashTrieMapSync::new_sync(),
             meters: rpds::HashTrieMapSync::new_sync(),
             stations: Stations::default(),
+            lessons: Lessons::default(),
+            fins: rpds::HashTrieMapSync::new_sync(),
             queues: Arc::default(),
             control: Arc::default(),
             passed: rpds::HashTrieMapSync::new_sync(),
@@ -129,6 +136,7 @@ impl Pipeline {
     /// OFPFF_RESET_COUNTS).
     pub fn insert_anew(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
         let replaced = self.put(table, rule, false)?;
+        self.heed_fins(replaced.credit(), false);
         self.release(replaced.credit());
         Some(replaced)
     }
@@ -139,10 +147,15 @@ impl Pipeline {
         if self.tables.len() <= at {
             self.tables.resize_with(at + 1, Arc::default);
         }
-        let credits = &mut self.credits;
-        Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
-            replaced.filter(|_| goes_on).unwrap_or_else(|| credits.take(Some(table.0)))
-        })
+        let (credits, mut counted, heeds) = (&mut self.credits, None, rule.heeds_fins());
+        let replaced = Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
+            let credit = replaced.filter(|_| goes_on).unwrap_or_else(|| credits.take(Some(table.0)));
+            *counted.insert(credit)
+        });
+        if heeds || !self.fins.is_empty() {
+            counted.into_iter().for_each(|credit| self.heed_fins(credit, heeds));
+        }
+        replaced
     }
 
     /// Removes the rule with exactly this priority and match.
@@ -150,6 +163,7 @@ impl Pipeline {
         let at = usize::from(table.0);
         let gone = Arc::make_mut(self.tables.get_mut(at)?).remove(priority, matching)?;
         self.changes.rule(table, matching);
+        self.heed_fins(gone.credit(), false);
         self.release(gone.credit());
         Some(gone)
     }
@@ -245,14 +259,28 @@ impl Pipeline {
     pub fn roll_back(&mut self, mark: Mark) {
         let Mark {
             pipeline:
-                Pipeline { base, tables, groups, meters, stations, queues, storms, control, changes, .. },
+                Pipeline {
+                    base,
+                    tables,
+                    groups,
+                    meters,
+                    stations,
+                    lessons,
+                    fins,
+                    queues,
+                    storms,
+                    control,
+                    changes,
+                    ..
+                },
             credits,
         } = mark;
         if changes.generation() != self.changes.generation() {
             return;
         }
         (self.base, self.tables, self.groups, self.meters) = (base, tables, groups, meters);
-        (self.stations, self.queues, self.storms) = (stations, queues, storms);
+        (self.stations, self.lessons, self.fins) = (stations, lessons, fins);
+        (self.queues, self.storms) = (queues, storms);
         (self.control, self.changes) = (control, changes);
         self.credits.roll_back(credits);
     }

@@ -4,11 +4,14 @@
 //! that); translation relies on it and still never panics.
 
 use super::spread::{Bundle, Multipath};
+use crate::action::learn::Learn;
 use crate::action::meter::MeterId;
 use crate::action::punt::Reason;
 use crate::action::queue::QueueId;
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 use std::sync::Arc;
+
+pub use crate::flow::Part;
 
 /// The bits of one word that matter, and what they must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,29 +133,6 @@ pub const TABLES: usize = 254;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(pub u32);
 
-/// Part of a field: `bits` bits from `offset` (0 is the least significant).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Part {
-    /// The field.
-    pub field: Field,
-    /// First bit.
-    pub offset: u8,
-    /// How many bits.
-    pub bits: u8,
-}
-
-impl Part {
-    /// A field as a whole.
-    pub const fn all(field: Field) -> Part {
-        Part { field, offset: 0, bits: field.slot().bits }
-    }
-
-    /// The bits, at their place in the field.
-    pub const fn mask(&self) -> u128 {
-        if self.bits == 128 { u128::MAX } else { ((1 << self.bits) - 1) << self.offset }
-    }
-}
-
 /// What a rule asks for, in OpenFlow's vocabulary and that of Open vSwitch's extensions: ports are bridge ports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RuleAction {
@@ -270,6 +250,16 @@ pub enum RuleAction {
     Multipath(Box<Multipath>),
     /// Send to one of several ports, by a hash of the frame, or set part of a field to its number.
     Bundle(Box<Bundle>),
+    /// Have a flow added that is made of what the frame says.
+    Learn(Arc<Learn>),
+    /// A frame that ends its TCP connection (FIN or RST) lowers the timeouts of the rule that this stands in, in seconds; 0: not that
+    /// one.
+    FinTimeout {
+        /// Without a frame.
+        idle: u16,
+        /// Since the rule was added.
+        hard: u16,
+    },
     /// The end of all actions, here, around a clone, and where this table was asked from; not of the action set. What is
     /// behind a bucket is still done.
     Exit,
@@ -354,6 +344,18 @@ impl Rule {
             RuleAction::Conjunction(clause) => Some(*clause),
             _ => None,
         })
+    }
+
+    /// Whether the ends of TCP connections lower its timeouts.
+    pub(super) fn heeds_fins(&self) -> bool {
+        fn any(actions: &[RuleAction]) -> bool {
+            actions.iter().any(|action| match action {
+                RuleAction::FinTimeout { .. } => true,
+                RuleAction::Clone(actions) => any(actions),
+                _ => false,
+            })
+        }
+        any(&self.instructions.apply)
     }
 
     /// Whether this is the rule for frames that no other takes (OpenFlow 1.3 section 5.4).

@@ -265,6 +265,23 @@ impl<'a> State<'a> {
         self.known.get(field) != 0
     }
 
+    /// Whether bits are what the frame says there, and nothing that rules have written or know.
+    pub(super) fn is_untouched(&self, part: Part) -> bool {
+        let mut bits = FlowMask::default();
+        bits.set(part.field, part.mask());
+        let asked = bits.words().iter().enumerate().filter(|(_, bits)| **bits != 0);
+        let frames_own =
+            |word: usize, bits: u64| self.shims.origin(word) == word && self.known.words()[word] & bits == 0;
+        asked.into_iter().all(|(word, bits)| frames_own(word, *bits))
+    }
+
+    /// Whether the frame ends its TCP connection, or its sender's half of it.
+    pub(super) fn ends_connection(&self, out: &mut Translation) -> bool {
+        let flag = |offset| Part { field: Field::TcpFlags, offset, bits: 1 };
+        let [fin, reset] = [flag(0), flag(2)];
+        self.carries(&[TCP], out) && (self.read(fin, out) != 0 || self.read(reset, out) != 0)
+    }
+
     /// What an output to a tunnel port that leaves key or remote end to the flow shall take, until this state is forgotten.
     pub(super) fn address_tunnel(&mut self, key: u64, remote: Option<IpAddr>) {
         let (v4, v6) = match remote {

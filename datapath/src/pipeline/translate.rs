@@ -98,7 +98,7 @@ fn walk<'a, O: Observer>(
         queue: None,
         stack: Stack::EMPTY,
         exited: false,
-        told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason },
+        told_by: ToldBy { table: 0, cookie: NO_COOKIE, reason, rule: None },
         depth: 0,
         lookups: 0,
         looks: Looks::new(),
@@ -138,6 +138,8 @@ pub(super) struct ToldBy {
     pub(super) table: u8,
     pub(super) cookie: u64,
     pub(super) reason: Reason,
+    /// Where the entry is counted that they stand in.
+    pub(super) rule: Option<Credit>,
 }
 
 impl<'a, O: Observer> Walk<'a, O> {
@@ -207,19 +209,21 @@ impl<'a, O: Observer> Walk<'a, O> {
             let pipeline = self.pipeline;
             let found = pipeline.table(table).and_then(|table| self.find(table));
             self.out.count(found.map_or(Credit::missed(table.0), |installed| installed.credit()));
-            let found = found.map(|installed| &installed.rule);
+            let (counted, found) =
+                (found.map(|installed| installed.credit()), found.map(|installed| &installed.rule));
             self.observer.table(table, found);
             came_by.take().into_iter().for_each(|port| self.pretend_in_port(port));
             match found {
                 // As Open vSwitch has it: what rules have looked up again themselves is no miss of theirs.
                 None if self.depth == 0 && pipeline.tells_misses() => {
-                    self.told_by = ToldBy { table: table.0, cookie: NO_COOKIE, reason: Reason::NoMatch };
+                    self.told_by =
+                        ToldBy { table: table.0, cookie: NO_COOKIE, reason: Reason::NoMatch, rule: None };
                     self.tell(Reason::NoMatch, u16::MAX, 0, Arc::default());
                 }
                 None => self.note(DropReason::TableMiss),
                 Some(rule) => {
                     let reason = if rule.is_table_miss() { Reason::NoMatch } else { Reason::Action };
-                    self.told_by = ToldBy { table: table.0, cookie: rule.cookie, reason };
+                    self.told_by = ToldBy { table: table.0, cookie: rule.cookie, reason, rule: counted };
                     if self.instructions(&rule.instructions, table) {
                         next = rule.instructions.goto;
                     }
@@ -326,6 +330,12 @@ impl<'a, O: Observer> Walk<'a, O> {
                         }
                     }
                 }
+                RuleAction::Learn(learn) => {
+                    if let Err(reason) = self.learn_flow(learn) {
+                        self.fail(reason);
+                        return false;
+                    }
+                }
                 RuleAction::Multipath(_) | RuleAction::Bundle(_) => {
                     let done = match action {
                         RuleAction::Multipath(multipath) => self.multipath(multipath),
@@ -337,6 +347,7 @@ impl<'a, O: Observer> Walk<'a, O> {
                         return false;
                     }
                 }
+                RuleAction::FinTimeout { .. } => self.fin_timeout(),
                 RuleAction::Exit => {
                     self.exited = true;
                     return false;

@@ -2,8 +2,9 @@
 
 use super::conjunction::Soft;
 use crate::action::Action;
+use crate::action::learn::Teaching;
 use crate::action::punt::Punt;
-use crate::action::report::{LEARNINGS_MAX, Learning, PUNTS_MAX, Reporter};
+use crate::action::report::{LEARNINGS_MAX, Learning, PUNTS_MAX, Reporter, TEACHINGS_MAX};
 use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
 use crate::stats::{Credit, DropReason};
 
@@ -21,6 +22,8 @@ pub struct Translation {
     learnings: Vec<Learning>,
     /// What `Action::Punt` names by its place here.
     punts: Vec<Punt>,
+    /// What `Action::Teach` names by its place here.
+    teachings: Vec<Teaching>,
     overflow: bool,
     asks_length: bool,
     mask: FlowMask,
@@ -39,6 +42,7 @@ impl Default for Translation {
             actions: Vec::with_capacity(ACTIONS_MAX),
             learnings: Vec::with_capacity(LEARNINGS_MAX),
             punts: Vec::with_capacity(PUNTS_MAX),
+            teachings: Vec::with_capacity(TEACHINGS_MAX),
             overflow: false,
             asks_length: false,
             mask: FlowMask::default(),
@@ -65,6 +69,11 @@ impl Translation {
     /// What the steps that tell the controller are about, by their numbers.
     pub fn punts(&self) -> &[Punt] {
         &self.punts
+    }
+
+    /// What the steps that teach control are about, by their numbers.
+    pub fn teachings(&self) -> &[Teaching] {
+        &self.teachings
     }
 
     /// Which bits of the key the answer depends on: every frame that agrees in them gets the same steps.
@@ -98,6 +107,7 @@ impl Translation {
         self.actions.clear();
         self.learnings.clear();
         self.punts.clear();
+        self.teachings.clear();
         self.overflow = false;
         self.asks_length = false;
         self.mask = FlowMask::default();
@@ -163,6 +173,15 @@ impl Translation {
         self.push(Action::Punt(number as u32));
     }
 
+    pub(super) fn teach(&mut self, teaching: Teaching) {
+        let number = self.teachings.len();
+        if number == TEACHINGS_MAX {
+            return self.refuse();
+        }
+        self.teachings.push(teaching);
+        self.push(Action::Teach(number as u32));
+    }
+
     /// Has the steps name learnings and what is told by the numbers that the reporter has for them. False when one of them is not kept
     /// there.
     pub(crate) fn renumber(&mut self, report: &mut Reporter) -> bool {
@@ -175,6 +194,10 @@ impl Translation {
                 }
                 Action::Punt(number) => {
                     let kept = report.keep_punt(self.punts[*number as usize].clone());
+                    (number, kept)
+                }
+                Action::Teach(number) => {
+                    let kept = report.keep_teaching(self.teachings[*number as usize].clone());
                     (number, kept)
                 }
                 _ => continue,
@@ -193,6 +216,9 @@ impl Translation {
                 Action::Punt(number) => {
                     *number = report.put_punt_aside(self.punts[*number as usize].clone());
                 }
+                Action::Teach(number) => {
+                    *number = report.put_teaching_aside(self.teachings[*number as usize].clone());
+                }
                 _ => {}
             }
         }
@@ -201,6 +227,7 @@ impl Translation {
     /// Lets go of what belongs to the rules.
     pub(crate) fn release(&mut self) {
         self.punts.clear();
+        self.teachings.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -257,5 +284,5 @@ fn ends(action: &Action) -> bool {
 
 /// Whether the step can be seen from outside, now or later: meters remember what went through, and control where it came from.
 fn counts(action: &Action) -> bool {
-    ends(action) || matches!(action, Action::Meter(_) | Action::Learn(_))
+    ends(action) || matches!(action, Action::Meter(_) | Action::Learn(_) | Action::Teach(_))
 }

@@ -242,6 +242,8 @@ fn action(action: &RuleAction, matching: &Match) -> String {
         RuleAction::Conjunction(Clause { id, of, number }) => format!("conjunction({id},{number}/{of})"),
         RuleAction::Push(from) => format!("push:{}", part(from, matching)),
         RuleAction::Pop(to) => format!("pop:{}", part(to, matching)),
+        // What it does lies between frames: control's tests compare that.
+        RuleAction::Learn(_) | RuleAction::FinTimeout { .. } => unreachable!("no rule here has {action:?}"),
         RuleAction::Exit => "exit".into(),
         RuleAction::Note(bytes) => {
             let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

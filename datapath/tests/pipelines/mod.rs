@@ -1,6 +1,7 @@
 //! Pipelines and frames at random: few values, so that they meet, and every word of the language.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use datapath::action::learn::{Learn, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
@@ -37,6 +38,10 @@ pub(crate) enum Change {
     Fragments(Fragments),
     /// Whether the controller is told of what no rule takes.
     Misses(bool),
+    /// A lesson that was taken up is struck out: the one that is at this place by then.
+    StrikeOut(prop::sample::Index),
+    /// Whether a limit of rules that learn is reached: table, cookie, limit.
+    Full(u8, u64, u32, bool),
 }
 
 /// A label stack: labels and their times to live, the outermost first.
@@ -457,6 +462,38 @@ fn bundle() -> impl Strategy<Value = RuleAction> {
     })
 }
 
+/// Flows made of what frames say, and of what rules have written.
+fn learn() -> impl Strategy<Value = RuleAction> {
+    let source = select(vec![
+        Part { field: Field::InPort, offset: 0, bits: 16 },
+        Part::all(Field::EthSrc),
+        Part { field: Field::NwSrc, offset: 0, bits: 8 },
+        Part::all(Field::Ipv6Src),
+        Part::all(Field::TpDst),
+        Part { field: Field::VlanTci, offset: 0, bits: 12 },
+        Part { field: Field::Reg0, offset: 0, bits: 4 },
+        Part { field: Field::TunId, offset: 0, bits: 8 },
+        Part { field: Field::Option1, offset: 8, bits: 16 },
+        Part { field: Field::MplsLabel, offset: 0, bits: 20 },
+    ]);
+    let spec = (source, 0..4u8, 0..3u128).prop_map(|(part, kind, value)| match kind {
+        0 => Spec::Match { to: part, from: Source::Field(part) },
+        1 => Spec::Load { to: part, from: Source::Field(part) },
+        2 => Spec::Match { to: part, from: Source::Value(value) },
+        _ => Spec::Output(part),
+    });
+    let result = select(vec![
+        None,
+        Some(Part { field: Field::Reg1, offset: 0, bits: 1 }),
+        Some(Part { field: Field::EthDst, offset: 1, bits: 1 }),
+        Some(Part { field: Field::NwTtl, offset: 6, bits: 1 }),
+    ]);
+    (vec(spec, 0..4), result, 0..2u64, 0..3u32).prop_map(|(specs, result, cookie, limit)| {
+        let specs = specs.into();
+        RuleAction::Learn(Learn { table: LAST, cookie, limit, result, specs, ..Learn::default() }.into())
+    })
+}
+
 /// What an action set does not have: parts of fields put away and taken back, and the end of it all.
 fn stacked() -> impl Strategy<Value = RuleAction> {
     let part = select(vec![
@@ -479,10 +516,13 @@ fn stacked() -> impl Strategy<Value = RuleAction> {
     let larger = (select(vec![0u16, 14, 45, 59, 60, 61, 63, 64, 78, 100, 1000, u16::MAX]), bit).prop_map(
         |(len, (field, offset))| RuleAction::CheckLarger { len, to: Part { field, offset, bits: 1 } },
     );
+    let fin = (0..3u16, 0..3u16).prop_map(|(idle, hard)| RuleAction::FinTimeout { idle, hard });
     prop_oneof![
         1 => multipath(),
         2 => bundle(),
         3 => larger,
+        2 => learn(),
+        1 => fin,
         2 => cut,
         2 => part.clone().prop_map(RuleAction::Push),
         2 => part.prop_map(RuleAction::Pop),
@@ -666,5 +706,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
         1 => (1..=METERS, meter()).prop_map(|(id, meter)| Change::Meter(id, meter)),
         1 => (1..=METERS).prop_map(Change::RemoveMeter),
         1 => aside(),
+        1 => any::<prop::sample::Index>().prop_map(Change::StrikeOut),
+        1 => (0..2u64, 1..3u32, any::<bool>()).prop_map(|(cookie, limit, full)| Change::Full(LAST, cookie, limit, full)),
     ]
 }

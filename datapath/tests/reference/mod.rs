@@ -8,6 +8,7 @@ pub(crate) mod meters;
 mod normal;
 pub(crate) mod options;
 
+use datapath::action::learn::{Learn, Lesson, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
 use datapath::flow::key::WORDS;
@@ -58,6 +59,9 @@ pub(crate) struct Reference {
     pub(crate) cut: BTreeSet<u32>,
     pub(crate) fragments: Fragments,
     pub(crate) tells_misses: bool,
+    /// What was taught and taken up, and the limits that are reached: table, cookie, limit.
+    pub(crate) lessons: Vec<(Learn, Vec<u128>)>,
+    pub(crate) full: Vec<(u8, u64, u32)>,
     /// The port behind which an address is, by tenant, VLAN and address.
     pub(crate) stations: BTreeMap<(u64, u16, u64), u32>,
 }
@@ -72,6 +76,10 @@ pub(crate) enum Who {
     Group(u32),
     /// The bucket with this number of a group.
     Bucket(u32, u32),
+    /// A lesson that is known.
+    Lesson(Learn, Vec<u128>),
+    /// The end of a connection, by the rule with this priority and match.
+    Fin(TableId, u16, Match),
     /// The tunnel with this port, of a frame that goes into it.
     Tunnel(u32),
 }
@@ -86,6 +94,8 @@ pub(crate) struct Ran {
     pub(crate) counting: Vec<Who>,
     /// Stations that are somewhere else than was known, by tenant, VLAN and address, and their ports.
     pub(crate) met: BTreeMap<(u64, u16, u64), u32>,
+    /// Flows that it teaches and that nobody knows of yet: how each is made, and of what.
+    pub(crate) taught: Vec<(Learn, Vec<u128>)>,
 }
 
 /// The port that frames for the controller go to.
@@ -207,6 +217,11 @@ impl Reference {
         }
     }
 
+    pub(crate) fn set_full(&mut self, limit: (u8, u64, u32), full: bool) {
+        self.full.retain(|known| *known != limit);
+        self.full.extend(full.then_some(limit));
+    }
+
     pub(crate) fn remove(&mut self, table: TableId, priority: u16, matching: &Match) -> bool {
         self.position(table, priority, matching).map(|at| self.rules.remove(at)).is_some()
     }
@@ -300,6 +315,7 @@ impl Reference {
             exited: false,
             again: 0,
             from,
+            rule: None,
             ran,
         };
         let config = self.config(came_by);
@@ -379,6 +395,8 @@ struct Run<'a> {
     again: u32,
     /// Table, cookie and reason, should the controller be told now.
     from: (u8, u64, Reason),
+    /// The rule whose actions are done.
+    rule: Option<(TableId, u16, Match)>,
     ran: Ran,
 }
 
@@ -411,6 +429,7 @@ impl Run<'_> {
             let is_last_resort = rule.priority == 0 && rule.matching.mask() == FlowKey::default();
             let why = if is_last_resort { Reason::NoMatch } else { Reason::Action };
             self.from = (table.0, rule.cookie, why);
+            self.rule = Some((table, rule.priority, rule.matching.clone()));
             let instructions = &rule.instructions;
             if let Some(meter) = instructions.meter {
                 self.meter(meter.0);
@@ -467,7 +486,8 @@ impl Run<'_> {
     }
 
     fn read(&self, part: Part) -> u128 {
-        self.frame.says.get(part.field) >> part.offset & ((1 << part.bits) - 1)
+        let ones = if part.bits == 128 { u128::MAX } else { (1 << part.bits) - 1 };
+        self.frame.says.get(part.field) >> part.offset & ones
     }
 
     fn action(&mut self, action: &RuleAction, table: TableId) -> bool {
@@ -551,16 +571,26 @@ impl Run<'_> {
                     return self.frame.set(part.field, value << part.offset, mask);
                 }
             }
+            RuleAction::Learn(learn) => return self.learn(learn),
+            RuleAction::FinTimeout { .. } => {
+                let tcp = self.frame.has(Field::TcpFlags);
+                if let Some((table, priority, matching)) = self.rule.clone()
+                    && tcp
+                    && self.frame.says.get(Field::TcpFlags) & 5 != 0
+                {
+                    self.ran.counting.push(Who::Fin(table, priority, matching));
+                }
+            }
             RuleAction::Exit => {
                 self.exited = true;
                 return false;
             }
             RuleAction::Resubmit { port, table: to } => {
-                let from = self.from;
+                let (from, rule) = (self.from, self.rule.clone());
                 self.again += 1;
                 self.tables(to.unwrap_or(table), port.map_or(self.in_port(), |port| port.0));
                 self.again -= 1;
-                self.from = from;
+                (self.from, self.rule) = (from, rule);
                 return !self.exited;
             }
             RuleAction::Clone(actions) => {
@@ -631,6 +661,33 @@ impl Run<'_> {
             }
         }
         chosen
+    }
+
+    /// By the letter of `lib/learn.c`: values are read one after the other; what is new is taught, unless the limit is reached.
+    fn learn(&mut self, learn: &Learn) -> bool {
+        let mut values = Vec::new();
+        for spec in &learn.specs {
+            match *spec {
+                Spec::Match { from: Source::Field(part), .. }
+                | Spec::Load { from: Source::Field(part), .. }
+                | Spec::Output(part) => values.push(self.read(part)),
+                _ => {}
+            }
+        }
+        let lesson = (learn.clone(), values);
+        let is_known = self.of.lessons.contains(&lesson);
+        let is_full = learn.limit > 0 && self.of.full.contains(&(learn.table, learn.cookie, learn.limit));
+        match (is_known, is_full) {
+            (true, _) => self.ran.counting.push(Who::Lesson(lesson.0, lesson.1)),
+            (false, false) => {
+                if !self.frame.dead {
+                    self.ran.taught.push(lesson);
+                }
+            }
+            (false, true) => {}
+        }
+        let result = u128::from(is_known || !is_full);
+        learn.result.is_none_or(|bit| self.frame.set(bit.field, result << bit.offset, 1 << bit.offset))
     }
 
     fn tell(&mut self, reason: Reason, controller: u16, userdata: &[u8]) {
@@ -738,9 +795,9 @@ impl Run<'_> {
 
     fn on_a_copy(&mut self, work: impl FnOnce(&mut Self)) {
         let (frame, set, queue) = (self.frame.clone(), self.set.clone(), self.queue);
-        let (stack, from) = (self.stack.clone(), self.from);
+        let (stack, from, rule) = (self.stack.clone(), self.from, self.rule.clone());
         work(self);
-        self.from = from;
+        (self.from, self.rule) = (from, rule);
         (self.frame, self.set, self.queue) = (frame, set, queue);
         (self.stack, self.exited) = (stack, false);
     }
@@ -815,6 +872,13 @@ impl Run<'_> {
         }
         best.map(|(_, bucket)| bucket)
     }
+}
+
+/// A lesson in the words of the datapath.
+pub(crate) fn as_lesson((learn, values): &(Learn, Vec<u128>)) -> Lesson {
+    let mut lesson = Lesson::new(learn.clone().into());
+    lesson.values[..values.len()].copy_from_slice(values);
+    lesson
 }
 
 /// A frame as it came out, in the reference's words.

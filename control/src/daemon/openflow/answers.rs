@@ -179,6 +179,7 @@ fn flow(picture: &Picture, table: TableId, entry: &Entry) -> FlowStats {
     let Counted { packets, bytes, .. } = picture.view.switch.counted(entry);
     FlowStats {
         idle_ms: picture.view.switch.idle_ms(entry, picture.view.now),
+        untaught_ms: picture.view.switch.untaught_ms(entry, picture.view.now),
         packets,
         bytes,
         ..crate::openflow::channel::news(table, entry, true, picture.view.now)

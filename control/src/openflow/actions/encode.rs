@@ -182,6 +182,10 @@ impl Encoder<'_> {
                     writer.u8(number.saturating_sub(1)).u8(*of).u32(*id)
                 });
             }
+            RuleAction::Learn(learn) => self.learn(learn),
+            RuleAction::FinTimeout { idle, hard } => {
+                self.nicira(nxast::FIN_TIMEOUT, |writer| writer.u16(*idle).u16(*hard).zeros(2));
+            }
             RuleAction::Note(bytes) => self.nicira(nxast::NOTE, |writer| writer.bytes(bytes)),
             RuleAction::Push(part) => self.stacked(nxast::STACK_PUSH, part),
             RuleAction::Pop(part) => self.stacked(nxast::STACK_POP, part),
@@ -207,13 +211,13 @@ impl Encoder<'_> {
         self.finish(start);
     }
 
-    fn begin(&mut self, kind: u16) -> usize {
+    pub(super) fn begin(&mut self, kind: u16) -> usize {
         let start = self.writer.len();
         self.writer.u16(EXPERIMENTER).u16(0).u32(NICIRA).u16(kind);
         start
     }
 
-    fn finish(&mut self, start: usize) {
+    pub(super) fn finish(&mut self, start: usize) {
         self.writer.pad(start, UNIT);
         self.writer.put_len(start + 2, start);
     }

@@ -7,6 +7,8 @@
 
 mod encode;
 mod encode_field;
+mod encode_learn;
+mod learn;
 mod nicira;
 mod parts;
 mod set;
@@ -47,8 +49,10 @@ mod nxast {
     pub(super) const BUNDLE: u16 = 12;
     pub(super) const BUNDLE_LOAD: u16 = 13;
     pub(super) const OUTPUT_REG: u16 = 15;
+    pub(super) const LEARN: u16 = 16;
     pub(super) const EXIT: u16 = 17;
     pub(super) const DEC_TTL: u16 = 18;
+    pub(super) const FIN_TIMEOUT: u16 = 19;
     pub(super) const CONTROLLER: u16 = 20;
     pub(super) const DEC_TTL_CNT_IDS: u16 = 21;
     pub(super) const WRITE_METADATA: u16 = 22;
@@ -68,6 +72,7 @@ mod nxast {
     pub(super) const GROUP: u16 = 40;
     pub(super) const CLONE: u16 = 42;
     pub(super) const CHECK_PKT_LARGER: u16 = 49;
+    pub(super) const LEARN2: u16 = 45;
     pub(super) const DELETE_FIELD: u16 = 50;
 }
 

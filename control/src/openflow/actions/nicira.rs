@@ -162,6 +162,14 @@ impl Reading {
                 self.push(options::deletion(mapping, body.options()));
                 Ok(())
             }
+            nxast::LEARN => self.learn(body, false),
+            nxast::LEARN2 => self.learn(body, true),
+            nxast::FIN_TIMEOUT => {
+                self.not_in_a_set()?;
+                let (idle, hard) = (body.u16()?, body.u16()?);
+                padding(&mut body, 2)?;
+                self.push_where(Needs::Tcp, RuleAction::FinTimeout { idle, hard })
+            }
             nxast::CONJUNCTION => self.conjunction(body),
             nxast::GROUP => self.group(behind_two(body)?),
             nxast::CLONE => self.clone_of(body),

@@ -152,6 +152,7 @@ pub(crate) fn news(table: TableId, entry: &Entry, instructions: bool, now: u64) 
         table,
         duration_ms: now.saturating_sub(entry.created),
         idle_ms: 0,
+        untaught_ms: None,
         priority: rule.priority,
         idle_timeout: entry.idle_timeout,
         hard_timeout: entry.hard_timeout,

@@ -478,6 +478,7 @@ fn a_flow_message() -> impl Strategy<Value = Case> {
                 table,
                 duration_ms,
                 idle_ms: if v10 { u64::from(id % 60_000) * 1000 } else { 0 },
+                untaught_ms: (v10 && id % 3 == 0).then(|| u64::from(id / 7 % 60_000) * 1000),
                 priority: short[0],
                 idle_timeout: short[1],
                 hard_timeout: short[2],
@@ -510,6 +511,7 @@ fn a_flow_message() -> impl Strategy<Value = Case> {
                     let flow = FlowStats {
                         duration_ms: 0,
                         idle_ms: 0,
+                        untaught_ms: None,
                         importance: 0,
                         flags: FlowFlags::default(),
                         packets: 0,

@@ -110,6 +110,8 @@ pub struct FlowStats {
     pub duration_ms: u64,
     /// Milliseconds since a frame came.
     pub idle_ms: u64,
+    /// For how many milliseconds no frame has taught it; none: none has since it was added.
+    pub untaught_ms: Option<u64>,
     /// Its priority.
     pub priority: u16,
     /// Its timeouts, in seconds.

@@ -99,6 +99,7 @@ pub(super) fn unknown(matching: Match, instructions: Instructions) -> FlowStats 
         table: TableId(ALL_TABLES),
         duration_ms: 0,
         idle_ms: 0,
+        untaught_ms: None,
         priority: 0,
         idle_timeout: 0,
         hard_timeout: 0,
@@ -131,9 +132,9 @@ fn decode_nicira(reader: &mut Reader<'_>) -> Result<FlowStats, Code> {
     flow.duration_ms = times::decode(reader)?;
     (flow.priority, flow.idle_timeout, flow.hard_timeout) = (reader.u16()?, reader.u16()?, reader.u16()?);
     let (match_len, idle) = (reader.u16()?, reader.u16()?);
-    // Seconds and one more; zero says nothing. Behind it: since when the entry does what it does.
+    // Seconds and one more; zero says nothing.
     flow.idle_ms = u64::from(idle.saturating_sub(1)) * 1000;
-    reader.skip(2)?;
+    flow.untaught_ms = reader.u16()?.checked_sub(1).map(|seconds| u64::from(seconds) * 1000);
     (flow.cookie, flow.packets, flow.bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
     flow.matching = decode_nxm(&mut matches::fields(reader, match_len)?)?;
     flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?;
@@ -206,7 +207,9 @@ fn encode_nicira(flow: &FlowStats, writer: &mut Writer) {
     writer.u16(flow.priority).u16(flow.idle_timeout).u16(flow.hard_timeout);
     let at = writer.len();
     let idle = u16::try_from(flow.idle_ms / 1000 + 1).unwrap_or(u16::MAX);
-    writer.u16(0).u16(idle).u16(0).u64(flow.cookie).u64(flow.packets).u64(flow.bytes);
+    // Open vSwitch says it of all entries, and `ovs-ofctl` shows it where it is not the age of the entry.
+    let untaught = flow.untaught_ms.map_or(0, |ms| u16::try_from(ms / 1000 + 1).unwrap_or(u16::MAX));
+    writer.u16(0).u16(idle).u16(untaught).u64(flow.cookie).u64(flow.packets).u64(flow.bytes);
     let len = matches::put(&flow.matching, writer);
     writer.put_u16(at, len);
 }
