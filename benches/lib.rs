@@ -4,11 +4,14 @@
 //! - `bench-turn`: whole turns over ports without devices: time, packets a second, allocations.
 //! - `bench-instructions`: the same turns under callgrind: a number that no neighbour disturbs.
 //! - `bench-engine`: the flow engine: known flows and new ones, an attack on it, rules that change meanwhile.
+//! - `bench-scaling`: two workers on two cores, next to one.
+//! - `bench-replay`, `bench-offer`, `bench-pingpong`: for `peers/run`, which compares with other switches.
 //! - `bench-veth`: real sockets on real devices, next to a bare loop over the rings. Needs root.
 //!
 //! `scripts/bench` runs them all; `RESULTS.md` says what came out.
 
 pub mod allocations;
+pub mod bpf;
 pub mod frames;
 pub mod place;
 pub mod sample;

@@ -37,6 +37,11 @@ pub fn umem() -> Result<Umem, af_xdp::Error> {
 
 /// A worker that gets packets of so many flows, round and round, and can remember `remembered` of them.
 pub fn worker(umem: &Umem, scenario: Scenario, flows: u32, remembered: usize) -> Worker<'_> {
+    with_ports(umem, scenario, ports(scenario, flows), remembered)
+}
+
+/// Ports without devices for it: the source gives packets of so many flows, the others forget what they get.
+pub fn ports<'u>(scenario: Scenario, flows: u32) -> Vec<Slot<'u>> {
     let (source, frame): (_, fn(u32) -> Vec<u8>) = match scenario {
         Scenario::Forward | Scenario::Encap => (GUEST, frames::plain),
         Scenario::Decap => (UPLINK, frames::tunnelled),
@@ -46,7 +51,7 @@ pub fn worker(umem: &Umem, scenario: Scenario, flows: u32, remembered: usize) ->
             if id == source { Null::source((0..flows).map(frame).collect(), BURST) } else { Null::sink() };
         Slot::new(Port::Null(null))
     };
-    with_ports(umem, scenario, [UPLINK, GUEST, OTHER_GUEST].map(port).into(), remembered)
+    [UPLINK, GUEST, OTHER_GUEST].map(port).into()
 }
 
 /// A worker over these ports: the uplink, then one or two guests.
@@ -56,17 +61,29 @@ pub fn with_ports<'u>(
     slots: Vec<Slot<'u>>,
     remembered: usize,
 ) -> Worker<'u> {
+    with_pipeline(umem, Arc::new(pipeline(scenario)), slots, remembered).0
+}
+
+/// The same with rules of the caller's, and where it publishes its counters.
+pub fn with_pipeline<'u>(
+    umem: &'u Umem,
+    pipeline: Arc<Pipeline>,
+    slots: Vec<Slot<'u>>,
+    remembered: usize,
+) -> (Worker<'u>, Arc<SharedStats>) {
     let roles = [Role::Uplink, Role::Guest(ofport(GUEST)), Role::Guest(ofport(OTHER_GUEST))];
     let (_, inbox) = channel();
-    Worker::new(Parts {
+    let shared = Arc::new(SharedStats::new(slots.len()));
+    let worker = Worker::new(Parts {
         pool: FramePool::new(umem.take_frames()),
-        shared: Arc::new(SharedStats::new(slots.len())),
+        shared: shared.clone(),
         ports: slots.into_iter().zip(roles).collect(),
-        pipeline: Arc::new(pipeline(scenario)),
+        pipeline,
         inbox,
         flows: remembered,
         seed: Seed::new(1),
-    })
+    });
+    (worker, shared)
 }
 
 /// What `port` sent so far.
@@ -78,10 +95,15 @@ fn ofport(port: PortId) -> OfPort {
     OfPort(port.0.into())
 }
 
-/// The headers of the tunnel, and all that leads there.
+/// A VXLAN tunnel, all that leads there, and the rules of that scenario.
 pub fn pipeline(scenario: Scenario) -> Pipeline {
+    Pipeline::new(base(Kind::Vxlan)).with_rules(rules(scenario))
+}
+
+/// Ports 1 and 2 for the guests, port 10 for a tunnel of that kind whose key the rules set, and the way to its other end.
+pub fn base(kind: Kind) -> Base {
     let (here, there) = (IpAddr::from(frames::HERE), IpAddr::from(frames::THERE));
-    let tunnel = TunnelSpec::new(TUNNEL, Kind::Vxlan, Remote::Fixed(there), Key::Flow);
+    let tunnel = TunnelSpec::new(TUNNEL, kind, Remote::Fixed(there), Key::Flow);
     let path = Path {
         uplink: UPLINK,
         local: here,
@@ -93,7 +115,7 @@ pub fn pipeline(scenario: Scenario) -> Pipeline {
     underlay.insert(there, Reach::Via(path));
     let tunnels = TunnelTable::new(vec![tunnel], Seed::new(7)).expect("one tunnel has no rival");
     let guests = [GUEST, OTHER_GUEST].map(|port| (ofport(port), port));
-    Pipeline::new(Base::new(guests, tunnels, [here].into(), underlay)).with_rules(rules(scenario))
+    Base::new(guests, tunnels, [here].into(), underlay)
 }
 
 fn rules(scenario: Scenario) -> Vec<Rule> {

@@ -1,7 +1,7 @@
 //! Packets without end, from a core of their own, into whichever device is aimed at.
 
-use crate::bpf::Maker;
 use anyhow::{Context, Result};
+use benches::bpf::Maker;
 use benches::place;
 use control::lab::Netns;
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};

@@ -8,16 +8,15 @@
 //! `--long SECONDS` takes one long slice of each instead and asks the kernel how it would split the time (`getrusage`,
 //! by what the timer tick finds): a check of the one method by the other.
 
-mod bpf;
 mod calls;
 mod contender;
 mod generator;
 mod network;
 
 use anyhow::{Context, Result, bail, ensure};
+use benches::bpf::Maker;
 use benches::sample::{Samples, used};
 use benches::{Scenario, frames, place};
-use bpf::Maker;
 use contender::{Adit, Bare, Contender, egress, ingress};
 use generator::Generator;
 use network::Network;

@@ -11,9 +11,9 @@
 //!   drop  <── uplink-1 ══════════ uplink-1 ─ socket ┘
 //! ```
 
-use crate::bpf::{Maker, Sink};
 use af_xdp::{ChunkSize, Mode, Socket, SocketConfig, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result, bail, ensure};
+use benches::bpf::{Maker, Sink};
 use benches::frames;
 use control::attach::{Attachment, EndpointKey, Mode as XdpMode, Role};
 use control::lab::{End, Netns, veth};

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
 const MAP_CREATE: libc::c_int = 0;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
@@ -23,8 +24,11 @@ const PROG_TYPE_XDP: u32 = 6;
 const ATTACH_XDP: u32 = 37;
 const TEST_XDP_LIVE_FRAMES: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+const FUNC_KTIME_GET_NS: u32 = 5;
 const FUNC_REDIRECT_MAP: u32 = 51;
 const XDP_DROP: u32 = 1;
+/// How much later than it should have been a packet may be.
+const PATIENCE_NS: u32 = 100_000;
 
 #[repr(C)]
 struct MapCreate {
@@ -89,22 +93,43 @@ struct LinkCreate {
 }
 
 /// Makes packets of so many flows and sends them to a device that can be changed at any time.
-pub(crate) struct Maker {
+#[derive(Debug)]
+pub struct Maker {
     devices: OwnedFd,
     program: OwnedFd,
 }
 
 impl Maker {
     /// The number of each packet's flow goes to the four bytes at `ports`.
-    pub(crate) fn new(flows: u32, ports: u16) -> io::Result<Maker> {
-        let counter = map(MAP_TYPE_ARRAY, 8)?;
+    ///
+    /// # Errors
+    /// When the kernel does not take the program.
+    pub fn new(flows: u32, ports: u16) -> io::Result<Maker> {
+        Maker::of(flows, ports, |_| Vec::new())
+    }
+
+    /// The same, with so much time between two packets.
+    ///
+    /// # Errors
+    /// When the kernel does not take the program.
+    pub fn paced(flows: u32, ports: u16, apart: Duration) -> io::Result<Maker> {
+        let apart_ns = apart.as_nanos().try_into().map_err(io::Error::other)?;
+        Maker::of(flows, ports, |counter| pacing(counter, apart_ns).into())
+    }
+
+    fn of(flows: u32, ports: u16, before: impl Fn(u32) -> Vec<u64>) -> io::Result<Maker> {
+        let counter = map(MAP_TYPE_ARRAY, 16)?;
         let devices = map(MAP_TYPE_DEVMAP, 4)?;
-        let code = making(counter.as_raw_fd() as u32, devices.as_raw_fd() as u32, flows, ports);
+        let [counter_fd, devices_fd] = [&counter, &devices].map(|map| map.as_raw_fd() as u32);
+        let code = [before(counter_fd), making(counter_fd, devices_fd, flows, ports).into()].concat();
         Ok(Maker { devices, program: load(&code, b"maker")? })
     }
 
     /// From now on packets leave by this device, of the caller's network namespace.
-    pub(crate) fn aim(&self, ifindex: u32) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When there is no such device.
+    pub fn aim(&self, ifindex: u32) -> io::Result<()> {
         let (key, value) = (0u32, ifindex);
         let update = MapUpdate {
             map: self.devices.as_raw_fd() as u32,
@@ -117,7 +142,10 @@ impl Maker {
     }
 
     /// Makes packets out of `packet` until a signal comes.
-    pub(crate) fn run(&self, packet: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the kernel runs no programs over live frames.
+    pub fn run(&self, packet: &[u8]) -> io::Result<()> {
         let run = TestRun {
             program: self.program.as_raw_fd() as u32,
             returned: 0,
@@ -144,12 +172,17 @@ impl Maker {
 }
 
 /// Drops every packet that comes in by a device of the caller's network namespace, until dropped itself.
-pub(crate) struct Sink {
+#[derive(Debug)]
+pub struct Sink {
     _link: OwnedFd,
 }
 
 impl Sink {
-    pub(crate) fn attach(ifindex: u32) -> io::Result<Sink> {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When there is no such device, or it has a program.
+    pub fn attach(ifindex: u32) -> io::Result<Sink> {
         let program = load(&[instruction(MOVE, 0, 0, 0, XDP_DROP), instruction(EXIT, 0, 0, 0, 0)], b"sink")?;
         let (program, attach_type, flags) = (program.as_raw_fd() as u32, ATTACH_XDP, XDP_FLAGS_DRV_MODE);
         let link = LinkCreate { program, ifindex, attach_type, flags };
@@ -159,20 +192,46 @@ impl Sink {
 
 const LOAD_CONSTANT: u8 = 0x18;
 const LOAD_WORD: u8 = 0x61;
+const LOAD_DOUBLE: u8 = 0x79;
 const STORE_HALF: u8 = 0x6b;
 const STORE_WORD: u8 = 0x63;
+const STORE_DOUBLE: u8 = 0x7b;
 const MOVE: u8 = 0xb7;
 const MOVE_REGISTER: u8 = 0xbf;
 const ADD: u8 = 0x07;
 const SHIFT_RIGHT: u8 = 0x77;
 const JUMP_IF_BELOW: u8 = 0xa5;
 const JUMP_IF_REGISTER_ABOVE: u8 = 0x2d;
+const JUMP_IF_REGISTER_NOT_BELOW: u8 = 0x3d;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 /// In place of a source register: the constant is the descriptor of a map.
 const MAP: u8 = 1;
 /// In place of a source register: the constant is the descriptor of a map whose first value is meant.
 const MAP_VALUE: u8 = 2;
+
+/// Drops a packet whose time has not come. The second half of the counter's value is the time of the next one; what was
+/// missed for longer than `PATIENCE_NS` is not made up for.
+fn pacing(counter: u32, apart_ns: u32) -> [u64; 15] {
+    [
+        // r1, struct xdp_md, is asked for again afterwards.
+        instruction(MOVE_REGISTER, 9, 1, 0, 0),
+        instruction(CALL, 0, 0, 0, FUNC_KTIME_GET_NS),
+        instruction(LOAD_CONSTANT, 8, MAP_VALUE, 0, counter),
+        instruction(0, 0, 0, 0, 0),
+        instruction(LOAD_DOUBLE, 2, 8, 8, 0),
+        instruction(JUMP_IF_REGISTER_NOT_BELOW, 0, 2, 2, 0),
+        instruction(MOVE, 0, 0, 0, XDP_DROP),
+        instruction(EXIT, 0, 0, 0, 0),
+        instruction(MOVE_REGISTER, 3, 0, 0, 0),
+        instruction(ADD, 3, 0, 0, PATIENCE_NS.wrapping_neg()),
+        instruction(JUMP_IF_REGISTER_NOT_BELOW, 2, 3, 1, 0),
+        instruction(MOVE_REGISTER, 2, 3, 0, 0),
+        instruction(ADD, 2, 0, 0, apart_ns),
+        instruction(STORE_DOUBLE, 8, 2, 8, 0),
+        instruction(MOVE_REGISTER, 1, 9, 0, 0),
+    ]
+}
 
 fn making(counter: u32, devices: u32, flows: u32, ports: u16) -> [u64; 22] {
     [
