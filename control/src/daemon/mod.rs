@@ -5,6 +5,7 @@
 //! programs off the devices, and what they claimed goes to the kernel again.
 
 mod awaited;
+mod buffers;
 mod calls;
 mod farewell;
 mod filter;

@@ -1,10 +1,10 @@
 //! The devices of a switch: found, claimed by an XDP program where that is possible, and shared out to the workers.
 
+use super::buffers::{Buffers, exceeds_all, exceeds_one};
 use super::worker::{Bound, Device};
 use crate::attach::{Attachment, EndpointKey, Error as AttachError, Hook, Mode as XdpMode, Role as XdpRole};
 use crate::config::{Config, Mode};
 use crate::netlink::links::{self, Devices};
-use af_xdp::ChunkSize;
 use anyhow::{Context, Result, bail};
 use datapath::flow::OfPort;
 use datapath::mem::LONG_MAX;
@@ -178,7 +178,7 @@ impl Ports {
     /// Says which devices carry longer packets than there are buffers for.
     pub(super) fn warn_of_length(&self) {
         for PortState { device, longest, .. } in &self.list {
-            if longest.saturating_add(LINK) > LONG_MAX as u32 {
+            if exceeds_all(*longest) {
                 eprintln!(
                     "adit: {device} has an MTU of {longest}: frames longer than {LONG_MAX} bytes are dropped and counted as \
                      frame_too_long"
@@ -346,45 +346,4 @@ fn is_veth(device: &links::Device) -> bool {
 fn segment(device: &links::Device) -> Option<Attachment> {
     // A refusal leaves things as they are: frames that are too long are counted.
     is_veth(device).then(|| Attachment::attach(&device.name, XdpRole::Guest, XdpMode::Native).ok()).flatten()
-}
-
-/// What a worker's frames lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Buffers {
-    pub(super) chunk: ChunkSize,
-    /// Besides there are long frames, for packets that fit no chunk.
-    pub(super) long: bool,
-}
-
-impl Buffers {
-    fn of(mtu: u32) -> Buffers {
-        let longest = mtu.saturating_add(LINK);
-        let chunk = if longest <= room(ChunkSize::K2) { ChunkSize::K2 } else { ChunkSize::K4 };
-        Buffers { chunk, long: exceeds_one(mtu) }
-    }
-}
-
-/// A frame is its MTU, an Ethernet header and up to two tags.
-const LINK: u32 = 14 + 8;
-
-fn room(chunk: ChunkSize) -> u32 {
-    chunk.bytes() as u32 - u32::from(af_xdp::KERNEL_HEADROOM)
-}
-
-/// Whether the longest frames of a device with this MTU fit no chunk.
-fn exceeds_one(mtu: u32) -> bool {
-    mtu.saturating_add(LINK) > room(ChunkSize::K4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buffers_are_as_large_as_the_longest_frame_wants_them() {
-        let of = |mtu| (Buffers::of(mtu).chunk, Buffers::of(mtu).long);
-        assert_eq!([of(0), of(1770)], [(ChunkSize::K2, false); 2], "1,792 bytes");
-        assert_eq!([of(1771), of(3818)], [(ChunkSize::K4, false); 2], "3,840 bytes");
-        assert_eq!([of(3819), of(9000), of(u32::MAX)], [(ChunkSize::K4, true); 3]);
-    }
 }

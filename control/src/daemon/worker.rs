@@ -2,10 +2,11 @@
 //!
 //! Its memory lives on its stack frame and is borrowed by all it does; nothing of it is shared but counters.
 
+use super::buffers::Buffers;
 use super::filter;
 use super::learn::Bell;
 use super::nap::Nap;
-use super::ports::{Buffers, Listening};
+use super::ports::Listening;
 use af_xdp::{Error, Mode, Socket, SocketConfig, Step, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
 use datapath::flow::Seed;
