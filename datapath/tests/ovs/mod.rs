@@ -48,7 +48,8 @@ impl Ovs {
         ovs.wait_for("db.sock");
         ovs.vsctl(&["--no-wait", "init"]);
         ovs.vsctl(&["--no-wait", "set", "Open_vSwitch", ".", "other_config:vlan-limit=2"]);
-        let quiet = ["-vconsole:off", "--enable-dummy", "--disable-system"];
+        // The routes of this machine are none of its business.
+        let quiet = ["-vconsole:off", "--enable-dummy", "--disable-system", "--disable-system-route"];
         ovs.spawn(
             "ovs-vswitchd",
             &[&[&*format!("unix:{socket}"), &format!("--unixctl={switch_ctl}")][..], &quiet].concat(),
@@ -82,6 +83,41 @@ impl Ovs {
         }
         ovs.wait_for("br0.mgmt");
         Some(ovs)
+    }
+
+    /// An underlay, to which [`Ovs::send_under`] sends, and the Geneve port 11 over it, whose options are called so.
+    pub(crate) fn geneve(&mut self, map: &str) {
+        let capture = format!("options:tx_pcap={}", self.dir.join("p0.pcap").display());
+        let words = format!(
+            "add-br br-phy -- set bridge br-phy datapath_type=dummy other_config:hwaddr=02:00:00:00:00:01 \
+             -- add-port br-phy p0 -- set interface p0 type=dummy {capture}"
+        );
+        self.vsctl(&words.split(' ').collect::<Vec<_>>());
+        self.appctl(&["netdev-dummy/ip4addr", "br-phy", "192.0.2.1/24"]);
+        self.appctl(&["ovs/route/add", "192.0.2.2/24", "br-phy"]);
+        self.appctl(&["tnl/neigh/set", "br-phy", "192.0.2.2", "02:00:00:00:00:02"]);
+        let words = "add-port br0 t0 -- set interface t0 type=geneve ofport_request=11 options:remote_ip=192.0.2.2 options:key=flow";
+        self.vsctl(&words.split(' ').collect::<Vec<_>>());
+        self.ofctl(&["add-tlv-map", map]);
+    }
+
+    /// Puts packets into the underlay, and returns what came out of which port.
+    pub(crate) fn send_under(&mut self, packets: &[Vec<u8>]) -> Vec<(u16, Vec<u8>)> {
+        let hex = |packet: &Vec<u8>| packet.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let hex: Vec<String> = packets.iter().map(hex).collect();
+        let hex: Vec<&str> = hex.iter().map(String::as_str).collect();
+        let (before, start) = (self.received_by("br-phy", "p0"), Instant::now());
+        self.appctl(&[&["netdev-dummy/receive", "p0"], &hex[..]].concat());
+        while self.received_by("br-phy", "p0") < before + packets.len() {
+            assert!(start.elapsed() < Duration::from_secs(20), "not all packets were taken");
+        }
+        let ports = 1..=self.read.len() as u16;
+        ports.flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
+    }
+
+    /// What left by the underlay, of all that ever did.
+    pub(crate) fn left_under(&self) -> Vec<Vec<u8>> {
+        records(&fs::read(self.dir.join("p0.pcap")).unwrap_or_default(), &mut 24)
     }
 
     fn command(&self, name: &str, arguments: &[&str]) -> Command {
@@ -128,11 +164,22 @@ impl Ovs {
 
     /// How many frames came in, over all ports: lines as "port p1: rx pkts=3, bytes=...".
     fn received(&self) -> usize {
-        let bridge = format!("unix:{}", self.dir.join("br0.mgmt").display());
-        let out =
-            self.command("ovs-ofctl", &["dump-ports", &bridge]).output().expect("a tool of Open vSwitch");
+        self.received_by("br0", "p")
+    }
+
+    /// By ports of a bridge whose names begin so.
+    fn received_by(&self, bridge: &str, names: &str) -> usize {
+        let bridge = format!("unix:{}", self.dir.join(format!("{bridge}.mgmt")).display());
+        let out = self
+            .command("ovs-ofctl", &["--names", "dump-ports", &bridge])
+            .output()
+            .expect("a tool of Open vSwitch");
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let ports = text.lines().filter(|line| !line.contains("LOCAL"));
+        let named = |line: &&str| {
+            let name = line.trim_start().strip_prefix("port").map(|name| name.trim_start_matches([' ', '"']));
+            name.is_some_and(|name| name.starts_with(names))
+        };
+        let ports = text.lines().filter(named);
         let count = |line: &str| line.split_once("rx pkts=")?.1.split_once(',')?.0.parse::<usize>().ok();
         ports.filter_map(count).sum()
     }
@@ -303,16 +350,20 @@ impl Ovs {
     /// What was added to the capture of a port: records with a header of 16 bytes, the length in its third word.
     fn captured(&mut self, port: u16) -> Vec<Vec<u8>> {
         let file = fs::read(self.dir.join(format!("p{port}.pcap"))).unwrap_or_default();
-        let read = &mut self.read[usize::from(port) - 1];
-        let mut frames = Vec::new();
-        while let Some(header) = file.get(*read..*read + 16) {
-            let len = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]) as usize;
-            let Some(frame) = file.get(*read + 16..*read + 16 + len) else { break };
-            frames.push(frame.to_vec());
-            *read += 16 + len;
-        }
-        frames
+        records(&file, &mut self.read[usize::from(port) - 1])
     }
+}
+
+/// The records of a capture from `read` on.
+fn records(file: &[u8], read: &mut usize) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(header) = file.get(*read..*read + 16) {
+        let len = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]) as usize;
+        let Some(frame) = file.get(*read + 16..*read + 16 + len) else { break };
+        frames.push(frame.to_vec());
+        *read += 16 + len;
+    }
+    frames
 }
 
 /// The number behind a word.
