@@ -2,23 +2,36 @@
 //!
 //! The program runs itself twice under valgrind, with different numbers of turns, and takes the difference: what is set
 //! up, and the first sight of every flow, is in both.
+//!
+//! With `--bound` it holds the table of RESULTS.md against what is counted now: what costs more than it says, and what costs
+//! less and does not say so, fails.
 
 use anyhow::{Context, Result, bail, ensure};
 use benches::{Scenario, switch};
 use std::env;
+use std::fs;
 use std::process::Command;
 
 const FEW: usize = 500;
 const MANY: usize = 2500;
+/// How many flows the bound is about, and how far a count may be from the table, in parts of it.
+const BOUND_FLOWS: u32 = 10_000;
+const BOUND: f64 = 0.02;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &arguments[..] {
         [] => table(),
+        [bound, results] if bound == "--bound" => {
+            hold(&fs::read_to_string(results).context(results.clone())?)
+        }
         [scenario, flows, turns] => {
             work(scenario.parse().map_err(anyhow::Error::msg)?, flows.parse()?, turns.parse()?)
         }
-        _ => bail!("no arguments: a table; SCENARIO FLOWS TURNS: just that, to be run under a profiler"),
+        _ => bail!(
+            "no arguments: a table; --bound RESULTS.md: holds that table against what is counted; \
+             SCENARIO FLOWS TURNS: just that, to be run under a profiler"
+        ),
     }
 }
 
@@ -37,12 +50,45 @@ fn table() -> Result<()> {
     println!("|---|--:|--:|");
     for scenario in Scenario::ALL {
         for flows in [1, 10_000, 100_000] {
-            let difference = counted(scenario, flows, MANY)?.checked_sub(counted(scenario, flows, FEW)?);
-            let difference = difference.context("more turns took fewer instructions")?;
-            let packets = ((MANY - FEW) * switch::BURST) as f64;
-            println!("| {scenario} | {flows} | {:.1} |", difference as f64 / packets);
+            println!("| {scenario} | {flows} | {:.1} |", per_packet(scenario, flows)?);
         }
     }
+    Ok(())
+}
+
+fn per_packet(scenario: Scenario, flows: u32) -> Result<f64> {
+    let difference = counted(scenario, flows, MANY)?.checked_sub(counted(scenario, flows, FEW)?);
+    let difference = difference.context("more turns took fewer instructions")?;
+    Ok(difference as f64 / ((MANY - FEW) * switch::BURST) as f64)
+}
+
+/// Holds the rows of `results` against what is counted now.
+fn hold(results: &str) -> Result<()> {
+    let mut off = 0;
+    for scenario in Scenario::ALL {
+        let row = format!("| {scenario} | {BOUND_FLOWS} | ");
+        let written =
+            results.lines().find_map(|line| line.strip_prefix(&row)?.strip_suffix(" |")?.parse::<f64>().ok());
+        let written =
+            written.with_context(|| format!("RESULTS.md has no row \"{row}...\" of instructions"))?;
+        let now = per_packet(scenario, BOUND_FLOWS)?;
+        let change = now / written - 1.0;
+        let verdict = match change.abs() <= BOUND {
+            true => "as written",
+            false => "NOT as written",
+        };
+        println!(
+            "{scenario}: {now:.1} instructions/packet, {written:.1} in RESULTS.md: {:+.1} %, {verdict}",
+            change * 100.0
+        );
+        off += usize::from(change.abs() > BOUND);
+    }
+    ensure!(
+        off == 0,
+        "{off} figures are further than {:.0} % from RESULTS.md: if that is meant, `scripts/bench instructions` renews them, \
+         and the commit says why",
+        BOUND * 100.0
+    );
     Ok(())
 }
 
