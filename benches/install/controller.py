@@ -1,15 +1,19 @@
 """A controller that gives a switch many flows and says how long the switch took.
 
-    controller.py PORT FLOWS
+    controller.py PORT FLOWS [IN OUT]
 
 Waits on 127.0.0.1:PORT for a switch, in OpenFlow 1.3, makes the messages, and prints the seconds from the first byte sent until the
 answer to a barrier behind the last. The messages are made beforehand: it is the switch that is measured.
+
+With two devices, the switch forwards meanwhile: frames sent into IN come out of OUT. The time is that until a frame comes out that only
+the last of the flows sends there; behind it are printed how many frames were sent until then, and how many came out.
 """
 
 import socket
 import struct
 import sys
 import time
+from traffic import FORWARDED, MARK, Traffic
 
 VERSION = 4
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, FEATURES_REQUEST, FEATURES_REPLY, FLOW_MOD = 0, 1, 2, 3, 5, 6, 14
@@ -27,10 +31,19 @@ def oxm(field, value):
 def flow(number):
     """One TCP conversation of 10.0.0.0/8, to port 1."""
     fields = oxm(5, struct.pack("!H", 0x800)) + oxm(10, b"\6") + oxm(11, struct.pack("!I", 0x0A000000 | number >> 4))
-    fields += oxm(14, struct.pack("!H", 1024 + number % 16))
+    return added(number, fields + oxm(14, struct.pack("!H", 1024 + number % 16)), 1)
+
+
+def udp(number, port):
+    """UDP to this port, to port 2."""
+    fields = oxm(5, struct.pack("!H", 0x800)) + oxm(10, b"\x11") + oxm(16, struct.pack("!H", port))
+    return added(number, fields, 2)
+
+
+def added(number, fields, out):
     length = 4 + len(fields)
     match = struct.pack("!HH", 1, length) + fields + bytes(-length % 8)
-    apply_actions = struct.pack("!HHIHHIHxxxxxx", 4, 24, 0, 0, 16, 1, 0)
+    apply_actions = struct.pack("!HHIHHIHxxxxxx", 4, 24, 0, 0, 16, out, 0)
     add = struct.pack("!QQBBHHHIIIHxx", 0, 0, 0, 0, 0, 0, 100, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     return message(FLOW_MOD, number, add + match + apply_actions)
 
@@ -84,10 +97,26 @@ def main():
     connection.sendall(delete())
     switch.barrier(3)
     messages = b"".join(flow(number) for number in range(flows))
+    if len(sys.argv) > 3:
+        return meanwhile(switch, messages, Traffic(*sys.argv[3:]))
     start = time.monotonic()
     connection.sendall(messages)
     switch.barrier(4)
-    print("%.3f" % (time.monotonic() - start))
+    print("%.4f" % (time.monotonic() - start))
+
+
+def meanwhile(switch, messages, traffic):
+    switch.connection.sendall(udp(1, FORWARDED))
+    switch.barrier(4)
+    traffic.begin()
+    sent, came = traffic.sent.value, traffic.forwarded()
+    start = time.monotonic()
+    switch.connection.sendall(messages + udp(2, MARK))
+    traffic.marked()
+    took = time.monotonic() - start
+    sent, came = traffic.sent.value - sent, traffic.forwarded() - came
+    traffic.end()
+    print("%.4f %d %d" % (took, sent, came))
 
 
 main()
