@@ -4,7 +4,7 @@
 
 use super::Daemon;
 use super::calls::Reply;
-use super::openflow::Done;
+use super::openflow::{Done, Hearing};
 use crate::ofproto::{Request, remotes_named};
 use crate::openflow::Message;
 use crate::openflow::channel::{ConnectionId, Heard};
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// How long a change waits for the ways to remote ends that it names first.
 const WAYS_WAIT: Duration = Duration::from_secs(1);
@@ -56,14 +56,7 @@ impl Awaited {
         Some(self.0.remove(at))
     }
 
-    /// Until one of them has waited long enough.
-    pub(super) async fn waited(until: Option<Instant>) {
-        match until {
-            Some(until) => sleep_until(until).await,
-            None => std::future::pending().await,
-        }
-    }
-
+    /// When one of them has waited long enough.
     pub(super) fn until(&self) -> Option<Instant> {
         self.0.iter().map(|change| change.until).min()
     }
@@ -99,7 +92,7 @@ impl Daemon {
     fn do_now(&mut self, what: What) {
         match what {
             What::Requests(requests, reply) => drop(reply.send(self.change(requests))),
-            What::Messages(id, heard, reply) => drop(reply.send(self.hear_messages(id, heard))),
+            What::Messages(id, heard, reply) => self.hear_messages(Hearing::new(id, heard, reply)),
         }
     }
 

@@ -110,7 +110,7 @@ impl Daemon {
 
     /// Hands the workers the switch as it is; returns its generation.
     pub(super) fn publish(&mut self) -> u64 {
-        self.publish_by = None;
+        self.gathering = None;
         if self.remotes_known != self.switch.remotes_changed() {
             self.remotes_known = self.switch.remotes_changed();
             self.watcher.set_remotes(self.remotes());

@@ -4,23 +4,13 @@
 //! milliseconds, and nobody waits for it.
 
 use super::Daemon;
-use std::future::pending;
 use std::time::Duration;
-use tokio::time::sleep;
 
 /// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_millis(2);
+pub(super) const PAUSE: Duration = Duration::from_millis(2);
 
 /// How many are told of before those who hear of them have time to read.
 const TOLD_MAX: usize = 1024;
-
-/// Ends when it is time to look, if there is something to look for.
-pub(super) async fn pause(has_farewells: bool) {
-    match has_farewells {
-        true => sleep(PAUSE).await,
-        false => pending().await,
-    }
-}
 
 impl Daemon {
     /// Looks which entries' counts are final, and asks for those that are not.

@@ -54,11 +54,13 @@ use inject::Injected;
 use local::Local;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
-use openflow::{Controllers, Listeners, Tls};
+use openflow::{Controllers, Gathering, Hearing, Listeners, Tls};
 use ports::Ports;
 use silence::Silence;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +76,7 @@ const CALLS_MAX: usize = 16;
 const EXPIRY_MS: u64 = 50;
 /// How long nobody asks the kernel for its routes after it could not be read.
 const ROUTES_AGAIN: Duration = Duration::from_secs(1);
-const REVIEW_MS: u64 = 3_600_000;
+const REVIEW: Duration = Duration::from_secs(3600);
 
 /// Runs until a signal says stop.
 ///
@@ -96,9 +98,13 @@ pub fn run(file: &Path, socket: &Path) -> Result<ExitCode> {
         .context("cannot start the control thread's event loop")?;
     runtime.block_on(async {
         let mut daemon = Daemon::start(file.to_owned(), config, rules, socket).await?;
-        let outcome = daemon.serve().await;
-        daemon.stop().await;
-        outcome
+        // A task like those that ask it: the runtime looks for news of the kernel before it goes back to what is not one, every time.
+        let serving = tokio::spawn(async move {
+            let outcome = daemon.serve().await;
+            daemon.stop().await;
+            outcome
+        });
+        serving.await?
     })
 }
 
@@ -146,8 +152,14 @@ struct Daemon {
     /// Who speaks OpenFlow with us.
     controllers: Controllers,
     datapath_id: u64,
+    /// When to look next whether entries that have gone can be told of; None: there are none.
+    farewells_at: Option<tokio::time::Instant>,
+    /// When something was due last.
+    reviewed: tokio::time::Instant,
+    /// Requests of theirs that take long.
+    unfinished: VecDeque<Hearing>,
     /// When to publish what they have changed; None: they have changed nothing since.
-    publish_by: Option<tokio::time::Instant>,
+    gathering: Option<Gathering>,
     doors: Option<Listeners>,
     tls: Option<Tls>,
     /// What became of frames that controllers sent.
@@ -210,7 +222,10 @@ impl Daemon {
             monitors: Monitors::default(),
             controllers: Controllers::default(),
             datapath_id: datapath_id(&config),
-            publish_by: None,
+            unfinished: VecDeque::new(),
+            farewells_at: None,
+            reviewed: tokio::time::Instant::now(),
+            gathering: None,
             doors: Some(doors),
             tls,
             injected: Injected::default(),
@@ -248,16 +263,18 @@ impl Daemon {
         let mut rung = [0];
         let mut aging = tokio::time::interval(learn::AGING);
         let mut read_routes = tokio::time::Instant::now();
+        let mut alarm = pin!(sleep_until(tokio::time::Instant::now()));
         loop {
-            let has_farewells = self.has_farewells();
-            let expiry = self.next_expiry();
-            let learned_until = self.learned_until();
-            let awaited_until = self.awaited.until();
+            let until = self.next_due();
+            if alarm.deadline() != until {
+                alarm.as_mut().reset(until);
+            }
             tokio::select! {
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
                 _ = hangup.recv() => self.reload()?,
-                underlay = async { sleep_until(read_routes).await; self.watcher.next().await } => match underlay {
+                // Once a second it is looked here in any case.
+                underlay = self.watcher.next(), if read_routes <= tokio::time::Instant::now() => match underlay {
                     Ok(_) => {
                         self.follow().await?;
                         self.do_awaited();
@@ -268,12 +285,9 @@ impl Daemon {
                     }
                 },
                 report = pmtu::heard(&mut self.routers) => self.hear(&report).await?,
-                () = sleep_until(learned_until) => self.follow().await?,
                 Some(call) = called.recv() => self.take(call),
-                () = Awaited::waited(awaited_until) => self.do_awaited(),
-                () = Awaited::waited(self.publish_by) => drop(self.publish()),
-                () = sleep_until(expiry) => self.expire().await,
-                () = farewell::pause(has_farewells) => self.say_farewells(),
+                () = tokio::task::yield_now(), if !self.unfinished.is_empty() => self.go_on(),
+                () = &mut alarm => self.do_due().await?,
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.workers.look_again();
@@ -303,14 +317,47 @@ impl Daemon {
         }
     }
 
+    /// When there is something to do though nobody asks for it. The same as long as nothing changes.
+    fn next_due(&mut self) -> tokio::time::Instant {
+        if self.has_farewells() && self.farewells_at.is_none() {
+            self.farewells_at = Some(tokio::time::Instant::now() + farewell::PAUSE);
+        }
+        let review = self.reviewed + REVIEW;
+        let publish_by = self.gathering.map(|gathering| gathering.until);
+        let some =
+            [self.learned_until(), self.awaited.until(), publish_by, self.next_expiry(), self.farewells_at];
+        some.into_iter().flatten().fold(review, tokio::time::Instant::min)
+    }
+
+    /// Does what is due by now.
+    async fn do_due(&mut self) -> Result<()> {
+        let now = tokio::time::Instant::now();
+        let is_due = |at: Option<tokio::time::Instant>| at.is_some_and(|at| at <= now);
+        self.reviewed = now;
+        if is_due(self.gathering.map(|gathering| gathering.until)) {
+            self.publish();
+        }
+        if is_due(self.awaited.until()) {
+            self.do_awaited();
+        }
+        if is_due(self.farewells_at) {
+            self.farewells_at = None;
+            self.say_farewells();
+        }
+        if is_due(self.next_expiry()) {
+            self.expire().await;
+        }
+        if is_due(self.learned_until()) {
+            self.follow().await?;
+        }
+        Ok(())
+    }
+
     /// When to look for flows whose time is over.
-    fn next_expiry(&self) -> tokio::time::Instant {
-        let now = self.workers.now_ms();
+    fn next_expiry(&self) -> Option<tokio::time::Instant> {
         // Counted from the last look and not from now: however often something else happens, the time comes.
-        let earliest = self.looked_ms + EXPIRY_MS;
-        let due = self.switch.deadline().map_or(now + REVIEW_MS, |deadline| deadline.max(earliest));
-        let until = due.saturating_sub(now).min(REVIEW_MS);
-        tokio::time::Instant::now() + Duration::from_millis(until)
+        let due = self.switch.deadline()?.max(self.looked_ms + EXPIRY_MS);
+        Some((self.workers.start_of_clock() + Duration::from_millis(due)).into())
     }
 
     fn announce(&mut self) {

@@ -7,10 +7,7 @@ use anyhow::Result;
 use datapath::tunnel::Underlay;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
-
-/// When nothing is to be forgotten, it is looked for so often.
-const REVIEW: Duration = Duration::from_secs(3600);
+use std::time::Instant;
 
 /// Somebody who listens; without, the kernel's MTUs are all that is known, which is said.
 pub(super) fn listen() -> Option<Listener> {
@@ -65,8 +62,8 @@ impl Daemon {
     }
 
     /// When something that was learned is to be forgotten.
-    pub(super) fn learned_until(&self) -> tokio::time::Instant {
-        self.learned.next_end().unwrap_or_else(|| Instant::now() + REVIEW).into()
+    pub(super) fn learned_until(&self) -> Option<tokio::time::Instant> {
+        self.learned.next_end().map(Into::into)
     }
 
     /// How a remote end is reached or why it is not, for people.

@@ -139,6 +139,11 @@ impl Workers {
         Ok(())
     }
 
+    /// When their clock began.
+    pub(super) fn start_of_clock(&self) -> Instant {
+        self.start
+    }
+
     /// What their clock shows, in milliseconds.
     pub(super) fn now_ms(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
@@ -205,14 +210,8 @@ impl Workers {
 
     /// Hands them a new pipeline.
     pub(super) fn publish(&self, pipeline: &Arc<Pipeline>) {
-        for worker in &self.running {
-            worker.publisher.publish(pipeline.clone());
-            // One that sleeps comes by soon enough, and at the latest before it handles a frame.
-            if !worker.nap.is_asleep() {
-                // A full counter means that the worker has not even seen the last one: it will wake.
-                let _ = worker.wake.write(1);
-            }
-        }
+        // Nobody is woken: one that is awake comes by, and one that sleeps at the latest before it handles a frame ([`Nap`]).
+        self.running.iter().for_each(|worker| worker.publisher.publish(pipeline.clone()));
     }
 
     /// Every worker goes by this generation of the pipeline or a later one, and has since written what it had counted before: for

@@ -22,23 +22,30 @@ pub(crate) use tls::fits;
 use super::Daemon;
 use super::calls::View;
 use super::sweep::Sweeper;
-use crate::ofproto::{Changed, Farewell, Reason, Removed};
-use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step};
+use crate::ofproto::{Applied, Farewell, Reason, Removed};
+use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step, weight};
 use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
 use datapath::tunnel::OptionMap;
 use datapath::worker::Punted;
+pub(super) use model::Gathering;
 use model::Model;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Frames that wait for a peer.
 pub(super) const FRAMES_MAX: usize = 256;
-/// Other news that wait for a peer.
+/// Other news that wait for a peer, and about how many bytes of memory they take together.
 pub(super) const EVENTS_MAX: usize = 8192;
+const EVENTS_BYTES_MAX: usize = 8 << 20;
+
+/// How long messages of one connection are done before others have their turn.
+const SLICE: Duration = Duration::from_millis(5);
 
 /// What Geneve options are called, now and whenever that changes: messages cannot be read or written without.
 pub(super) type Options = watch::Receiver<Arc<OptionMap>>;
@@ -51,6 +58,8 @@ pub(super) struct Joining {
     pub(super) name: String,
     pub(super) frames: mpsc::Sender<Envelope>,
     pub(super) events: mpsc::Sender<Envelope>,
+    /// What the events that wait take ([`weight`]).
+    pub(super) waiting: Arc<AtomicUsize>,
 }
 
 /// What is to be done about some messages.
@@ -64,6 +73,20 @@ pub(super) struct Done {
     pub(super) sweeper: Sweeper,
     /// Whether frames that were to be sent are still under way.
     pub(super) injecting: bool,
+}
+
+/// Messages of a connection that are being done.
+pub(super) struct Hearing {
+    id: ConnectionId,
+    heard: std::vec::IntoIter<Heard>,
+    steps: Vec<Step>,
+    reply: oneshot::Sender<Done>,
+}
+
+impl Hearing {
+    pub(super) fn new(id: ConnectionId, heard: Vec<Heard>, reply: oneshot::Sender<Done>) -> Hearing {
+        Hearing { id, heard: heard.into_iter(), steps: Vec::new(), reply }
+    }
 }
 
 /// The switch at one moment, and its ports.
@@ -127,6 +150,7 @@ struct Peer {
     since: Instant,
     frames: mpsc::Sender<Envelope>,
     events: mpsc::Sender<Envelope>,
+    waiting: Arc<AtomicUsize>,
     /// What it was not told because it did not read.
     lost: u64,
 }
@@ -136,9 +160,9 @@ impl Daemon {
     pub(super) fn openflow(&mut self, ask: Ask) {
         match ask {
             Ask::Join(joining, reply) => {
-                let Joining { kind, version, name, frames, events } = joining;
+                let Joining { kind, version, name, frames, events, waiting } = joining;
                 let id = self.controllers.channel.join(kind, version);
-                let peer = Peer { name, since: Instant::now(), frames, events, lost: 0 };
+                let peer = Peer { name, since: Instant::now(), frames, events, waiting, lost: 0 };
                 self.controllers.peers.insert(id, peer);
                 // Before the first word of it is done.
                 self.stand_alone();
@@ -181,22 +205,43 @@ impl Daemon {
         })
     }
 
-    /// Does what some messages of a connection ask for, in order.
-    pub(super) fn hear_messages(&mut self, id: ConnectionId, heard: Vec<Heard>) -> Done {
-        let mut steps = Vec::new();
-        let now = self.workers.now_ms();
+    /// Does what some messages of a connection ask for, in order. What takes long is gone on with when all others had their turn.
+    pub(super) fn hear_messages(&mut self, mut hearing: Hearing) {
+        match self.hear_some(&mut hearing) {
+            None => self.unfinished.push_back(hearing),
+            // That nobody waits for the answer any more is no fault.
+            Some(done) => drop(hearing.reply.send(done)),
+        }
+    }
+
+    /// Goes on with messages that took long, those first that wait longest.
+    pub(super) fn go_on(&mut self) {
+        if let Some(hearing) = self.unfinished.pop_front() {
+            self.hear_messages(hearing);
+        }
+    }
+
+    /// The next messages; what came of all of them when there are no more.
+    fn hear_some(&mut self, hearing: &mut Hearing) -> Option<Done> {
+        let Hearing { id, heard, steps, .. } = hearing;
+        let id = *id;
+        let (now, end) = (self.workers.now_ms(), Instant::now() + SLICE);
         let mut channel = std::mem::take(&mut self.controllers.channel);
         let watched = channel.watches_flows();
         let mut model = Model::new(self);
-        for heard in heard {
+        for heard in heard.by_ref() {
             let xid = heard.xid();
             steps.extend(channel.hear(id, heard, &mut model));
             let applied = model.take_applied();
             if watched {
-                channel.flows_changed(Some((id, xid)), &changes(&applied.entries, &applied.removed), now);
+                channel.flows_changed(Some((id, xid)), changes(&applied), now);
             }
             model.note(&applied);
+            if Instant::now() > end {
+                break;
+            }
         }
+        let is_done = heard.as_slice().is_empty();
         let awaited = steps.iter().any(|step| matches!(step, Step::Barrier(_) | Step::Answer(..)));
         let generation = if awaited { model.publish() } else { model.publish_soon() };
         let ports_changed = model.ports_changed;
@@ -206,10 +251,14 @@ impl Daemon {
             true => self.tell_ports(),
             false => self.deliver(),
         }
+        if !is_done {
+            return None;
+        }
+        let steps = std::mem::take(steps);
         let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
         let picture = asks.then(|| Box::new(self.picture()));
         let injecting = !self.has_injected();
-        Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting }
+        Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting })
     }
 
     fn picture(&self) -> Picture {
@@ -228,7 +277,10 @@ impl Daemon {
         let Controllers { channel, peers, .. } = &mut self.controllers;
         for (to, envelope) in channel.told() {
             let Some(peer) = peers.get_mut(&to) else { continue };
-            if peer.events.try_send(envelope).is_err() {
+            let takes = weight(&envelope);
+            let fits = peer.waiting.fetch_add(takes, Relaxed) + takes <= EVENTS_BYTES_MAX;
+            if !fits || peer.events.try_send(envelope).is_err() {
+                peer.waiting.fetch_sub(takes, Relaxed);
                 peer.lost += 1;
             }
         }
@@ -255,11 +307,11 @@ impl Daemon {
     }
 
     /// Notes entries that have gone: by a request of nobody who speaks OpenFlow, or because their time was over.
-    pub(super) fn flows_went(&mut self, applied: &crate::ofproto::Applied) {
+    pub(super) fn flows_went(&mut self, applied: &Applied) {
         let Controllers { channel, .. } = &mut self.controllers;
         if channel.watches_flows() {
             let now = self.workers.now_ms();
-            channel.flows_changed(None, &changes(&applied.entries, &applied.removed), now);
+            channel.flows_changed(None, changes(applied), now);
         }
         self.deliver();
     }
@@ -300,18 +352,18 @@ fn flow_removed(removed: &Removed, packets: u64, bytes: u64) -> FlowRemoved {
     }
 }
 
-fn changes(entries: &[Changed], removed: &[Removed]) -> Vec<FlowChange> {
-    let gone = removed.iter().map(|removed| FlowChange {
+fn changes(applied: &Applied) -> impl Iterator<Item = FlowChange> + Clone {
+    let gone = applied.removed.iter().map(|removed| FlowChange {
         table: removed.table,
         entry: removed.entry.clone(),
         event: FlowEvent::Deleted(reason(removed.reason)),
     });
-    let there = entries.iter().map(|changed| FlowChange {
+    let there = applied.entries.iter().map(|changed| FlowChange {
         table: changed.table,
         entry: changed.entry.clone(),
         event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
     });
-    gone.chain(there).collect()
+    gone.chain(there)
 }
 
 fn packet_in(punted: &Punted) -> PacketIn {

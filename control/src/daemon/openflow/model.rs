@@ -19,8 +19,18 @@ pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
 /// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
 const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
 
-/// How long changes wait for others, to be published together, while nobody asks whether they are done.
+/// How long changes wait for others, to be published together, while nobody asks whether they are done; and at the most, if others keep coming.
+/// What one publication shares with the one before has to be copied when it changes next.
 const GATHER: Duration = Duration::from_millis(2);
+const GATHER_MAX: Duration = Duration::from_millis(20);
+
+/// Changes that wait to be published.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Gathering {
+    /// Since when the first does.
+    since: Instant,
+    pub(in super::super) until: Instant,
+}
 /// `OFPTC_DEPRECATED_MASK` of OpenFlow 1.3: bits that mean nothing any more.
 const TABLE_MISS: u32 = 3;
 /// All kinds of actions that OpenFlow 1.0 has, from `OFPAT_OUTPUT` to `OFPAT_ENQUEUE`.
@@ -54,7 +64,7 @@ impl<'d> Model<'d> {
 
     /// Hands the workers all that has changed, also before. The generation that has it.
     pub(super) fn publish(&mut self) -> u64 {
-        if std::mem::take(&mut self.unpublished) | self.applied.changes() | self.daemon.publish_by.is_some() {
+        if std::mem::take(&mut self.unpublished) | self.applied.changes() | self.daemon.gathering.is_some() {
             self.daemon.publish();
         }
         self.daemon.switch.pipeline().generation()
@@ -63,7 +73,10 @@ impl<'d> Model<'d> {
     /// The same, a moment later: with what comes until then.
     pub(super) fn publish_soon(&mut self) -> u64 {
         if self.unpublished {
-            self.daemon.publish_by.get_or_insert_with(|| Instant::now() + GATHER);
+            let now = Instant::now();
+            let since = self.daemon.gathering.map_or(now, |gathering| gathering.since);
+            let until = (now + GATHER).min(since + GATHER_MAX);
+            self.daemon.gathering = Some(Gathering { since, until });
         }
         self.daemon.switch.pipeline().generation()
     }

@@ -7,7 +7,7 @@ use super::answers;
 use super::{Ask, Done, EVENTS_MAX, FRAMES_MAX, Joining, Options};
 use crate::daemon::calls::Call;
 use crate::openflow::channel::{
-    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
+    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal, weight,
 };
 use crate::openflow::{
     Code, Envelope, Frames, HEADER, Message, Question, Version, decode_knowing, parts_knowing,
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use datapath::tunnel::OptionMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::broadcast::error::RecvError;
@@ -35,6 +36,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const READ: usize = 128 << 10;
 /// What is written at a time.
 const WRITE: usize = 64 << 10;
+/// How long the next request is looked for without going to sleep, by whom barriers follow one another. To sleep and be woken takes both
+/// sides longer than what most of them ask for.
+const LINGER: Duration = Duration::from_micros(60);
+/// How soon after one another they follow then.
+const HASTE: Duration = Duration::from_micros(500);
 /// Frames that have to leave before a barrier are looked for so often.
 const LEAVING: Duration = Duration::from_micros(200);
 
@@ -103,12 +109,14 @@ pub(in super::super) async fn converse(
     let (events, events_told) = mpsc::channel(EVENTS_MAX);
     let Terms { kind, probe_ms, name, .. } = terms;
     let (reply, answer) = oneshot::channel();
-    let joining = Joining { kind, version, name, frames, events };
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let joining = Joining { kind, version, name, frames, events, waiting: waiting.clone() };
     daemon.send(Call::OpenFlow(Ask::Join(joining, reply))).await?;
     let (id, options) = answer.await?;
     joined(id, version);
     wire.options = Some(options);
-    let mut peer = Peer { wire, id, version, daemon, frames: frames_told, events: events_told };
+    let (frames, events) = (frames_told, events_told);
+    let mut peer = Peer { wire, answered: None, id, version, daemon, frames, events, waiting };
     let outcome = peer.talk(probe_ms).await;
     peer.daemon.send(Call::OpenFlow(Ask::Leave(id))).await?;
     outcome
@@ -202,11 +210,15 @@ impl Wire {
 
 struct Peer {
     wire: Wire,
+    /// When the last barrier was answered, and whether the one before was just before it.
+    answered: Option<(Instant, bool)>,
     id: ConnectionId,
     version: Version,
     daemon: mpsc::Sender<Call>,
     frames: mpsc::Receiver<Envelope>,
     events: mpsc::Receiver<Envelope>,
+    /// What they take.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Peer {
@@ -230,6 +242,7 @@ impl Peer {
             };
             // A year without a probe is as good as none.
             let until = start + Duration::from_millis(until.min(now + 31_536_000_000));
+            let linger = self.lingers();
             tokio::select! {
                 there = self.wire.read() => {
                     if !there? {
@@ -237,11 +250,18 @@ impl Peer {
                     }
                     liveness.heard(start.elapsed().as_millis() as u64);
                 }
-                Some(event) = self.events.recv() => self.wire.say(self.version, &event),
+                Some(event) = self.events.recv() => self.say_event(&event),
                 Some(frame) = self.frames.recv() => self.wire.say(self.version, &frame),
                 () = sleep_until(until) => {}
+                // Everybody else has a turn, and it is looked again.
+                () = tokio::task::yield_now(), if linger => {}
             }
         }
+    }
+
+    /// Whether the next request may come any moment: the peer waits for one barrier after the other.
+    fn lingers(&self) -> bool {
+        self.answered.is_some_and(|(when, hasty)| hasty && when.elapsed() < LINGER)
     }
 
     /// The messages that have come, up to one that must be answered before the next is looked at.
@@ -284,6 +304,8 @@ impl Peer {
                     }
                     self.say_news().await?;
                     self.wire.say(self.version, &asked.answer(Message::BarrierReply));
+                    let hasty = self.answered.is_some_and(|(before, _)| before.elapsed() < HASTE);
+                    self.answered = Some((Instant::now(), hasty));
                 }
                 Step::Answer(asked, question) => {
                     let Some(picture) = picture.take() else { continue };
@@ -340,17 +362,21 @@ impl Peer {
         Ok(writing.await?)
     }
 
+    fn say_event(&mut self, event: &Envelope) {
+        self.waiting.fetch_sub(weight(event), Ordering::Relaxed);
+        self.wire.say(self.version, event);
+    }
+
     /// Says what it was told until now. What comes while it is said has to wait: a peer that takes it slowly shall be heard, too.
     async fn say_news(&mut self) -> Result<()> {
         for _ in 0..self.events.len() + self.frames.len() {
-            let told = match self.events.try_recv() {
-                Ok(event) => event,
+            match self.events.try_recv() {
+                Ok(event) => self.say_event(&event),
                 Err(_) => match self.frames.try_recv() {
-                    Ok(frame) => frame,
+                    Ok(frame) => self.wire.say(self.version, &frame),
                     Err(_) => return Ok(()),
                 },
-            };
-            self.wire.say(self.version, &told);
+            }
             if self.wire.out.len() >= WRITE {
                 self.wire.flush().await?;
             }

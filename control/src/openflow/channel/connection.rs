@@ -34,6 +34,8 @@ pub(super) struct Connection {
     pub(super) bundles: Bundles,
     pub(super) parts: Parts,
     pub(super) monitors: Monitors,
+    /// News of flows that it was not told: there were too many at a time.
+    pub(super) untold: u64,
 }
 
 impl Connection {
@@ -55,6 +57,7 @@ impl Connection {
             bundles: Bundles::default(),
             parts: Parts::default(),
             monitors: Monitors::default(),
+            untold: 0,
         }
     }
 

@@ -30,7 +30,7 @@ pub use monitors::MONITORS_MAX;
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub(crate) use tell::news;
-pub use tell::{FlowChange, FlowEvent};
+pub use tell::{FlowChange, FlowEvent, weight};
 
 use super::{Code, Envelope, Message, Question, Version};
 use bytes::Bytes;
@@ -132,6 +132,11 @@ impl Channel {
     /// What others are to hear, each in the order of this list.
     pub fn told(&mut self) -> Vec<(ConnectionId, Envelope)> {
         std::mem::take(&mut self.told)
+    }
+
+    /// Messages with news that a connection was not told because one request made too many.
+    pub fn untold(&self, id: ConnectionId) -> u64 {
+        self.connections.get(&id).map_or(0, |connection| connection.untold)
     }
 
     /// Whether somebody wants news of flows.

@@ -2,17 +2,20 @@
 
 use super::monitors::Telling;
 use super::{Channel, ConnectionId};
-use crate::ofproto::Entry;
+use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod};
 use crate::openflow::{
     Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
     UpdateEvent, Version,
 };
 use datapath::action::punt;
-use datapath::pipeline::{Instructions, TableId};
+use datapath::pipeline::{Bucket, Group, Instructions, RuleAction, TableId};
 use std::sync::Arc;
 
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
 const UPDATES: usize = 16;
+
+/// Messages with news of flows that one request makes for one connection.
+const NEWS_MAX: u64 = 8192;
 
 /// `OFPRFR_GROUP_MOD` and `OFPRFR_METER_MOD`.
 pub(super) const FORWARD_GROUP_MOD: u8 = 0;
@@ -100,24 +103,36 @@ impl Channel {
         }
     }
 
-    /// Flow entries have changed; by the request of a connection, if it is known whose.
-    pub fn flows_changed(&mut self, by: Option<(ConnectionId, u32)>, changes: &[FlowChange], now: u64) {
-        for (id, connection) in &self.connections {
+    /// Flow entries have changed; by the request of a connection, if it is known whose. Of one request, each is told no more than
+    /// [`NEWS_MAX`] messages: more would find its queue full.
+    pub fn flows_changed(
+        &mut self,
+        by: Option<(ConnectionId, u32)>,
+        changes: impl Iterator<Item = FlowChange> + Clone,
+        now: u64,
+    ) {
+        for (id, connection) in &mut self.connections {
             if connection.monitors.is_empty() {
                 continue;
             }
             let own = by.filter(|(by, _)| by == id).map(|(_, xid)| xid);
             let mut updates: Vec<FlowUpdate> = Vec::new();
+            let mut said = 0;
             let mut say = |updates: &mut Vec<FlowUpdate>| {
+                said += 1;
+                if said > NEWS_MAX {
+                    connection.untold += 1;
+                    return updates.clear();
+                }
                 let message = Message::MultipartReply(Reply::FlowMonitor(std::mem::take(updates)), false);
                 self.told.push((*id, Envelope { xid: 0, nicira: connection.monitors.nicira(), message }));
             };
-            for change in changes {
-                let update = match (connection.monitors.telling(change, own.is_some()), own) {
+            for change in changes.clone() {
+                let update = match (connection.monitors.telling(&change, own.is_some()), own) {
                     (None, _) => continue,
                     (Some(Telling::Abbreviated), Some(xid)) => FlowUpdate::Abbreviated(xid),
                     (Some(Telling::Abbreviated), None) => continue,
-                    (Some(Telling::Full { instructions }), _) => full(change, instructions, now),
+                    (Some(Telling::Full { instructions }), _) => full(&change, instructions, now),
                 };
                 // One request is told in short once.
                 if updates.last() == Some(&update) && matches!(update, FlowUpdate::Abbreviated(_)) {
@@ -134,6 +149,36 @@ impl Channel {
         }
     }
 }
+
+/// About how much memory a message takes that waits for a peer.
+pub fn weight(envelope: &Envelope) -> usize {
+    let actions = |list: &[RuleAction]| size_of_val(list);
+    let update = |update: &FlowUpdate| match update {
+        FlowUpdate::Abbreviated(_) | FlowUpdate::Paused | FlowUpdate::Resumed => size_of::<FlowUpdate>(),
+        FlowUpdate::Full { flow, .. } => {
+            let Instructions { apply, write, .. } = &*flow.instructions;
+            size_of::<FlowUpdate>() + size_of::<FlowStats>() + MATCH + actions(apply) + actions(write)
+        }
+    };
+    let group = |group: &Group| -> usize {
+        group.buckets.iter().map(|bucket| size_of::<Bucket>() + actions(&bucket.actions)).sum()
+    };
+    let more = match &envelope.message {
+        Message::MultipartReply(Reply::FlowMonitor(updates), _) => updates.iter().map(update).sum(),
+        Message::RequestForward(inner) => match &inner.message {
+            Message::GroupMod(
+                GroupMod::Add(_, named) | GroupMod::Modify(_, named) | GroupMod::AddOrModify(_, named),
+            ) => group(named),
+            Message::BucketMod(BucketMod { change: BucketChange::Insert(_, named), .. }) => group(named),
+            _ => size_of::<Envelope>(),
+        },
+        _ => 0,
+    };
+    size_of::<Envelope>() + more
+}
+
+/// About how much the conditions of an entry take.
+const MATCH: usize = 128;
 
 /// A piece of news.
 fn full(change: &FlowChange, instructions: bool, now: u64) -> FlowUpdate {
@@ -162,6 +207,6 @@ pub(crate) fn news(table: TableId, entry: &Entry, instructions: bool, now: u64) 
         packets: 0,
         bytes: 0,
         matching: rule.matching.clone(),
-        instructions: if instructions { rule.instructions.clone() } else { Instructions::default() },
+        instructions: if instructions { rule.instructions.clone() } else { Arc::default() },
     }
 }
