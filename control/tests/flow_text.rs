@@ -135,7 +135,7 @@ fn tables_have_rules_of_their_own_and_instructions_their_order() {
         metadata: Some((0x10, 0xf0)),
         goto: Some(TableId(4)),
     };
-    assert_eq!((table, rule.instructions), (TableId(3), expected));
+    assert_eq!((table, (*rule.instructions).clone()), (TableId(3), expected));
     assert!(refusal("table=4,actions=goto_table:4").contains("later table: above 4"));
     assert!(refusal("actions=goto_table:1,g1").contains("g1 stands in front of goto_table"));
     for late in ["actions=1,meter:1", "actions=meter:1,meter:1", "actions=clear_actions,meter:1"] {
@@ -213,7 +213,7 @@ fn clones_are_not_nested_without_end() {
 
 #[test]
 fn the_tag_that_a_flow_may_lack_is_added_where_it_is_missing() {
-    let actions = |text: &str| parse_flow("flow", text, &NoNames).unwrap().instructions.apply;
+    let actions = |text: &str| parse_flow("flow", text, &NoNames).unwrap().instructions.apply.clone();
     let tci = |value, mask| RuleAction::SetField { field: Field::VlanTci, value, mask };
     let vid = RuleAction::SetField { field: Field::VlanVid, value: 0x1007, mask: 0x1fff };
     assert_eq!(actions("actions=mod_vlan_vid:7"), [tci(0x1007, 0x1fff)]);

@@ -286,12 +286,13 @@ prop_compose! {
         meter in any::<Option<u16>>(),
     ) -> (TableId, Rule) {
         let mut rule = rule;
-        rule.instructions.apply.extend(apply.iter().map(anywhere));
-        rule.instructions.write = write.iter().map(anywhere).filter(in_a_set).collect();
-        rule.instructions.meter = meter.map(|meter| MeterId(u32::from(meter) + 1));
-        rule.instructions.clear = clear;
-        rule.instructions.metadata = metadata.map(|(value, mask)| (value & (mask | 1), mask | 1));
-        rule.instructions.goto = goto.filter(|to| *to > table && *to < 254).map(TableId);
+        let instructions = std::sync::Arc::make_mut(&mut rule.instructions);
+        instructions.apply.extend(apply.iter().map(anywhere));
+        instructions.write = write.iter().map(anywhere).filter(in_a_set).collect();
+        instructions.meter = meter.map(|meter| MeterId(u32::from(meter) + 1));
+        instructions.clear = clear;
+        instructions.metadata = metadata.map(|(value, mask)| (value & (mask | 1), mask | 1));
+        instructions.goto = goto.filter(|to| *to > table && *to < 254).map(TableId);
         (TableId(table), rule)
     }
 }
@@ -414,8 +415,9 @@ proptest! {
     ) {
         let clause = |(id, of, number): (u32, u8, u8)| Clause { id, of, number: 1 + number % of };
         let mut apply: Vec<_> = clauses.into_iter().map(|c| RuleAction::Conjunction(clause(c))).collect();
-        apply.extend(rule.instructions.apply.into_iter().filter(|a| matches!(a, RuleAction::Note(_))));
-        rule.instructions = Instructions::apply(apply);
+        let notes = rule.instructions.apply.iter().filter(|a| matches!(a, RuleAction::Note(_)));
+        apply.extend(notes.cloned());
+        rule.instructions = Instructions::apply(apply).into();
         let text = format_flow(table, &rule, &NoNames);
         let read = parse_table_flow("flow", &text, &NoNames);
         prop_assert_eq!(read.map_err(|fault| TestCaseError::fail(fault.to_string()))?, (table, rule), "{}", text);
@@ -446,7 +448,7 @@ proptest! {
             let set = SetField { field: Field::PbbIsid, value: isid, mask: Field::PbbIsid.max() };
             apply.extend([PushPbb, set, PopPbb, RuleAction::Output(LOCAL)]);
         }
-        rule.instructions = Instructions::apply(apply);
+        rule.instructions = Instructions::apply(apply).into();
         let text = format_flow(table, &rule, &NoNames);
         let read = parse_table_flow("flow", &text, &NoNames);
         prop_assert_eq!(read.map_err(|fault| TestCaseError::fail(fault.to_string()))?, (table, rule), "{}", text);

@@ -54,7 +54,7 @@ fn group(text: &str) -> (GroupId, Group) {
     let dummy = if matches!(kind, "ff" | "select") { dummy } else { dummy.replace("watch_port:1,", "") };
     let (id, mut group) = groups(&dummy).remove(0);
     let (_, rule) = parse_table_flow("test", &format!("actions={actions}"), &NoNames).expect("actions");
-    group.buckets[0].actions = rule.instructions.apply;
+    group.buckets[0].actions = rule.instructions.apply.clone();
     (id, group)
 }
 

@@ -183,7 +183,7 @@ fn entries(switch: &Ofproto) -> Vec<Plain> {
             priority: rule.priority,
             matching: rule.matching.clone(),
             cookie: rule.cookie,
-            instructions: rule.instructions.clone(),
+            instructions: (*rule.instructions).clone(),
             created: entry.created,
             idle_timeout: entry.idle_timeout,
             hard_timeout: entry.hard_timeout,
@@ -207,7 +207,7 @@ fn compare(switch: &Ofproto, naive: &Naive) {
         let table = switch.pipeline().table(TableId(entry.table)).expect("a table");
         let installed = table.get(entry.priority, &entry.matching).expect("a rule");
         assert_eq!(
-            (&installed.rule.instructions, installed.rule.cookie),
+            (&*installed.rule.instructions, installed.rule.cookie),
             (&entry.instructions, entry.cookie)
         );
     }

@@ -64,7 +64,7 @@ fn options_are_on_the_wire_as_ovs_ofctl_has_them() {
     let mut wrong = Vec::new();
     for flow in FLOWS {
         let (_, rule) = parse_table_flow("flow", flow, &names).unwrap_or_else(|fault| panic!("{fault}"));
-        let expected = Ok((rule.matching.clone(), rule.instructions.clone()));
+        let expected = Ok((rule.matching.clone(), (*rule.instructions).clone()));
         for version in Version::ALL {
             let ours = on_wire::write(version, &names.0, &rule.matching, &rule.instructions);
             let read = on_wire::read(version, &names.0, &ours);

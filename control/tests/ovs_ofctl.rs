@@ -791,7 +791,7 @@ fn flows_are_on_the_wire_as_ovs_ofctl_has_them() {
     let mut compared = 0;
     for flow in ACCEPTED {
         let (_, rule) = parse_table_flow("flow", flow, &NoNames).unwrap();
-        let expected = Ok((rule.matching.clone(), rule.instructions.clone()));
+        let expected = Ok((rule.matching.clone(), (*rule.instructions).clone()));
         let has = |words: &[&str]| words.iter().any(|word| flow.contains(word));
         for version in [V10, V13, V14, V15] {
             let other = match version {

@@ -492,6 +492,7 @@ fn keep_apart(rules: &mut [(TableId, Rule)]) {
     }
     let odd = rules.len() % 2 == 1;
     for (_, Rule { instructions, .. }) in rules {
+        let instructions = std::sync::Arc::make_mut(instructions);
         match odd {
             true => without_exit(&mut instructions.apply),
             false => instructions.write.clear(),

@@ -34,7 +34,7 @@ proptest! {
 
 fn without_tags(mut rule: Rule) -> Rule {
     use RuleAction::{PopVlan, PushVlan, SetField};
-    rule.instructions.apply.retain(|action| match action {
+    std::sync::Arc::make_mut(&mut rule.instructions).apply.retain(|action| match action {
         PushVlan { .. } | PopVlan => false,
         SetField { field, .. } => !matches!(field, Field::VlanVid | Field::VlanPcp | Field::VlanTci),
         _ => true,

@@ -20,7 +20,7 @@ pub struct FlowFlags {
 }
 
 /// What a flow entry is identified by in its table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) priority: u16,
     pub(super) matching: Match,

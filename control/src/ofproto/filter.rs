@@ -1,9 +1,9 @@
 //! Which entries are meant: by table, match, cookie, and where they send to. Loose deletes and modifies ask so, and so do statistics
 //! (OpenFlow 1.3 sections 6.4 and A.3.5.2).
 
+use super::Ofproto;
 use super::entry::Entry;
 use super::names::{leads_to, sends_to};
-use super::{Flows, Ofproto};
 use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, Match, Rule, TableId};
 use std::cmp::Reverse;
@@ -50,12 +50,11 @@ pub struct Aggregate {
 impl Ofproto {
     /// The entries that a filter means, in no order.
     pub fn entries(&self, filter: Filter) -> impl Iterator<Item = (TableId, &Arc<Entry>)> {
-        let tables = (0..).map(TableId).zip(&self.tables);
         let only = filter.table;
-        let tables = tables.filter(move |(table, _)| only.is_none_or(|only| only == *table));
-        let entries = tables
-            .flat_map(|(table, flows): (TableId, &Flows)| flows.entries.values().map(move |e| (table, e)));
-        entries.filter(move |(_, entry)| filter.takes(&entry.installed.rule))
+        let tables = self.pipeline.tables().filter(move |(table, _)| only.is_none_or(|only| only == *table));
+        let rules = tables.flat_map(|(table, rules)| rules.iter().map(move |installed| (table, installed)));
+        let meant = rules.filter(move |(_, installed)| filter.takes(&installed.rule));
+        meant.filter_map(|(table, installed)| Some((table, self.entry_of(installed)?)))
     }
 
     /// The same in order: by table, the highest priority first, the oldest first among equals.

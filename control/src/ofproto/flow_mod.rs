@@ -3,12 +3,12 @@
 //! A request is looked at as a whole before anything of it is done. What names one entry (add, and the strict commands) costs a
 //! search by its match; what names many (the loose ones) looks at every entry of the table.
 
-use super::entry::{Entry, FlowFlags, Key, Reason, Removed};
+use super::entry::{Entry, FlowFlags, Reason, Removed};
 use super::error::{Error, FlowModFailed, MeterModFailed};
 use super::filter::Filter;
 use super::{Applied, Changed, Ofproto, check};
 use datapath::flow::OfPort;
-use datapath::pipeline::{GroupId, Installed, Instructions, Match, Rule, TABLES, TableId};
+use datapath::pipeline::{GroupId, Instructions, Match, Rule, TABLES, TableId};
 use std::sync::Arc;
 
 /// What is asked (`OFPFC_*`).
@@ -69,7 +69,7 @@ impl FlowMod {
             matching: rule.matching,
             priority: rule.priority,
             cookie: rule.cookie,
-            instructions: rule.instructions,
+            instructions: Arc::unwrap_or_clone(rule.instructions),
             ..FlowMod::default()
         }
     }
@@ -113,27 +113,25 @@ impl Ofproto {
     fn add(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
         let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
         self.check(table, &request.instructions)?;
-        let key = Key { priority: request.priority, matching: request.matching };
-        let had = self.entry(table, &key).cloned();
+        let (priority, matching) = (request.priority, request.matching);
+        let had = self.entry(table, priority, &matching).cloned();
         let mut applied = Applied::default();
         if had.is_none() {
-            let overlaps = || {
-                self.pipeline.table(table).is_some_and(|table| table.overlaps(key.priority, &key.matching))
-            };
+            let overlaps =
+                || self.pipeline.table(table).is_some_and(|table| table.overlaps(priority, &matching));
             if request.flags.check_overlap && overlaps() {
                 return Err(FlowModFailed::Overlap.into());
             }
             applied.removed.extend(self.make_room(now, table, request.importance)?);
         }
-        let Key { priority, matching } = key;
-        let instructions = request.instructions;
+        let instructions = self.alike.share(request.instructions);
         let rule = Rule { cookie: request.cookie, ..Rule::new(priority, matching, instructions) };
         if let Some(had) = &had {
             self.forget(table, had);
         }
         self.serial += 1;
         let entry = Entry {
-            installed: self.install(table, rule, request.flags.reset_counts),
+            installed: self.pipeline.put(table, rule, request.flags.reset_counts).0,
             idle_timeout: request.idle_timeout,
             hard_timeout: request.hard_timeout,
             importance: request.importance,
@@ -163,12 +161,13 @@ impl Ofproto {
             self.check(request.table.unwrap_or_default(), &request.instructions)?;
         }
         let mut applied = Applied::default();
+        let instructions = self.alike.share(request.instructions);
         for (table, had) in meant {
             let rule = &had.installed.rule;
             let cookie = request.new_cookie.unwrap_or(rule.cookie);
-            let rule = Rule { cookie, instructions: request.instructions.clone(), ..rule.clone() };
+            let rule = Rule { cookie, instructions: instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
-            let installed = self.install(table, rule, request.flags.reset_counts);
+            let (installed, _) = self.pipeline.put(table, rule, request.flags.reset_counts);
             let learned = Ofproto::unlearned(now, &had);
             let entry = self.remember(table, Entry { installed, learned, ..(*had).clone() });
             applied.modified += 1;
@@ -193,13 +192,12 @@ impl Ofproto {
         if request.command != strict {
             return self.entries(filter).map(|(table, entry)| (table, entry.clone())).collect();
         }
-        let key = Key { priority: request.priority, matching: request.matching.clone() };
         let tables = match request.table {
-            Some(table) => usize::from(table.0)..usize::from(table.0) + 1,
-            None => 0..self.tables.len(),
+            Some(table) => table.0..table.0 + 1,
+            None => 0..TABLES as u8,
         };
-        let table = |at: usize| TableId(at as u8);
-        let found = tables.filter_map(|at| Some((table(at), self.entry(table(at), &key)?.clone())));
+        let entry = |table| Some((table, self.entry(table, request.priority, &request.matching)?.clone()));
+        let found = tables.map(TableId).filter_map(entry);
         found.filter(|(_, entry)| filter.takes(&entry.installed.rule)).collect()
     }
 
@@ -218,17 +216,5 @@ impl Ofproto {
         let removed = Removed { table, entry: entry.clone(), reason, duration };
         self.goes(&removed);
         Some(removed)
-    }
-
-    /// Puts a rule into the pipeline, in the place of one with the same priority and match, whose counters it goes on with
-    /// unless it shall count `anew`.
-    fn install(&mut self, table: TableId, rule: Rule, anew: bool) -> Arc<Installed> {
-        let (priority, matching) = (rule.priority, rule.matching.clone());
-        match anew {
-            true => self.pipeline.insert_anew(table, rule),
-            false => self.pipeline.insert(table, rule),
-        };
-        let installed = self.pipeline.table(table).and_then(|table| table.get(priority, &matching));
-        installed.cloned().expect("it was put in just now")
     }
 }

@@ -93,7 +93,7 @@ impl Ofproto {
             return full();
         }
         let key = Key { priority: request.priority, matching: request.matching.clone() };
-        let had = self.entry(table, &key).cloned();
+        let had = self.entry(table, key.priority, &key.matching).cloned();
         let is_there = had.as_deref().is_some_and(|had| is_such(had, &request));
         let mut applied = match (is_there, lesson.learn.limit) {
             (true, _) => Applied::default(),
@@ -119,7 +119,7 @@ impl Ofproto {
     }
 
     fn take_up(&mut self, now: u64, table: TableId, key: &Key, lesson: &Lesson) {
-        let Some(entry) = self.entry(table, key).cloned() else { return };
+        let Some(entry) = self.entry(table, key.priority, &key.matching).cloned() else { return };
         let mut learned = entry.learned.as_deref().cloned().unwrap_or_default();
         if learned.lessons.len() == LESSONS_OF_ENTRY_MAX {
             self.pipeline.strike_out(&learned.lessons.remove(0));
@@ -266,7 +266,7 @@ impl Ofproto {
         let found: Vec<_> = self.teachers.heeding.values().filter_map(ended_since).collect();
         for (table, key, serial) in found {
             self.teachers.heeding.remove_mut(&serial);
-            let Some(entry) = self.entry(table, &key).cloned() else { continue };
+            let Some(entry) = self.entry(table, key.priority, &key.matching).cloned() else { continue };
             let had = (entry.idle_timeout, entry.hard_timeout);
             let instructions = &entry.installed.rule.instructions;
             let (idle_timeout, hard_timeout) = ended(instructions, had).unwrap_or(had);
@@ -278,7 +278,7 @@ impl Ofproto {
 /// Whether an entry is what a request would make of it.
 fn is_such(entry: &Entry, request: &FlowMod) -> bool {
     let rule = &entry.installed.rule;
-    rule.instructions == request.instructions
+    *rule.instructions == request.instructions
         && (rule.cookie == request.cookie || request.cookie == u64::MAX)
         && (entry.idle_timeout, entry.hard_timeout, entry.importance)
             == (request.idle_timeout, request.hard_timeout, request.importance)

@@ -2,6 +2,7 @@
 
 use super::entry::{Reason, Removed};
 use super::error::{Error, FlowModFailed};
+use super::filter::Filter;
 use super::{Flows, Ofproto};
 use datapath::pipeline::{TABLES, TableId};
 
@@ -37,12 +38,13 @@ impl Ofproto {
         if usize::from(table.0) >= TABLES {
             return Err(FlowModFailed::BadTableId.into());
         }
-        let flows = self.table_mut(table);
-        flows.config = config;
-        flows.by_importance = match config.eviction {
-            true => flows.entries.values().map(|entry| (Flows::rank(entry), entry.clone())).collect(),
+        let all = Filter { table: Some(table), ..Filter::default() };
+        let by_importance = match config.eviction {
+            true => self.entries(all).map(|(_, entry)| (Flows::rank(entry), entry.clone())).collect(),
             false => rpds::RedBlackTreeMapSync::default(),
         };
+        let flows = self.table_mut(table);
+        (flows.config, flows.by_importance) = (config, by_importance);
         Ok(())
     }
 
@@ -71,8 +73,9 @@ impl Ofproto {
         table: TableId,
         importance: u16,
     ) -> Result<Option<Removed>, Error> {
+        let there = self.pipeline.table(table).map_or(0, |rules| rules.len());
         let flows = self.table_mut(table);
-        if flows.entries.size() < flows.config.max_entries {
+        if there < flows.config.max_entries {
             return Ok(None);
         }
         let least = flows.by_importance.first().map(|(_, entry)| entry.clone());

@@ -7,6 +7,7 @@
 //! Everything in here is persistent: a clone shares all that does not change afterwards. So a bundle of requests is
 //! done whole or leaves everything as it was ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
 
+mod alike;
 mod bucket_mod;
 mod check;
 pub(crate) mod context;
@@ -25,6 +26,7 @@ mod names;
 mod options;
 mod packet_out;
 mod port_mod;
+mod shelf;
 mod stats;
 
 pub use bucket_mod::{BUCKET_ID_MAX, BucketChange, BucketMod, BucketPlace};
@@ -46,13 +48,14 @@ pub use options::{OptionMod, OptionModFailed};
 pub use port_mod::PortRequest;
 pub use stats::TableStats;
 
-use datapath::pipeline::{Base, GroupId, Match, MeterId, Pipeline, RuleAction, TableId};
+use alike::Alike;
+use datapath::pipeline::{Base, GroupId, Installed, Match, MeterId, Pipeline, RuleAction, TableId};
 use datapath::worker::PacketOut;
-use entry::Key;
 use farewell::Leaving;
 use learned::Teachers;
 use names::Names;
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use rpds::RedBlackTreeMapSync;
+use shelf::Shelf;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -100,6 +103,9 @@ pub struct Changed {
 impl Applied {
     /// This, and then that.
     pub fn extend(&mut self, more: Applied) {
+        if !self.changes() {
+            return *self = more;
+        }
         self.added += more.added;
         self.modified += more.modified;
         self.others_removed += more.others_removed;
@@ -113,10 +119,9 @@ impl Applied {
     }
 }
 
-/// The entries of one table.
+/// What is said of the entries of one table.
 #[derive(Clone, Debug, Default)]
 struct Flows {
-    entries: HashTrieMapSync<Key, Arc<Entry>>,
     config: TableConfig,
     /// Least important first, then oldest; kept only where entries give way.
     by_importance: RedBlackTreeMapSync<(u16, u64), Arc<Entry>>,
@@ -134,6 +139,9 @@ pub struct Ofproto {
     pipeline: Pipeline,
     /// As many as are in use, from table 0 on.
     tables: Vec<Flows>,
+    /// The entries of all tables, by where they are counted.
+    entries: Shelf<Entry>,
+    alike: Alike,
     groups: RedBlackTreeMapSync<GroupId, Arc<GroupEntry>>,
     /// When they were added.
     meters: RedBlackTreeMapSync<MeterId, u64>,
@@ -156,6 +164,8 @@ impl Ofproto {
         Ofproto {
             pipeline,
             tables: Vec::new(),
+            entries: Shelf::default(),
+            alike: Alike::default(),
             groups: RedBlackTreeMapSync::default(),
             meters: RedBlackTreeMapSync::default(),
             timers: RedBlackTreeMapSync::default(),
@@ -218,10 +228,10 @@ impl Ofproto {
         let done = self.try_bundle(now, requests, frames);
         if done.is_err() {
             self.pipeline.roll_back(mark);
-            let Ofproto { pipeline: _, tables, groups, meters, timers, names, teachers, serial, leaving: _ } =
-                before;
-            (self.tables, self.groups, self.meters, self.timers) = (tables, groups, meters, timers);
-            (self.names, self.teachers, self.serial) = (names, teachers, serial);
+            let Ofproto { tables, entries, groups, meters, timers, names, teachers, serial, .. } = before;
+            (self.tables, self.entries, self.groups) = (tables, entries, groups);
+            (self.meters, self.timers, self.names) = (meters, timers, names);
+            (self.teachers, self.serial) = (teachers, serial);
             self.leaving.truncate(leaving);
         }
         done
@@ -283,7 +293,7 @@ impl Ofproto {
 
     /// How many entries there are, in all tables.
     pub fn len(&self) -> usize {
-        self.tables.iter().map(|flows| flows.entries.size()).sum()
+        self.pipeline.tables().map(|(_, table)| table.len()).sum()
     }
 
     /// Whether there is no entry.
@@ -301,8 +311,13 @@ impl Ofproto {
         self.names.remotes_changed
     }
 
-    fn entry(&self, table: TableId, key: &Key) -> Option<&Arc<Entry>> {
-        self.tables.get(usize::from(table.0))?.entries.get(key)
+    fn entry(&self, table: TableId, priority: u16, matching: &Match) -> Option<&Arc<Entry>> {
+        self.entry_of(self.pipeline.table(table)?.get(priority, matching)?)
+    }
+
+    /// The entry of a rule.
+    fn entry_of(&self, installed: &Installed) -> Option<&Arc<Entry>> {
+        self.entries.get(installed.credit().number())
     }
 
     fn table_mut(&mut self, table: TableId) -> &mut Flows {
@@ -325,7 +340,7 @@ impl Ofproto {
         if flows.config.eviction {
             flows.by_importance.insert_mut(Flows::rank(&entry), entry.clone());
         }
-        flows.entries.insert_mut(entry.key(), entry.clone());
+        self.entries.put(entry.installed.credit().number(), entry.clone());
         self.note_learning(table, &entry);
         entry
     }
@@ -340,7 +355,7 @@ impl Ofproto {
         if flows.config.eviction {
             flows.by_importance.remove_mut(&Flows::rank(entry));
         }
-        flows.entries.remove_mut(&entry.key());
+        self.entries.clear(entry.installed.credit().number());
         self.forget_learning(table, entry);
     }
 
@@ -364,6 +379,6 @@ impl Ofproto {
         if flows.config.eviction {
             flows.by_importance.insert_mut(Flows::rank(&again), again.clone());
         }
-        flows.entries.insert_mut(again.key(), again);
+        self.entries.put(again.installed.credit().number(), again);
     }
 }

@@ -47,7 +47,7 @@ impl Ofproto {
         let counted = self.pipeline.tables_counted();
         let stats = |(table, counted): (u8, &TableCounted)| TableStats {
             table: TableId(table),
-            active: self.tables.get(usize::from(table)).map_or(0, |flows| flows.entries.size()),
+            active: self.pipeline.table(TableId(table)).map_or(0, |rules| rules.len()),
             looked_up: counted.looked_up(),
             matched: counted.matched,
         };

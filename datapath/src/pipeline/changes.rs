@@ -7,7 +7,7 @@
 //! pages that all snapshots share. A worker reads what is new in it when it adopts a snapshot, and notes what changed
 //! ([`super::recent`]).
 
-use super::rule::{Match, TableId};
+use super::rule::{Cells, Match, TableId};
 use crate::flow::Seed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,13 +29,13 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) table: TableId,
-    pub(super) cells: Box<[(u8, u64)]>,
+    pub(super) cells: Arc<Cells>,
     /// The words that the cells are of, as bits.
     pub(super) words: u64,
 }
 
 impl Shape {
-    fn new(table: TableId, cells: Box<[(u8, u64)]>) -> Shape {
+    fn new(table: TableId, cells: Arc<Cells>) -> Shape {
         let words = cells.iter().fold(0, |words, (word, _)| words | 1 << word);
         Shape { table, cells, words }
     }
@@ -126,16 +126,16 @@ impl Changes {
         if self.everything > self.generation {
             return;
         }
-        let cells = matching.shape();
-        let known = self.shapes.iter().position(|shape| shape.table == table && shape.cells == cells);
+        let cells = matching.cells();
+        let known = self.shapes.iter().position(|shape| shape.table == table && shape.cells == *cells);
         if known.is_none() && self.shapes.len() == SHAPES_MAX {
             return self.everything();
         }
         let shape = known.unwrap_or_else(|| {
-            Arc::make_mut(&mut self.shapes).push(Shape::new(table, cells));
+            Arc::make_mut(&mut self.shapes).push(Shape::new(table, cells.clone()));
             self.shapes.len() - 1
         });
-        self.write(Some(shape), hash(shape, &matching.values()));
+        self.write(Some(shape), hash(shape, matching.values()));
     }
 
     pub(super) fn everything(&mut self) {
@@ -246,7 +246,7 @@ mod tests {
         let mut other = one.clone();
         (2..1000).for_each(|n| one.rule(TableId(0), &port(n)));
         (2000..2010).for_each(|n| other.rule(TableId(0), &port(n)));
-        let wanted = (2000..2010).rev().chain([1]).map(|n| hash(0, &port(n).values()));
+        let wanted = (2000..2010).rev().chain([1]).map(|n| hash(0, port(n).values()));
         assert_eq!(hashes(&other), wanted.collect::<Vec<_>>());
         assert_eq!(one.latest().count(), 999);
     }

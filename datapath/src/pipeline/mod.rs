@@ -33,6 +33,7 @@ pub mod table;
 mod tags;
 mod translate;
 mod translation;
+mod trie;
 pub mod vlan;
 
 pub use crate::action::meter::{
@@ -129,33 +130,34 @@ impl Pipeline {
 
     /// Adds a rule; returns the one that it takes the place of, whose counters it goes on with.
     pub fn insert(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
-        self.put(table, rule, true)
+        self.put(table, rule, false).1
     }
 
-    /// Adds a rule that counts from zero; returns the one that it takes the place of (OpenFlow 1.3 section 6.4,
-    /// OFPFF_RESET_COUNTS).
-    pub fn insert_anew(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
-        let replaced = self.put(table, rule, false)?;
-        self.heed_fins(replaced.credit(), false);
-        self.release(replaced.credit());
-        Some(replaced)
-    }
-
-    fn put(&mut self, table: TableId, rule: Rule, goes_on: bool) -> Option<Arc<Installed>> {
+    /// Adds a rule, which counts from zero if it is counted `anew` (OpenFlow 1.3 section 6.4, OFPFF_RESET_COUNTS), and else goes on with
+    /// the counters of the one that it takes the place of. Returns it, and that one.
+    pub fn put(
+        &mut self,
+        table: TableId,
+        rule: Rule,
+        anew: bool,
+    ) -> (Arc<Installed>, Option<Arc<Installed>>) {
         self.changes.rule(table, &rule.matching);
         let at = usize::from(table.0);
         if self.tables.len() <= at {
             self.tables.resize_with(at + 1, Arc::default);
         }
-        let (credits, mut counted, heeds) = (&mut self.credits, None, rule.heeds_fins());
-        let replaced = Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
-            let credit = replaced.filter(|_| goes_on).unwrap_or_else(|| credits.take(Some(table.0)));
-            *counted.insert(credit)
+        let (credits, heeds) = (&mut self.credits, rule.heeds_fins());
+        let (installed, replaced) = Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
+            replaced.filter(|_| !anew).unwrap_or_else(|| credits.take(Some(table.0)))
         });
         if heeds || !self.fins.is_empty() {
-            counted.into_iter().for_each(|credit| self.heed_fins(credit, heeds));
+            self.heed_fins(installed.credit(), heeds);
         }
-        replaced
+        if anew && let Some(replaced) = &replaced {
+            self.heed_fins(replaced.credit(), false);
+            self.release(replaced.credit());
+        }
+        (installed, replaced)
     }
 
     /// Removes the rule with exactly this priority and match.

@@ -9,22 +9,51 @@ use crate::action::meter::MeterId;
 use crate::action::punt::Reason;
 use crate::action::queue::QueueId;
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
 
 pub use crate::flow::Part;
 
-/// The bits of one word that matter, and what they must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Cell {
-    word: u8,
-    mask: u64,
-    value: u64,
+/// The words that matter and which bits of them, in order.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Cells(Box<[(u8, u64)]>);
+
+impl Cells {
+    /// The words of a mask that are not zero. Masks come often in a row: that of the last match is used again.
+    fn of(mask: &FlowMask) -> Arc<Cells> {
+        thread_local!(static LAST: RefCell<Arc<Cells>> = RefCell::default());
+        let words = (0..).zip(mask.words().iter().copied());
+        let cells = words.filter(|(_, bits)| *bits != 0);
+        LAST.with_borrow_mut(|last| {
+            if !last.iter().copied().eq(cells.clone()) {
+                *last = Arc::new(Cells(cells.collect()));
+            }
+            last.clone()
+        })
+    }
 }
 
-/// A match: conditions on bits of a key. Kept as the words that have any, in order: a rule looks at few.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+impl std::ops::Deref for Cells {
+    type Target = [(u8, u64)];
+
+    fn deref(&self) -> &[(u8, u64)] {
+        &self.0
+    }
+}
+
+/// A match: conditions on bits of a key. Kept as the words that have any, in order: a rule looks at few. Which bits those are is shared by
+/// all rules of a table that look at the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Match {
-    cells: Vec<Cell>,
+    cells: Arc<Cells>,
+    values: Box<[u64]>,
+}
+
+impl Default for Match {
+    fn default() -> Match {
+        static NONE: LazyLock<Arc<Cells>> = LazyLock::new(Arc::default);
+        Match { cells: NONE.clone(), values: Box::default() }
+    }
 }
 
 impl Match {
@@ -54,70 +83,77 @@ impl Match {
 
     /// The match of every key that agrees with `key` in the bits of `mask`.
     pub fn of(key: &FlowKey, mask: &FlowMask) -> Match {
-        let cell =
-            |(word, (mask, value)): (u8, (&u64, &u64))| Cell { word, mask: *mask, value: value & mask };
-        let cells = (0..).zip(mask.words().iter().zip(key.words())).map(cell);
-        Match { cells: cells.filter(|cell| cell.mask != 0).collect() }
+        let cells = Cells::of(mask);
+        let mut values = Vec::with_capacity(cells.len());
+        values.extend(cells.iter().map(|(word, bits)| key.words()[usize::from(*word)] & bits));
+        Match { cells, values: values.into() }
+    }
+
+    /// The words that matter, which bits of them, and what they must be.
+    #[inline]
+    fn conditions(&self) -> impl Iterator<Item = (usize, u64, u64)> {
+        self.cells.iter().zip(&self.values).map(|((word, bits), value)| (usize::from(*word), *bits, *value))
     }
 
     /// The values, zero where they do not matter.
     pub fn key(&self) -> FlowKey {
-        self.gather(|cell| cell.value)
+        let mut key = FlowKey::default();
+        self.conditions().for_each(|(word, _, value)| key.words_mut()[word] = value);
+        key
     }
 
     /// The bits that matter.
     pub fn mask(&self) -> FlowMask {
-        self.gather(|cell| cell.mask)
-    }
-
-    fn gather(&self, part: impl Fn(&Cell) -> u64) -> FlowKey {
-        let mut key = FlowKey::default();
-        for cell in &self.cells {
-            key.words_mut()[usize::from(cell.word)] = part(cell);
-        }
-        key
+        let mut mask = FlowMask::default();
+        self.conditions().for_each(|(word, bits, _)| mask.words_mut()[word] = bits);
+        mask
     }
 
     /// The values of the words that matter, in order: with the mask, the whole match.
-    pub(super) fn values(&self) -> Box<[u64]> {
-        self.cells.iter().map(|cell| cell.value).collect()
+    #[inline]
+    pub(super) fn values(&self) -> &[u64] {
+        &self.values
     }
 
     /// The words that matter and which bits of them, in order.
-    pub(super) fn shape(&self) -> Box<[(u8, u64)]> {
-        self.cells.iter().map(|cell| (cell.word, cell.mask)).collect()
+    pub(super) fn cells(&self) -> &Arc<Cells> {
+        &self.cells
+    }
+
+    /// Has the same bits as another match, and keeps them together with it.
+    pub(super) fn share(&mut self, cells: &Arc<Cells>) {
+        debug_assert_eq!(&self.cells, cells);
+        self.cells = cells.clone();
     }
 
     /// Makes a key fit: the bits that matter are what they must be.
     pub fn impose(&self, key: &mut FlowKey) {
-        for cell in &self.cells {
-            let word = &mut key.words_mut()[usize::from(cell.word)];
-            *word = *word & !cell.mask | cell.value;
+        for (word, bits, value) in self.conditions() {
+            let word = &mut key.words_mut()[word];
+            *word = *word & !bits | value;
         }
     }
 
     /// Whether a frame with this key fits.
     #[inline]
     pub fn fits(&self, key: &FlowKey) -> bool {
-        self.cells.iter().all(|cell| key.words()[usize::from(cell.word)] & cell.mask == cell.value)
+        self.conditions().all(|(word, bits, value)| key.words()[word] & bits == value)
     }
 
     /// Whether every frame that fits this match fits `wider` too: the test of a loose modify or delete (OpenFlow 1.3
     /// section 6.4).
     pub fn is_within(&self, wider: &Match) -> bool {
-        let (key, mask) = (self.key(), self.mask());
-        wider.cells.iter().all(|cell| {
-            let word = usize::from(cell.word);
-            mask.words()[word] & cell.mask == cell.mask && key.words()[word] & cell.mask == cell.value
+        wider.conditions().all(|(word, bits, value)| {
+            let mut own = self.conditions();
+            own.any(|(of, known, is)| of == word && known & bits == bits && is & bits == value)
         })
     }
 
     /// Whether some frame fits both.
     pub fn overlaps(&self, other: &Match) -> bool {
-        let (key, mask) = (self.key(), self.mask());
-        other.cells.iter().all(|cell| {
-            let word = usize::from(cell.word);
-            (key.words()[word] ^ cell.value) & mask.words()[word] & cell.mask == 0
+        other.conditions().all(|(word, bits, value)| {
+            let mut own = self.conditions();
+            own.all(|(of, known, is)| of != word || (is ^ value) & known & bits == 0)
         })
     }
 }
@@ -323,14 +359,14 @@ pub struct Rule {
     pub cookie: u64,
     /// Which frames.
     pub matching: Match,
-    /// What is done with them. Nothing that sends is a drop.
-    pub instructions: Instructions,
+    /// What is done with them. Nothing that sends is a drop. Rules that do the same may share it.
+    pub instructions: Arc<Instructions>,
 }
 
 impl Rule {
     /// A rule without mark.
-    pub fn new(priority: u16, matching: Match, instructions: Instructions) -> Rule {
-        Rule { priority, cookie: 0, matching, instructions }
+    pub fn new(priority: u16, matching: Match, instructions: impl Into<Arc<Instructions>>) -> Rule {
+        Rule { priority, cookie: 0, matching, instructions: instructions.into() }
     }
 
     /// A rule that does `actions`.

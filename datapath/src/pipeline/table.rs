@@ -1,7 +1,7 @@
 //! A flow table: rules grouped by what they look at.
 //!
 //! **What.** Rules with the same mask are a *subtable*: a persistent hash map from the masked values to the rules that have
-//! them. Subtables stand in the order of their highest priority.
+//! them ([`super::trie`]). Subtables stand in the order of their highest priority.
 //!
 //! **How.** A lookup asks the subtables in that order and stops when none that is left can win. It depends on the masks that
 //! it asked for and on nothing else, so the different dependencies that one table can give are as many as it has
@@ -12,16 +12,13 @@
 //! copies the path to it in one map.
 
 use super::conjunction::Soft;
-use super::rule::{Match, Rule};
-use crate::flow::FlowKey;
+use super::rule::{Cells, Match, Rule};
+use super::trie::Trie;
 use crate::flow::key::WORDS;
+use crate::flow::{FlowKey, Seed};
 use crate::stats::Credit;
-use rpds::HashTrieMapSync;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-
-/// Branches of a node of the maps. A change copies the nodes on the way to a rule, and with them as many references: few,
-/// so that a snapshot for every single change is cheap.
-const DEGREE: u8 = 16;
 
 /// A rule in a table.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,9 +38,15 @@ impl Installed {
         self.credit
     }
 
-    fn new(rule: Rule, order: u64, credit: Credit) -> Arc<Installed> {
+    pub(super) fn new(rule: Rule, order: u64, credit: Credit) -> Arc<Installed> {
         let soft = rule.clauses().next().is_some();
         Arc::new(Installed { rule, order, credit, soft })
+    }
+
+    /// What the words that matter to it must be, in order.
+    #[inline]
+    pub(super) fn values(&self) -> &[u64] {
+        self.rule.matching.values()
     }
 
     pub(super) fn is_soft(&self) -> bool {
@@ -51,17 +54,15 @@ impl Installed {
     }
 }
 
-/// The rules with one mask and one set of values, highest priority first. Nearly always one.
-type Bucket = Arc<[Arc<Installed>]>;
-
 #[derive(Clone, Debug)]
 pub(super) struct Subtable {
     /// The words that its rules look at, and which bits of them.
-    shape: Arc<[(u8, u64)]>,
+    cells: Arc<Cells>,
     /// At least the highest priority of its rules.
     pub(super) priority: u16,
-    rules: HashTrieMapSync<Box<[u64]>, Bucket>,
+    rules: Trie,
     len: usize,
+    seed: Seed,
 }
 
 impl Subtable {
@@ -73,43 +74,68 @@ impl Subtable {
         values: &mut [u64; WORDS],
         look: &mut impl FnMut(usize, u64),
     ) -> &[Arc<Installed>] {
-        for ((word, bits), value) in self.shape.iter().zip(&mut *values) {
+        for ((word, bits), value) in self.cells.iter().zip(&mut *values) {
             look(usize::from(*word), *bits);
             *value = key.words()[usize::from(*word)] & bits;
         }
-        self.rules.get(&values[..self.shape.len()]).map_or(&[], |bucket| bucket)
+        self.with(&values[..self.cells.len()])
+    }
+
+    /// The rules with these values, highest priority first.
+    #[inline]
+    fn with(&self, values: &[u64]) -> &[Arc<Installed>] {
+        self.rules.get(hash(&self.seed, values), values)
+    }
+
+    fn get(&self, priority: u16, matching: &Match) -> Option<&Arc<Installed>> {
+        self.with(matching.values()).iter().find(|installed| installed.rule.priority == priority)
     }
 }
 
+#[inline]
+fn hash(seed: &Seed, values: &[u64]) -> u64 {
+    values.iter().fold(0, |hash, value| seed.pair(hash, *value))
+}
+
 /// Rules, highest priority first; among equals the one added first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Table {
     pub(super) subtables: Vec<Arc<Subtable>>,
     len: usize,
     /// How many of the rules are soft ([`super::conjunction`]).
     soft: usize,
     added: u64,
+    /// Nobody shall choose values with hashes that begin alike.
+    seed: Seed,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        let seed = Seed::new(RandomState::new().build_hasher().finish());
+        Table { subtables: Vec::new(), len: 0, soft: 0, added: 0, seed }
+    }
 }
 
 impl Table {
-    /// Adds a rule. One with the same priority and match gives way to it, as OpenFlow 1.3 section 6.4 has it, and is returned.
-    /// `credit` is told where that one was counted, and says where the new one is.
+    /// Adds a rule. One with the same priority and match gives way to it, as OpenFlow 1.3 section 6.4 has it, and is returned
+    /// beside the new one; the new one takes its age, too. `credit` is told where that one was counted, and says where the new one is.
     pub(super) fn insert(
         &mut self,
-        rule: Rule,
+        mut rule: Rule,
         credit: impl FnOnce(Option<Credit>) -> Credit,
-    ) -> Option<Arc<Installed>> {
-        let (shape, values) = (rule.matching.shape(), rule.matching.values());
-        let priority = rule.priority;
-        let at = self.subtable_for(shape);
+    ) -> (Arc<Installed>, Option<Arc<Installed>>) {
+        let at = self.subtable_for(rule.matching.cells());
         let subtable = Arc::make_mut(&mut self.subtables[at]);
+        rule.matching.share(&subtable.cells);
         self.added += 1;
-        self.soft += usize::from(rule.clauses().next().is_some());
-        let (bucket, replaced) = match subtable.rules.get(&values) {
-            None => ([Installed::new(rule, self.added, credit(None))].into(), None),
-            Some(bucket) => with(bucket, rule, self.added, credit),
-        };
-        subtable.rules.insert_mut(values, bucket);
+        let priority = rule.priority;
+        let replaced = subtable.get(priority, &rule.matching).cloned();
+        let order = replaced.as_ref().map_or(self.added, |replaced| replaced.order);
+        let installed =
+            Installed::new(rule, order, credit(replaced.as_ref().map(|replaced| replaced.credit)));
+        let seed = subtable.seed;
+        subtable.rules.put(installed.clone(), &|values| hash(&seed, values));
+        self.soft += usize::from(installed.soft);
         match &replaced {
             None => (subtable.len, self.len) = (subtable.len + 1, self.len + 1),
             Some(replaced) => self.soft -= usize::from(replaced.soft),
@@ -118,40 +144,35 @@ impl Table {
             subtable.priority = priority;
             self.sort();
         }
-        replaced
+        (installed, replaced)
     }
 
     /// Whether another rule of this priority takes some of the frames that `matching` takes. Among rules with the same mask there is none;
     /// among those that look at no other bits it is looked up; only of others each is looked at.
     pub fn overlaps(&self, priority: u16, matching: &Match) -> bool {
-        let (shape, key, mask) = (matching.shape(), matching.key(), matching.mask());
+        let (cells, key, mask) = (matching.cells(), matching.key(), matching.mask());
         let others = self.subtables.iter().filter(|subtable| subtable.priority >= priority);
-        let mut others = others.filter(|subtable| *subtable.shape != *shape);
+        let mut others = others.filter(|subtable| subtable.cells != *cells);
         others.any(|subtable| {
-            let words = || subtable.shape.iter().map(|(word, bits)| (usize::from(*word), *bits));
-            let of_priority =
-                |bucket: &Bucket| bucket.iter().any(|installed| installed.rule.priority == priority);
+            let words = || subtable.cells.iter().map(|(word, bits)| (usize::from(*word), *bits));
+            let of_priority = |installed: &Arc<Installed>| installed.rule.priority == priority;
             if words().all(|(word, bits)| bits & !mask.words()[word] == 0) {
                 let values: Box<[u64]> = words().map(|(word, bits)| key.words()[word] & bits).collect();
-                return subtable.rules.get(&values).is_some_and(of_priority);
+                return subtable.with(&values).iter().any(of_priority);
             }
             let agree = |values: &[u64]| {
                 words()
                     .zip(values)
                     .all(|((word, bits), value)| (key.words()[word] ^ value) & mask.words()[word] & bits == 0)
             };
-            subtable.rules.iter().any(|(values, bucket)| agree(values) && of_priority(bucket))
+            subtable.rules.iter().any(|installed| of_priority(installed) && agree(installed.values()))
         })
     }
 
     /// Removes the rule with exactly this priority and match.
     pub fn remove(&mut self, priority: u16, matching: &Match) -> Option<Arc<Installed>> {
-        let shape = matching.shape();
-        let at = self.subtables.iter().position(|subtable| *subtable.shape == *shape)?;
-        let values = matching.values();
-        let bucket = self.subtables[at].rules.get(&values)?;
-        let gone = bucket.iter().find(|installed| installed.rule.priority == priority)?.clone();
-        let rest: Bucket = bucket.iter().filter(|i| i.rule.priority != priority).cloned().collect();
+        let at = self.subtables.iter().position(|subtable| subtable.cells == *matching.cells())?;
+        let gone = self.subtables[at].get(priority, matching)?.clone();
         self.len -= 1;
         self.soft -= usize::from(gone.soft);
         if self.subtables[at].len == 1 {
@@ -160,19 +181,14 @@ impl Table {
         }
         let subtable = Arc::make_mut(&mut self.subtables[at]);
         subtable.len -= 1;
-        match rest.is_empty() {
-            true => drop(subtable.rules.remove_mut(&values)),
-            false => subtable.rules.insert_mut(values, rest),
-        }
+        subtable.rules.remove(hash(&subtable.seed, matching.values()), matching.values(), priority);
         Some(gone)
     }
 
     /// The rule with exactly this priority and match.
     pub fn get(&self, priority: u16, matching: &Match) -> Option<&Arc<Installed>> {
-        let shape = matching.shape();
-        let subtable = self.subtables.iter().find(|subtable| *subtable.shape == *shape)?;
-        let bucket = subtable.rules.get(&matching.values())?;
-        bucket.iter().find(|installed| installed.rule.priority == priority)
+        let mut subtables = self.subtables.iter();
+        subtables.find(|subtable| subtable.cells == *matching.cells())?.get(priority, matching)
     }
 
     /// The rule that decides about a frame with this key. `look` is told every word and the bits of it that were looked at.
@@ -228,23 +244,22 @@ impl Table {
 
     /// All rules and where they are counted, in the order of [`Table::rules`].
     pub fn installed(&self) -> Vec<&Arc<Installed>> {
-        let mut all: Vec<&Arc<Installed>> = self
-            .subtables
-            .iter()
-            .flat_map(|subtable| subtable.rules.values())
-            .flat_map(|b| b.iter())
-            .collect();
+        let mut all: Vec<&Arc<Installed>> = self.iter().collect();
         all.sort_by_key(|installed| (std::cmp::Reverse(installed.rule.priority), installed.order));
         all
     }
 
-    fn subtable_for(&mut self, shape: Box<[(u8, u64)]>) -> usize {
-        if let Some(at) = self.subtables.iter().position(|subtable| *subtable.shape == *shape) {
+    /// All rules, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Installed>> {
+        self.subtables.iter().flat_map(|subtable| subtable.rules.iter())
+    }
+
+    fn subtable_for(&mut self, cells: &Arc<Cells>) -> usize {
+        if let Some(at) = self.subtables.iter().position(|subtable| subtable.cells == *cells) {
             return at;
         }
-        let rules = HashTrieMapSync::new_sync_with_degree(DEGREE);
-        let subtable = Subtable { shape: shape.into(), priority: 0, rules, len: 0 };
-        self.subtables.push(Arc::new(subtable));
+        let (rules, seed) = (Trie::default(), self.seed);
+        self.subtables.push(Arc::new(Subtable { cells: cells.clone(), priority: 0, rules, len: 0, seed }));
         self.subtables.len() - 1
     }
 
@@ -258,24 +273,6 @@ impl Table {
 pub(super) fn better(this: &Installed, best: Option<&Installed>) -> bool {
     let rank = |installed: &Installed| (installed.rule.priority, std::cmp::Reverse(installed.order));
     best.is_none_or(|best| rank(this) > rank(best))
-}
-
-/// The bucket with a rule more, and the rule that gave way to it. A rule that takes another's place takes its age, too.
-fn with(
-    bucket: &Bucket,
-    rule: Rule,
-    order: u64,
-    credit: impl FnOnce(Option<Credit>) -> Credit,
-) -> (Bucket, Option<Arc<Installed>>) {
-    let replaced = bucket.iter().find(|i| i.rule.priority == rule.priority).cloned();
-    let order = replaced.as_ref().map_or(order, |replaced| replaced.order);
-    let credit = credit(replaced.as_ref().map(|replaced| replaced.credit));
-    let others = bucket.iter().filter(|i| i.rule.priority != rule.priority).cloned();
-    let priority = rule.priority;
-    let mut all: Vec<Arc<Installed>> = others.collect();
-    let at = all.partition_point(|i| i.rule.priority > priority);
-    all.insert(at, Installed::new(rule, order, credit));
-    (all.into(), replaced)
 }
 
 #[cfg(test)]
@@ -293,7 +290,7 @@ mod tests {
     }
 
     fn insert(table: &mut Table, rule: Rule) -> Option<Arc<Installed>> {
-        table.insert(rule, |old| old.unwrap_or(Credit::FIRST))
+        table.insert(rule, |old| old.unwrap_or(Credit::FIRST)).1
     }
 
     fn table(rules: impl IntoIterator<Item = Rule>) -> Table {

@@ -34,9 +34,9 @@ impl Credit {
     /// The first that is not a table's.
     pub(crate) const FIRST: Credit = Credit(2 * TABLES);
 
-    /// The number, to keep it in few bytes.
+    /// The number: places are numbered from 0 on, and the numbers of places that were given back are used again.
     #[inline]
-    pub(crate) const fn number(self) -> u32 {
+    pub const fn number(self) -> u32 {
         self.0
     }
 

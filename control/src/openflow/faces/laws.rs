@@ -488,7 +488,7 @@ fn a_flow_message() -> impl Strategy<Value = Case> {
                 packets: wide[2] / 2,
                 bytes: wide[3] / 2,
                 matching: matching.clone(),
-                instructions: instructions.clone(),
+                instructions: instructions.clone().into(),
             };
             let message = match kind {
                 0 => Message::MultipartRequest(Question::Flow(filter), false),

@@ -7,6 +7,7 @@ use super::{
 use crate::ofproto::{Filter, FlowFlags, TableConfig};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Group, GroupId, Instructions, Match, MeterId, MeterSpec, QueueId, TableId};
+use std::sync::Arc;
 
 /// A question with a long answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +132,7 @@ pub struct FlowStats {
     /// Which frames.
     pub matching: Match,
     /// What is done with them.
-    pub instructions: Instructions,
+    pub instructions: Arc<Instructions>,
 }
 
 /// Of which flows news are wanted.

@@ -109,7 +109,7 @@ pub(super) fn unknown(matching: Match, instructions: Instructions) -> FlowStats 
         packets: 0,
         bytes: 0,
         matching,
-        instructions,
+        instructions: instructions.into(),
     }
 }
 
@@ -137,7 +137,7 @@ fn decode_nicira(reader: &mut Reader<'_>) -> Result<FlowStats, Code> {
     flow.untaught_ms = reader.u16()?.checked_sub(1).map(|seconds| u64::from(seconds) * 1000);
     (flow.cookie, flow.packets, flow.bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
     flow.matching = decode_nxm(&mut matches::fields(reader, match_len)?)?;
-    flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?;
+    flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?.into();
     Ok(flow)
 }
 
@@ -150,7 +150,7 @@ fn decode_10(reader: &mut Reader<'_>) -> Result<FlowStats, Code> {
     (flow.priority, flow.idle_timeout, flow.hard_timeout) = (reader.u16()?, reader.u16()?, reader.u16()?);
     reader.skip(6)?;
     (flow.cookie, flow.packets, flow.bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
-    flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?;
+    flow.instructions = instructions::decode(Version::V10, reader, &flow.matching)?.into();
     Ok(flow)
 }
 
@@ -166,7 +166,7 @@ fn decode_13(version: Version, reader: &mut Reader<'_>) -> Result<FlowStats, Cod
     reader.skip(2)?;
     (flow.cookie, flow.packets, flow.bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
     flow.matching = decode_oxm(reader)?;
-    flow.instructions = instructions::decode(version, reader, &flow.matching)?;
+    flow.instructions = instructions::decode(version, reader, &flow.matching)?.into();
     Ok(flow)
 }
 
@@ -184,7 +184,7 @@ fn decode_15(reader: &mut Reader<'_>) -> Result<FlowStats, Code> {
     flow.idle_ms = counters.idle_ms.unwrap_or(0);
     flow.packets = counters.packets.unwrap_or(u64::MAX);
     flow.bytes = counters.bytes.unwrap_or(u64::MAX);
-    flow.instructions = instructions::decode(Version::V15, reader, &flow.matching)?;
+    flow.instructions = instructions::decode(Version::V15, reader, &flow.matching)?.into();
     Ok(flow)
 }
 

@@ -220,7 +220,7 @@ pub(super) fn decode_update(version: Version, reader: &mut Reader<'_>) -> Result
                     _ => decode_oxm(&mut rest)?,
                 };
             }
-            flow.instructions = flow_mod::doings(version, &mut rest, &flow.matching)?;
+            flow.instructions = flow_mod::doings(version, &mut rest, &flow.matching)?.into();
             FlowUpdate::Full { event, reason, flow: Box::new(flow) }
         }
     };
