@@ -302,6 +302,7 @@ impl Daemon {
                     }
                     self.age();
                     self.stand_alone();
+                    self.bundles_wait();
                 }
                 client = self.listener.next() => {
                     // One too many is turned away: its connection ends here.

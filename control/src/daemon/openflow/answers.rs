@@ -113,7 +113,7 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
             max_color: 0,
         })),
         Question::TableFeatures(_) => {
-            let features = super::tables::all(picture.tables);
+            let features = super::tables::all(picture.tables, picture.version);
             return parts(asked, &features, 16, |part| Reply::TableFeatures(part.to_vec()), out);
         }
         Question::TableDesc => {

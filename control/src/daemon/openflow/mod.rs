@@ -97,6 +97,8 @@ pub(super) struct Picture {
     pub(super) bridge: String,
     pub(super) queues: Vec<QueueDesc>,
     pub(super) uptime_ms: u64,
+    /// The version that it is told in.
+    pub(super) version: Version,
 }
 
 /// What connections ask of the daemon.
@@ -195,6 +197,12 @@ impl Daemon {
         self.tell_misses();
     }
 
+    /// A second has gone by for bundles that are open.
+    pub(in super::super) fn bundles_wait(&mut self) {
+        self.controllers.channel.second();
+        self.deliver();
+    }
+
     /// Has tables tell of what no entry takes while somebody hears it who expects them to.
     /// The generation in which they do, if that is news.
     fn tell_misses(&mut self) -> Option<u64> {
@@ -256,13 +264,15 @@ impl Daemon {
         }
         let steps = std::mem::take(steps);
         let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
-        let picture = asks.then(|| Box::new(self.picture()));
+        let version = self.controllers.channel.face(id).map_or(Version::V13, |face| face.version);
+        let picture = asks.then(|| Box::new(self.picture(version)));
         let injecting = !self.has_injected();
         Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting })
     }
 
-    fn picture(&self) -> Picture {
+    fn picture(&self, version: Version) -> Picture {
         Picture {
+            version,
             view: self.view(),
             faces: self.faces(),
             tables: model::TABLES,

@@ -12,18 +12,28 @@ pub(super) const ACTIONS: [u16; 16] = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22
 /// `OFPXMT`: the bit that says that a mask follows.
 const MASKED: u32 = 1 << 8;
 
-/// All tables.
-pub(super) fn all(tables: u8) -> Vec<TableFeatures> {
-    let (matched, bare, set) = (matched(), fields(|_| true), fields(|row| row.settable));
+/// What has come with 1.5: copy-field, and the meter, which was an instruction before.
+const ACTIONS_1_5: [u16; 2] = [28, 29];
+const METER_INSTRUCTION: u16 = 6;
+
+/// All tables, in the numbers of this version.
+pub(super) fn all(tables: u8, version: Version) -> Vec<TableFeatures> {
+    let (matched, bare) = (matched(version), fields(version, |_| true));
+    let set = fields(version, |row| row.settable);
+    let (mut instructions, mut actions) = (INSTRUCTIONS.to_vec(), ACTIONS.to_vec());
+    if version >= Version::V15 {
+        instructions.retain(|kind| *kind != METER_INSTRUCTION);
+        actions.extend(ACTIONS_1_5);
+    }
     let of = |table: u8| {
         let later: Vec<TableId> = (table + 1..tables).map(TableId).collect();
         let mut properties = Vec::new();
         for miss in [false, true] {
             properties.extend([
-                TableProperty::Instructions(miss, INSTRUCTIONS.to_vec()),
+                TableProperty::Instructions(miss, instructions.clone()),
                 TableProperty::NextTables(miss, later.clone()),
-                TableProperty::WriteActions(miss, ACTIONS.to_vec()),
-                TableProperty::ApplyActions(miss, ACTIONS.to_vec()),
+                TableProperty::WriteActions(miss, actions.clone()),
+                TableProperty::ApplyActions(miss, actions.clone()),
                 TableProperty::WriteSetField(miss, set.clone()),
                 TableProperty::ApplySetField(miss, set.clone()),
             ]);
@@ -43,21 +53,21 @@ pub(super) fn all(tables: u8) -> Vec<TableFeatures> {
 }
 
 /// The fields that can be matched, each with the mask that it may have.
-fn matched() -> Vec<u32> {
+fn matched(version: Version) -> Vec<u32> {
     let header = |row: &WireField| {
-        let plain = header(row)?;
+        let plain = header(row, version)?;
         Some(if row.maskable { (plain | MASKED) + u32::from(row.bytes) } else { plain })
     };
     FIELDS.iter().filter_map(header).collect()
 }
 
-fn fields(which: impl Fn(&WireField) -> bool) -> Vec<u32> {
-    FIELDS.iter().filter(|row| which(row)).filter_map(header).collect()
+fn fields(version: Version, which: impl Fn(&WireField) -> bool) -> Vec<u32> {
+    FIELDS.iter().filter(|row| which(row)).filter_map(|row| header(row, version)).collect()
 }
 
 /// The header of a field; none for those of experimenters, which need more than four bytes.
-fn header(row: &WireField) -> Option<u32> {
-    let number = row.number(Numbering::Oxm(Version::V13));
+fn header(row: &WireField, version: Version) -> Option<u32> {
+    let number = row.number(Numbering::Oxm(version));
     let header = u32::from(number.class) << 16 | u32::from(number.field) << 9 | u32::from(row.bytes);
     (number.class != EXPERIMENTER).then_some(header)
 }

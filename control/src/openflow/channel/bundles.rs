@@ -3,6 +3,7 @@
 //!
 //! What refuses what is as `ofproto/bundles.c` of Open vSwitch has it: a mistake ends the bundle.
 
+use super::tell::{FORWARD_GROUP_MOD, FORWARD_METER_MOD};
 use super::{Change, Channel, ConnectionId, Switch, refusal};
 use crate::ofproto;
 use crate::openflow::{BundleAdd, BundleControl, Code, Envelope, Message};
@@ -16,6 +17,9 @@ pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// A message takes at least so much of it: short ones have a cost of their own.
 const MESSAGE_BYTES_MIN: usize = 256;
 
+/// Seconds after which a bundle that nobody goes on with is over, as Open vSwitch has it (`bundle_idle_timeout` in ovs-vswitchd.conf.db(5)).
+const IDLE_S: u8 = 10;
+
 /// `OFPBF_ATOMIC` and `OFPBF_ORDERED`.
 const FLAGS: u16 = 3;
 
@@ -27,6 +31,10 @@ pub(super) struct Bundles {
 
 #[derive(Debug)]
 struct Bundle {
+    /// The number of the message that opened it.
+    xid: u32,
+    /// For how many seconds nothing was said of it.
+    idle_s: u8,
     flags: u16,
     closed: bool,
     bytes: usize,
@@ -36,6 +44,7 @@ struct Bundle {
 #[derive(Debug)]
 struct Waiting {
     xid: u32,
+    nicira: bool,
     raw: Bytes,
     change: Change,
 }
@@ -46,14 +55,29 @@ impl Bundles {
         self.open.values().map(|bundle| bundle.bytes).sum()
     }
 
-    fn open(&mut self, id: u32, flags: u16) -> Result<&mut Bundle, Code> {
+    fn open(&mut self, id: u32, xid: u32, flags: u16) -> Result<&mut Bundle, Code> {
         if flags & !FLAGS != 0 {
             return Err(Code::BundleBadFlags);
         }
         if self.open.len() >= BUNDLES_MAX {
             return Err(Code::BundleOutOfBundles);
         }
-        Ok(self.open.entry(id).or_insert(Bundle { flags, closed: false, bytes: 0, waiting: Vec::new() }))
+        let bundle = Bundle { xid, idle_s: 0, flags, closed: false, bytes: 0, waiting: Vec::new() };
+        Ok(self.open.entry(id).or_insert(bundle))
+    }
+
+    /// A second has gone by. The messages that opened bundles which are over for it.
+    fn expired(&mut self) -> Vec<u32> {
+        let mut expired = Vec::new();
+        self.open.retain(|_, bundle| {
+            bundle.idle_s += 1;
+            let over = bundle.idle_s > IDLE_S;
+            if over {
+                expired.push(bundle.xid);
+            }
+            !over
+        });
+        expired
     }
 
     /// Takes a bundle out if something is wrong with it.
@@ -70,6 +94,15 @@ impl Bundles {
 }
 
 impl Channel {
+    /// A second has gone by: bundles that nobody goes on with are over, and those who opened them are told (OpenFlow 1.4.1 section 7.4.4,
+    /// `OFPBFC_TIMEOUT`).
+    pub fn second(&mut self) {
+        for (id, connection) in &mut self.connections {
+            let expired = connection.bundles.expired().into_iter();
+            self.told.extend(expired.map(|xid| (*id, refusal(xid, Code::BundleTimeout, &Bytes::new()))));
+        }
+    }
+
     /// A step of a bundle. What is said about it, the reply last.
     ///
     /// # Errors
@@ -77,6 +110,7 @@ impl Channel {
     pub(super) fn bundle_control(
         &mut self,
         id: ConnectionId,
+        xid: u32,
         control: BundleControl,
         switch: &mut dyn Switch,
         said: &mut Vec<Envelope>,
@@ -90,18 +124,23 @@ impl Channel {
                 if bundles.open.remove(&bundle).is_some() {
                     return Err(Code::BundleBadId);
                 }
-                bundles.open(bundle, flags)?;
+                bundles.open(bundle, xid, flags)?;
             }
             // Close.
             2 => {
                 let closed = |open: &Bundle| open.closed.then_some(Code::BundleClosed);
                 bundles.check(bundle, |open| closed(open).or_else(|| other_flags(open)))?;
-                bundles.open.entry(bundle).and_modify(|open| open.closed = true);
+                bundles.open.entry(bundle).and_modify(|open| (open.closed, open.idle_s) = (true, 0));
             }
             // Commit: whatever comes of it, the bundle is over.
             4 => {
                 bundles.check(bundle, other_flags)?;
                 let waiting = bundles.open.remove(&bundle).map_or(Vec::new(), |open| open.waiting);
+                // Others may want to know what it has asked for.
+                let forwards = match self.forwards() {
+                    true => waiting.iter().filter_map(Waiting::forwarded).collect(),
+                    false => Vec::new(),
+                };
                 let (told, changes): (Vec<_>, Vec<_>) =
                     waiting.into_iter().map(|waiting| ((waiting.xid, waiting.raw), waiting.change)).unzip();
                 if let Err((at, code)) = switch.bundle(changes) {
@@ -109,6 +148,7 @@ impl Channel {
                     said.extend(told.get(at).map(|(xid, raw)| refusal(*xid, code, raw)));
                     return Err(Code::BundleMsgFailed);
                 }
+                forwards.iter().for_each(|(reason, request)| self.forward(id, *reason, request));
             }
             // Discard.
             6 => drop(bundles.open.remove(&bundle).ok_or(Code::BundleBadId)?),
@@ -130,6 +170,7 @@ impl Channel {
         if inner.xid != xid {
             return Err(Code::BundleMsgBadXid);
         }
+        let nicira = inner.nicira;
         let change = change_of(inner.message, names_tables)?;
         if bundles.open.contains_key(&bundle) {
             bundles.check(bundle, |open| match () {
@@ -138,19 +179,34 @@ impl Channel {
                 () => None,
             })?;
         } else {
-            bundles.open(bundle, flags)?;
+            bundles.open(bundle, xid, flags)?;
         }
         let takes = raw.len().max(MESSAGE_BYTES_MIN);
         if bytes + takes > BUNDLE_BYTES_MAX {
             return Err(Code::BundleMsgTooMany);
         }
         // A copy: a part of a buffer would keep the whole of it.
-        let waiting = Waiting { xid, raw: Bytes::copy_from_slice(&raw), change };
+        let waiting = Waiting { xid, nicira, raw: Bytes::copy_from_slice(&raw), change };
         bundles.open.entry(bundle).and_modify(|open| {
             open.bytes += takes;
+            open.idle_s = 0;
             open.waiting.push(waiting);
         });
         Ok(())
+    }
+}
+
+impl Waiting {
+    /// What others hear of it, and why, if it changes groups or meters.
+    fn forwarded(&self) -> Option<(u8, Envelope)> {
+        let Change::Request(request) = &self.change else { return None };
+        let (reason, message) = match request {
+            ofproto::Request::Group(group) => (FORWARD_GROUP_MOD, Message::GroupMod(group.clone())),
+            ofproto::Request::Buckets(buckets) => (FORWARD_GROUP_MOD, Message::BucketMod(buckets.clone())),
+            ofproto::Request::Meter(meter) => (FORWARD_METER_MOD, Message::MeterMod(meter.clone())),
+            _ => return None,
+        };
+        Some((reason, Envelope { xid: self.xid, nicira: self.nicira, message }))
     }
 }
 

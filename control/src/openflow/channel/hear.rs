@@ -125,7 +125,7 @@ impl Channel {
             Message::SetAsync(change) => connection.asks = change.over(connection.asks),
             Message::BundleControl(control) => {
                 let mut said = Vec::new();
-                let reply = self.bundle_control(id, control, switch, &mut said);
+                let reply = self.bundle_control(id, xid, control, switch, &mut said);
                 steps.extend(said.into_iter().map(Step::Say));
                 let reply: BundleControl = reply?;
                 steps.push(say(Message::BundleControl(reply)));

@@ -93,6 +93,11 @@ impl Channel {
         }
     }
 
+    /// Whether somebody wants to know what other controllers ask for.
+    pub(super) fn forwards(&self) -> bool {
+        self.connections.values().any(|connection| connection.asks.request_forward != [0; 2])
+    }
+
     /// A controller has changed groups or meters: others may want to know what it asked for (OpenFlow 1.4.1 section 7.4.6).
     pub(super) fn forward(&mut self, by: ConnectionId, reason: u8, request: &Envelope) {
         for (id, connection) in &self.connections {

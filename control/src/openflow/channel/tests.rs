@@ -1,7 +1,7 @@
 //! The clauses, by name, against a switch that notes what it is asked.
 
 use super::*;
-use crate::ofproto::{Command, FlowMod, Request};
+use crate::ofproto::{Command, FlowMod, GroupMod, Request};
 use crate::openflow::{
     AsyncChange, BundleAdd, BundleControl, Features, PacketOut, PortChange, PortDesc, QueueDesc, Refusal,
     Role, RoleKind, SwitchConfig, TableFeatures, TableMod, TlvTable, TlvTableMod,
@@ -224,6 +224,44 @@ fn a_bundle_is_done_whole_in_its_order_or_not_at_all() {
     assert_eq!(lab.switch.cookies, [3, 1, 2]);
     assert_eq!(errors(&lab.bundle(id, 4)), [(9, Code::BundleBadId)], "it is over");
     assert_eq!(lab.channel.bundled_bytes(), 0);
+}
+
+#[test]
+fn a_bundle_that_nobody_goes_on_with_is_over() {
+    let mut lab = Lab::default();
+    let id = lab.join(Version::V14);
+    let seconds = |lab: &mut Lab, count| (0..count).for_each(|_| lab.channel.second());
+    lab.bundle(id, 0);
+    seconds(&mut lab, 10);
+    assert_eq!(errors(&lab.add(id, 1, flow(1))), []);
+    seconds(&mut lab, 10);
+    assert!(lab.channel.told().is_empty());
+    seconds(&mut lab, 1);
+    let told: Vec<_> = lab.channel.told().into_iter().map(|(_, envelope)| Step::Say(envelope)).collect();
+    assert_eq!(errors(&told), [(9, Code::BundleTimeout)]);
+    assert_eq!(errors(&lab.bundle(id, 4)), [(9, Code::BundleBadId)], "it is over");
+    assert_eq!((lab.channel.bundled_bytes(), lab.switch.cookies.len()), (0, 0));
+}
+
+#[test]
+fn what_a_bundle_does_to_groups_is_told_to_those_who_want_to_know() {
+    let mut lab = Lab::default();
+    let (one, other) = (lab.join(Version::V14), lab.join(Version::V14));
+    lab.say(
+        other,
+        1,
+        Message::SetAsync(AsyncChange { request_forward: [Some(1), None], ..Default::default() }),
+    );
+    lab.bundle(one, 0);
+    lab.add(one, 2, flow(1));
+    lab.add(one, 3, Message::GroupMod(GroupMod::Delete(None)));
+    assert!(lab.channel.told().is_empty(), "nothing before the commit");
+    lab.bundle(one, 4);
+    let told = lab.channel.told();
+    let [(to, Envelope { message: Message::RequestForward(request), .. })] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*to, request.xid, &request.message), (other, 3, &Message::GroupMod(GroupMod::Delete(None))));
 }
 
 #[test]
