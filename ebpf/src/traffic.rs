@@ -144,3 +144,25 @@ impl Turn {
         [self.templates, self.len, self.shorter]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_is_an_aligned_elf_file() {
+        assert!(OBJECT.starts_with(b"\x7fELF"));
+        assert_eq!(OBJECT.as_ptr().align_offset(64), 0);
+    }
+
+    #[test]
+    fn words_are_the_fields_in_their_order() {
+        let order =
+            Order { start: 1, end: 2, count: 3, interval: 4, patience: 5, streams: 6, turns: 7, headers: 8 };
+        assert_eq!(order.to_words(), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(size_of::<Order>(), size_of_val(&order.to_words()));
+        assert_eq!(Progress::from_words([1, 2, 3, 4, 5, 6, 7, 8]).last, 8);
+        assert_eq!(size_of::<Progress>(), 8 * 8);
+        assert_eq!(Turn { templates: 1, len: 2, shorter: 3 }.to_words(), [1, 2, 3]);
+    }
+}

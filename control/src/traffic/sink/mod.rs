@@ -101,7 +101,8 @@ struct Counting {
     corrupt: u64,
     other: u64,
     frames: u64,
-    last: Option<Instant>,
+    /// When the last frame of a generator came.
+    last_ns: u64,
 }
 
 /// Counts until there is nothing left to count.
@@ -131,7 +132,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         corrupt: 0,
         other: 0,
         frames: 0,
-        last: None,
+        last_ns: 0,
     };
     let since = now_ns();
     writeln!(io::stderr(), "adit sink: listens on {} ({})", device.name, source.name())?;
@@ -175,18 +176,18 @@ fn count(args: &Args, source: &mut Source<'_>, counting: &mut Counting, stop: &S
     let mut active = Instant::now();
     loop {
         // Read behind the frames: what has come has come before.
-        let mut now = None;
+        let (mut now, before) = (None, counting.frames);
         let taken = source.take(|piece| {
             let now = *now.get_or_insert_with(now_ns);
             counting.frame(&piece, args.vxlan_port, now);
         });
         if taken > 0 {
             active = Instant::now();
-            counting.last = Some(active);
             show(&mut progress, counting);
-            if args.duration.is_none() && !stop.wished() {
-                continue;
-            }
+        }
+        // Frames of others keep nobody from ending.
+        if counting.frames > before && args.duration.is_none() && !stop.wished() {
+            continue;
         }
         if stop.wished() || args.duration.is_some_and(|time| begun.elapsed() >= time) {
             break;
@@ -221,6 +222,7 @@ impl Counting {
             self.other += 1;
             return;
         };
+        self.last_ns = now;
         match mark {
             Mark::Frame { run, stream, sequence, time } => {
                 self.frames += 1;
@@ -247,6 +249,6 @@ impl Counting {
     fn is_over(&self) -> bool {
         let runs = self.streams.runs();
         let over = !runs.is_empty() && runs.iter().all(|run| run.over.is_some());
-        over && self.last.is_some_and(|last| last.elapsed() >= GRACE)
+        over && now_ns().saturating_sub(self.last_ns) >= GRACE.as_nanos() as u64
     }
 }
