@@ -32,7 +32,7 @@ fn send(from: &Guest, bytes: &[u8]) {
         let mut slot = Slot::new(Port::Packet(Packet::open(index).expect("a socket")));
         let mut frame = pool.take().expect("a frame");
         assert!(frame.copy_from(bytes));
-        slot.tx(frame, &mut pool).expect("sent");
+        slot.tx(&mut [Some(frame)], &mut pool, |reason| panic!("not sent: {reason:?}"));
         slot.flush();
     });
     sent.expect("a namespace");

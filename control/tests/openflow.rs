@@ -478,7 +478,7 @@ fn no_frame_that_comes_after_the_answer_to_a_barrier_takes_an_old_action() {
             }
             let mut sent = pool.take().expect("a frame");
             assert!(sent.copy_from(&frame(round)));
-            slot.tx(sent, &mut pool).expect("sent");
+            slot.tx(&mut [Some(sent)], &mut pool, |reason| panic!("not sent: {reason:?}"));
             slot.flush();
             slot.port.reap(&mut pool, 0);
         }

@@ -67,7 +67,7 @@ fn read(file: Vec<u8>) -> (usize, u64, Option<Error>) {
             break;
         }
         frames += batch.len() + refused as usize;
-        batch.drain(..).for_each(|frame| pool.give(frame));
+        batch.drain(..).flatten().for_each(|frame| pool.give(frame));
     }
     let Port::Pcap(pcap) = &mut port else { panic!("another port") };
     (frames, pcap.cut(), pcap.finish().err())
@@ -166,7 +166,7 @@ fn time_never_runs_backwards() {
     let Port::Pcap(rest) = port else { panic!("another port") };
     pcap = *rest;
     assert_eq!((batch.len(), pcap.next_time()), (1, Some(9_000_000_000)));
-    batch.into_iter().for_each(|frame| pool.give(frame));
+    batch.into_iter().flatten().for_each(|frame| pool.give(frame));
 }
 
 fn good_captures() -> [Vec<u8>; 2] {

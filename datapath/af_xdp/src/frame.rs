@@ -43,6 +43,10 @@ pub struct Frame<'u> {
     area: PhantomData<&'u Umem>,
 }
 
+/// Bytes of a cache line.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const LINE: usize = 64;
+
 const _: () = assert!(size_of::<Frame<'_>>() == 16);
 const _: () = assert!(size_of::<Option<Frame<'_>>>() == 16);
 
@@ -165,7 +169,9 @@ impl<'u> Frame<'u> {
         if n > self.headroom() {
             return None;
         }
-        self.move_data_to(self.offset() - n);
+        // SAFETY: the packet starts further than `n` behind the start of its chunk, for which `new` was promised that the pointer may
+        // be used.
+        self.data = unsafe { self.data.sub(n) };
         self.len += n as u16;
         Some(&mut self.bytes_mut()[..n])
     }
@@ -183,6 +189,20 @@ impl<'u> Frame<'u> {
         // The end of a chunk is the start of the next one: the data pointer must never get there.
         self.move_data_to((self.offset() + n).min(self.chunk_size() - 1));
         self.len -= n as u16;
+        Some(())
+    }
+
+    /// Leaves only the bytes `start .. end` of the packet: a [pull](Self::pull) and a [truncate](Self::truncate) in one. `None`, and nothing
+    /// changes, when they are none, or not all in the packet.
+    #[inline]
+    #[must_use]
+    pub fn narrow(&mut self, start: usize, end: usize) -> Option<()> {
+        if start >= end || end > self.len() {
+            return None;
+        }
+        // SAFETY: `start` lies in the packet, in front of its last byte, and so in the chunk that the pointer may be used for.
+        self.data = unsafe { self.data.add(start) };
+        self.len = (end - start) as u16;
         Some(())
     }
 
@@ -269,14 +289,18 @@ impl<'u> Frame<'u> {
         self.flags = self.flags & !CONTINUES | u8::from(continues);
     }
 
-    /// Asks the processor to bring the first bytes of the packet into its cache. Does nothing where that is not known.
+    /// Asks the processor to bring the lines that headers lie in into its cache, the first and the one behind it. Does nothing where that
+    /// is not known.
     #[inline]
     pub fn prefetch(&self) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let first = self.data.as_ptr().cast_const().cast();
             // SAFETY: a prefetch reads nothing that the program can see, and x86-64 always has the instruction.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.data.as_ptr().cast()) };
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first) };
+            // SAFETY: as above; no address is a wrong one for a prefetch.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(LINE)) };
         }
     }
 
@@ -316,7 +340,8 @@ impl<'u> Frame<'u> {
 
     #[inline]
     fn reserved(&self) -> usize {
-        if self.flags & METADATA != 0 { usize::from(TX_METADATA_LEN) } else { 0 }
+        // Without a branch.
+        usize::from(self.flags & METADATA) * (TX_METADATA_LEN as usize / METADATA as usize)
     }
 
     /// The caller has checked that `offset` lies in the chunk, of which the end is no longer a part.
@@ -361,6 +386,23 @@ mod tests {
         assert_eq!(frame.bytes(), b"payload");
         assert_eq!(frame.pull(8), None);
         assert!(frame.push(257).is_none());
+    }
+
+    #[test]
+    fn a_packet_is_narrowed_to_a_part_of_itself_and_to_nothing_else() {
+        let umem = umem(false);
+        let mut frame = umem.take_frames().next().unwrap();
+        assert!(frame.copy_from(b"head:payload:tail"));
+        assert_eq!(
+            [(5, 18), (5, 5), (6, 5), (18, 19)].map(|(start, end)| frame.narrow(start, end)),
+            [None; 4]
+        );
+        assert_eq!(frame.bytes(), b"head:payload:tail");
+        frame.narrow(5, 12).unwrap();
+        assert_eq!((frame.bytes(), frame.headroom(), frame.tailroom()), (&b"payload"[..], 261, 1780));
+        frame.narrow(0, 7).unwrap();
+        frame.narrow(6, 7).unwrap();
+        assert_eq!(frame.bytes(), b"d");
     }
 
     #[test]

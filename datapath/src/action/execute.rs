@@ -8,12 +8,11 @@ use super::queue::{Queue, Queued};
 use super::report::Reporter;
 use super::storm::Storm;
 use super::{Action, Means, TooLong, edit, headers};
-use crate::flow::hash::entropy;
-use crate::flow::{FlowKey, Seed};
+use crate::flow::{FlowKey, KeyHash, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
-use crate::port::{PortId, Slot, finish_checksum};
+use crate::port::{PortId, Sent, Slot, finish_checksum};
 use crate::stats::{DropReason, Drops};
-use crate::tunnel::{Encap, Marks, mss};
+use crate::tunnel::{Encap, Marks, Mss, mss};
 use std::slice::from_ref;
 
 /// What a run needs to be executed.
@@ -37,13 +36,22 @@ pub struct Executor<'a, 'u> {
     pub now_ns: u64,
 }
 
+/// What was seen of the frames of a run as they came in, each in the place of its frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Their keys.
+    pub keys: &'a [FlowKey],
+    /// The hashes of the keys.
+    pub hashes: &'a [KeyHash],
+}
+
 impl<'u> Executor<'_, 'u> {
-    /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames. `keys` are the frames' keys.
+    /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames.
     #[inline]
     pub fn execute(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        keys: &[FlowKey],
+        seen: Seen<'_>,
         actions: &[Action],
         means: &impl Means,
     ) {
@@ -57,14 +65,22 @@ impl<'u> Executor<'_, 'u> {
             let last = i + 1 == actions.len();
             match *action {
                 Action::Output(port) => {
-                    self.on_way(run, keys, last, |executor, run, _| executor.output(run, port));
+                    self.on_way(run, seen, last, |executor, run, _| {
+                        executor.output(run, port);
+                    });
                 }
                 Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
-                    self.on_way(run, keys, last, |executor, run, keys| {
+                    self.on_way(run, seen, last, |executor, run, seen| {
                         match marks.options_len() {
-                            0 => executor.encap(run, keys, encap, marks, means),
-                            _ => executor.encap_with_options(run, keys, encap, (marks, &actions[..i]), means),
+                            0 => executor.encap(run, seen, encap, marks, means),
+                            _ => executor.encap_with_options(
+                                run,
+                                seen.keys,
+                                encap,
+                                (marks, &actions[..i]),
+                                means,
+                            ),
                         }
                         executor.output(run, encap.uplink());
                     });
@@ -91,7 +107,7 @@ impl<'u> Executor<'_, 'u> {
                     for (place, copy) in run.iter_mut().zip(&mut copies) {
                         *copy = self.take(place, last);
                     }
-                    self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], means);
+                    self.execute(&mut copies[..run.len()], seen, &actions[i + 1..i + 1 + skip], means);
                 }
                 Action::Enqueue { port, queue } => self.enqueue(run, port, means.queue(queue), last),
                 Action::Meter(id) => {
@@ -100,9 +116,9 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::Storm(at) => self.police(run, means.storm(at)),
-                Action::Learn(learning) => self.learn(learning, run, keys),
-                Action::Teach(teaching) => self.teach(teaching, run, keys),
-                Action::Punt(punt) => self.punt(punt, run, keys),
+                Action::Learn(learning) => self.learn(learning, run, seen.keys),
+                Action::Teach(teaching) => self.teach(teaching, run, seen.keys),
+                Action::Punt(punt) => self.punt(punt, run, seen.keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
@@ -117,16 +133,16 @@ impl<'u> Executor<'_, 'u> {
     fn on_way(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        keys: &[FlowKey],
+        seen: Seen<'_>,
         last: bool,
-        way: impl Fn(&mut Self, &mut [Option<Frame<'u>>], &[FlowKey]),
+        way: impl Fn(&mut Self, &mut [Option<Frame<'u>>], Seen<'_>),
     ) {
         if last {
-            return way(self, run, keys);
+            return way(self, run, seen);
         }
-        for (place, key) in run.iter_mut().zip(keys) {
+        for (place, (key, hash)) in run.iter_mut().zip(seen.keys.iter().zip(seen.hashes)) {
             let copy = self.take(place, last);
-            way(self, &mut [copy], from_ref(key));
+            way(self, &mut [copy], Seen { keys: from_ref(key), hashes: from_ref(hash) });
         }
     }
 
@@ -135,37 +151,54 @@ impl<'u> Executor<'_, 'u> {
     fn encap(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        keys: &[FlowKey],
+        seen: Seen<'_>,
         encap: &Encap,
         marks: Marks,
         means: &impl Means,
     ) {
-        let mss = encap.mss();
-        for (i, key) in keys.iter().enumerate().take(run.len()) {
+        if let Some(mss) = encap.mss() {
+            self.clamp(run, seen.keys, mss, encap.frame_max());
+        }
+        let stamp = encap.stamp(marks);
+        for i in 0..run.len().min(seen.hashes.len()) {
             let Some(frame) = &mut run[i] else { continue };
-            if let Some(mss) = mss
-                && mss::is_syn(key)
-            {
-                self.too_long.clamp(frame, mss, encap.frame_max());
-            }
-            let Err(reason) = encap.push(frame, marks, entropy(key, self.seed)) else { continue };
+            let Err(reason) = stamp.push(frame, seen.hashes[i].entropy()) else { continue };
             let Some(frame) = run[i].take() else { continue };
             if reason == DropReason::ExceedsMtu {
                 // It may go on in pieces, behind those before it.
                 self.output(&mut run[..i], encap.uplink());
-                self.too_long(frame, key, encap, (marks, &[]), means);
+                self.too_long(frame, &seen.keys[i], encap, (marks, &[]), means);
             } else {
                 self.drop(frame, reason);
             }
         }
     }
 
-    /// Sends every frame.
-    #[inline(never)]
-    pub(super) fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) {
-        for frame in run.iter_mut().filter_map(Option::take) {
-            self.send(frame, port);
+    /// Holds the segments of TCP connections that are being opened to what fits.
+    #[cold]
+    fn clamp(&mut self, run: &mut [Option<Frame<'u>>], keys: &[FlowKey], mss: Mss, frame_max: usize) {
+        for (frame, key) in run.iter_mut().zip(keys) {
+            if let Some(frame) = frame
+                && mss::is_syn(key)
+            {
+                self.too_long.clamp(frame, mss, frame_max);
+            }
         }
+    }
+
+    /// Sends every frame.
+    #[inline]
+    pub(super) fn output(&mut self, run: &mut [Option<Frame<'u>>], port: PortId) -> Sent {
+        let Executor { slots, pool, drops, in_port, .. } = self;
+        let mut lost = 0;
+        let sent = slots[usize::from(port.0)].tx(run, pool, |reason| {
+            drops.count(reason);
+            lost += 1;
+        });
+        if let Some(in_port) = *in_port {
+            slots[usize::from(in_port.0)].counters.drops += lost;
+        }
+        sent
     }
 
     /// Each frame at the turn's time: those above a rate are dropped or marked.
@@ -274,13 +307,9 @@ impl<'u> Executor<'_, 'u> {
         copy
     }
 
-    #[inline]
+    /// Sends one frame. Whether the port took it.
     pub(super) fn send(&mut self, frame: Frame<'u>, port: PortId) -> bool {
-        let sent = self.slots[usize::from(port.0)].tx(frame, self.pool);
-        if let Err(reason) = sent {
-            self.count(reason);
-        }
-        sent.is_ok()
+        self.output(&mut [Some(frame)], port).packets == 1
     }
 
     /// The end of a frame: every drop passes here or through [`Executor::count`], which it calls.

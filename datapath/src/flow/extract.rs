@@ -8,6 +8,7 @@
 //! device (`CHECKSUM_PARTIAL`), and for what they send we are the device.
 
 use super::field::Field;
+use super::hash::{KeyHash, Seed, origin_hash};
 use super::key::{FlowKey, OfPort, Short};
 use super::{plain, shim};
 use crate::stats::DropReason;
@@ -61,32 +62,85 @@ impl Unfilled {
     }
 }
 
-/// Writes the key of the frame into `key`.
+/// What frames that come from one place have in common: the port that they came in by, or the tunnel and what its outer headers
+/// said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    short: Short,
+    hash: u64,
+    /// The outer addresses, remote and local, if they are of IPv6.
+    ipv6: Option<(IpAddr, IpAddr)>,
+}
+
+impl Origin {
+    /// A port.
+    #[inline]
+    pub fn port(in_port: OfPort, seed: &Seed) -> Origin {
+        let mut short = Short::default();
+        short.give(Field::InPort, in_port.0);
+        Origin { hash: origin_hash(short.words(), seed), short, ipv6: None }
+    }
+
+    /// A tunnel port.
+    pub fn tunnel(in_port: OfPort, tunnelled: &Tunnelled, seed: &Seed) -> Origin {
+        let mut short = Short::default();
+        short.give(Field::InPort, in_port.0);
+        from_tunnel(tunnelled, &mut short);
+        let Tunnelled { remote, local, .. } = *tunnelled;
+        let ipv6 = (remote.is_ipv6() || local.is_ipv6()).then_some((remote, local));
+        Origin { hash: origin_hash(short.words(), seed), short, ipv6 }
+    }
+}
+
+/// Writes the key of a frame that is plain into `key`, and tells its hashes, and whether its checksum may be [`unfilled`]. None, and
+/// nothing is written, for frames that only [`read_any`] reads.
 #[inline(always)]
+pub fn read_plain(frame: &[u8], origin: &Origin, seed: &Seed, key: &mut FlowKey) -> Option<(KeyHash, bool)> {
+    if origin.ipv6.is_some() {
+        return None;
+    }
+    let (short, suspect) = plain::read(frame, &origin.short)?;
+    key.begin(&short);
+    Some((KeyHash::of_short(short.words(), origin.hash, seed), suspect))
+}
+
+/// Of a plain frame for which [`read_plain`] said so.
+pub fn unfilled(frame: &[u8]) -> Option<Unfilled> {
+    plain::unfilled(frame)
+}
+
+/// Writes the key of any frame into `key`, and tells its hashes. For a frame of which more is known than `origin` says (Geneve options),
+/// they are not those of its key.
+pub fn read_any(
+    frame: &[u8],
+    origin: &Origin,
+    seed: &Seed,
+    key: &mut FlowKey,
+) -> Result<(KeyHash, Option<Unfilled>), DropReason> {
+    let unfilled = any(frame, origin.short, key)?;
+    if let Some((remote, local)) = origin.ipv6 {
+        from_tunnel_v6(remote, local, key);
+    }
+    Ok((KeyHash::of(key, seed), unfilled))
+}
+
+/// Writes the key of the frame into `key`.
 pub fn extract(
     frame: &[u8],
     in_port: OfPort,
     tunnelled: Option<&Tunnelled>,
     key: &mut FlowKey,
 ) -> Result<Option<Unfilled>, DropReason> {
-    let mut short = Short::default();
-    short.give(Field::InPort, in_port.0);
-    if let Some(tunnelled) = tunnelled {
-        from_tunnel(tunnelled, &mut short);
-    }
-    let unfilled = match plain::add(frame, &mut short) {
-        Some(unfilled) => {
-            key.begin(&short);
-            unfilled
-        }
-        None => any(frame, short, key)?,
+    // Nobody asks for the hashes.
+    const SEED: Seed = Seed::new(0);
+    let origin = match tunnelled {
+        Some(tunnelled) => Origin::tunnel(in_port, tunnelled, &SEED),
+        None => Origin::port(in_port, &SEED),
     };
-    if let Some(Tunnelled { remote, local, .. }) = tunnelled
-        && (remote.is_ipv6() || local.is_ipv6())
-    {
-        from_tunnel_v6(*remote, *local, key);
+    match read_plain(frame, &origin, &SEED, key) {
+        Some((_, suspect)) => Ok(if suspect { unfilled(frame) } else { None }),
+        None => read_any(frame, &origin, &SEED, key).map(|(_, unfilled)| unfilled),
     }
-    Ok(unfilled)
 }
 
 /// The general way: any frame that has a key at all.

@@ -35,26 +35,61 @@ const fn mix(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Hash of a whole key of a frame: which line of the exact cache, and the signature in it.
+/// Hashes of a key of a frame. They share their steps, so that a frame which goes into a tunnel is not hashed twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyHash(pub(super) u64);
+pub struct KeyHash {
+    /// Of the whole key: which line of the exact cache, and the signature in it.
+    pub(super) whole: u64,
+    /// Of the conversation: [`entropy`].
+    pub(super) conversation: u64,
+}
 
 impl KeyHash {
     /// Hashes a key.
     #[inline]
     pub fn of(key: &FlowKey, seed: &Seed) -> KeyHash {
-        let mut hash = short_hash(*key.short(), seed);
+        let words = *key.short();
+        let mut hash = KeyHash::of_short(words, origin_hash(words, seed), seed);
         if key.is_long() {
-            hash = long_hash(hash, key, seed);
+            hash.whole = long_hash(hash.whole, key, seed);
         }
-        KeyHash(mix(hash ^ seed.0[2], seed.0[3]))
+        hash.conversation = entropy(key, seed);
+        hash
+    }
+
+    /// Hashes a key that is not long, and no fragment. `origin` is what [`origin_hash`] says of it.
+    #[inline(always)]
+    pub(super) fn of_short(words: [u64; SHORT_WORDS], origin: u64, seed: &Seed) -> KeyHash {
+        let conversation = conversation(words, seed);
+        KeyHash { whole: mix(conversation ^ origin, words[4] ^ seed.0[3]), conversation }
+    }
+
+    /// Hash of the conversation that the frame belongs to: [`entropy`].
+    #[inline]
+    pub fn entropy(self) -> u64 {
+        self.conversation
     }
 
     /// Never zero: that is an empty place.
     #[inline]
     pub(super) fn signature(self) -> u32 {
-        (self.0 >> 32) as u32 | 1
+        (self.whole >> 32) as u32 | 1
     }
+}
+
+/// Hash of where a frame comes from, port and tunnel: the same for one frame after another.
+#[inline]
+pub(super) fn origin_hash([port, _, _, _, _, a, b, c]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
+    let [s, t, u, v] = seed.0;
+    mix(port >> 32 ^ t, a ^ v) ^ mix(b ^ s, c ^ u).rotate_left(16)
+}
+
+/// Hash of addresses, tags, types, and ports.
+#[inline(always)]
+fn conversation([types, a, b, c, ports, ..]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
+    const LOW: u64 = 0xffff_ffff;
+    let [s, t, u, v] = seed.0;
+    mix(a ^ s, b ^ t) ^ mix(c ^ u, (ports & !LOW | types & LOW) ^ v).rotate_left(32)
 }
 
 /// Hash of the bits of a key that are in the mask number `at`. `long` says that the mask has bits beyond the first line.
@@ -110,18 +145,15 @@ fn rest_hash(hash: u64, words: impl Iterator<Item = u64>, seed: &Seed) -> u64 {
 /// spread over the paths of the underlay (RFC 7348 section 4.1, RFC 7637 section 3.2).
 #[inline]
 pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
-    const PROTO: u64 = 0xff << 8;
     const FRAGMENT: u64 = 0xff;
-    const PORTS: u64 = 0xffff_ffff << 32;
-    let words = key.words();
-    let ports = if words[0] & FRAGMENT == 0 { words[4] & PORTS } else { 0 };
-    let [s, t, u, v] = seed.0;
-    let mut hash =
-        mix(words[1] ^ s, words[2] ^ t) ^ mix(words[3] ^ u, (ports | words[0] & PROTO) ^ v).rotate_left(32);
-    if words[8] | words[9] != 0 {
-        hash ^= mix(words[8] ^ words[10].rotate_left(32) ^ t, words[9] ^ words[11].rotate_left(32) ^ u);
+    let mut words = *key.short();
+    if words[0] & FRAGMENT != 0 {
+        (words[0], words[4]) = (words[0] & !FRAGMENT, 0);
     }
-    mix(hash ^ t, v)
+    let hash = conversation(words, seed);
+    let [a, b, c, d, ..] = *key.rest();
+    let [_, t, u, _] = seed.0;
+    if a | b == 0 { hash } else { hash ^ mix(a ^ c.rotate_left(32) ^ t, b ^ d.rotate_left(32) ^ u) }
 }
 
 #[cfg(test)]
@@ -162,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_hash_and_one_by_its_parts_are_the_same() {
+        let seed = Seed::new(4);
+        let mut key = tcp();
+        for (field, value) in [(Field::InPort, 7), (Field::TunId, 100), (Field::TunSrc, 9), (Field::NwTos, 3)]
+        {
+            key.set(field, value);
+        }
+        let words = *key.short();
+        assert_eq!(KeyHash::of_short(words, origin_hash(words, &seed), &seed), KeyHash::of(&key, &seed));
+    }
+
+    #[test]
     fn every_field_moves_the_key_hash() {
         let seed = Seed::new(2);
         let zero = FlowKey::default();
@@ -171,7 +215,7 @@ mod tests {
             key.set(Field::OptionPresence, u128::from(field.is_option()));
             let zero = key.clone();
             key.set(*field, key.get(*field) ^ 1);
-            assert_ne!(KeyHash::of(&key, &seed), KeyHash::of(&zero, &seed), "{field:?}");
+            assert_ne!(KeyHash::of(&key, &seed).whole, KeyHash::of(&zero, &seed).whole, "{field:?}");
         }
     }
 
@@ -182,7 +226,7 @@ mod tests {
         for port in 0..6400 {
             let mut key = tcp();
             key.set(Field::TpSrc, port);
-            counts[(KeyHash::of(&key, &seed).0 >> 58) as usize] += 1;
+            counts[(KeyHash::of(&key, &seed).whole >> 58) as usize] += 1;
         }
         // A fair die gives 100 each with a standard deviation of 10.
         assert!(counts.iter().all(|n| (50..150).contains(n)), "{counts:?}");

@@ -163,8 +163,29 @@ impl FlowKey {
     }
 }
 
+/// A masked first line of a key, where the processor likes to read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(64))]
+pub struct Line(pub [u64; SHORT_WORDS]);
+
+impl FlowKey {
+    /// The bits in which the first line of a key and one that was masked differ, as far as the mask has them, of all words in one.
+    /// Written out, since so the compiler knows that each pair of words lies as vectors want it.
+    #[inline(always)]
+    pub fn differing(&self, mask: &FlowMask, have: &Line) -> u64 {
+        (have.0[0] ^ self.words[0] & mask.words[0])
+            | (have.0[1] ^ self.words[1] & mask.words[1])
+            | (have.0[2] ^ self.words[2] & mask.words[2])
+            | (have.0[3] ^ self.words[3] & mask.words[3])
+            | (have.0[4] ^ self.words[4] & mask.words[4])
+            | (have.0[5] ^ self.words[5] & mask.words[5])
+            | (have.0[6] ^ self.words[6] & mask.words[6])
+            | (have.0[7] ^ self.words[7] & mask.words[7])
+    }
+}
+
 /// The first line of a key while it is put together: every field is given once, and nothing is read back.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Short([u64; SHORT_WORDS]);
 
 impl Short {
@@ -174,6 +195,37 @@ impl Short {
         let (Slot { word, shift, bits }, value) = (field.slot(), value.into());
         debug_assert!(bits == 64 || value >> bits == 0, "{field:?} has {bits} bits");
         self.0[word as usize] |= value << shift;
+    }
+
+    /// A line on top of this one, in which only port and tunnel were given: so the other words are known to be zero.
+    #[inline(always)]
+    pub(super) fn begun(&self) -> Short {
+        let [port, a, b, c, d, id, ends, rest] = self.0;
+        debug_assert!([a, b, c, d] == [0; 4]);
+        Short([port, 0, 0, 0, 0, id, ends, rest])
+    }
+
+    /// Gives a field that is the upper part of its word the bits that are in their place in `word`; the others are left out.
+    #[inline(always)]
+    pub(super) fn give_upper(&mut self, field: Field, word: u64) {
+        let Slot { word: at, shift, bits } = field.slot();
+        debug_assert!(shift + bits == 64, "{field:?} is the upper part of its word");
+        self.0[at as usize] |= word >> shift << shift;
+    }
+
+    /// Gives two fields that lie side by side their values.
+    #[inline(always)]
+    pub(super) fn give_both(&mut self, upper: Field, lower: Field, values: u64) {
+        let (upper, lower) = (upper.slot(), lower.slot());
+        debug_assert!(upper.word == lower.word && upper.shift == lower.shift + lower.bits, "side by side");
+        debug_assert!(upper.bits + lower.bits == 64 || values >> (upper.bits + lower.bits) == 0);
+        self.0[lower.word as usize] |= values << lower.shift;
+    }
+
+    /// All of them.
+    #[inline(always)]
+    pub(super) fn words(&self) -> [u64; SHORT_WORDS] {
+        self.0
     }
 
     /// The word that a field lies in.

@@ -11,10 +11,10 @@ pub mod shim;
 pub mod signature;
 pub mod spread;
 
-pub use extract::{Tunnelled, Unfilled, extract};
+pub use extract::{Origin, Tunnelled, Unfilled, extract};
 pub use field::{Field, Slot};
 pub use hash::{KeyHash, Seed};
 pub use key::{FlowKey, FlowMask, OfPort};
-pub use megaflow::{Answer, CREDITS_MAX, FlowId, IDLE_MS, MASKS_MAX, Megaflows};
+pub use megaflow::{Answer, CREDITS_MAX, FlowId, Hit, IDLE_MS, MASKS_MAX, Megaflows};
 pub use part::Part;
 pub use signature::SignatureCache;

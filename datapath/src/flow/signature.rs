@@ -35,7 +35,7 @@ impl SignatureCache {
 
     #[inline]
     fn line(&self, hash: KeyHash) -> usize {
-        hash.0 as usize & (self.lines.len() - 1)
+        hash.whole as usize & (self.lines.len() - 1)
     }
 
     /// Brings near what [`SignatureCache::find`] looks at.
@@ -59,7 +59,7 @@ impl SignatureCache {
         let line = &mut self.lines[at];
         let same = line.signatures.iter().position(|signature| *signature == hash.signature());
         let empty = || line.signatures.iter().position(|signature| *signature == 0);
-        let way = same.or_else(empty).unwrap_or((hash.0 >> 24) as usize % WAYS);
+        let way = same.or_else(empty).unwrap_or((hash.whole >> 24) as usize % WAYS);
         line.signatures[way] = hash.signature();
         line.flows[way] = flow.0;
     }
@@ -74,10 +74,14 @@ impl SignatureCache {
 mod tests {
     use super::*;
 
+    fn hash(whole: u64) -> KeyHash {
+        KeyHash { whole, ..KeyHash::default() }
+    }
+
     #[test]
     fn what_was_remembered_is_found() {
         let mut cache = SignatureCache::new(64);
-        let (a, b) = (KeyHash(0x1111_0000_0000_0001), KeyHash(0x2222_0000_0000_0001));
+        let (a, b) = (hash(0x1111_0000_0000_0001), hash(0x2222_0000_0000_0001));
         cache.insert(a, FlowId(1));
         cache.insert(b, FlowId(2));
         cache.insert(a, FlowId(3));
@@ -90,7 +94,7 @@ mod tests {
     fn a_full_line_takes_a_new_key() {
         let mut cache = SignatureCache::new(WAYS);
         for n in 0..100u32 {
-            let hash = KeyHash(u64::from(n + 1) << 33);
+            let hash = hash(u64::from(n + 1) << 33);
             cache.insert(hash, FlowId(n));
             assert_eq!(cache.find(hash), Some(FlowId(n)));
         }

@@ -7,7 +7,8 @@ use af_xdp::Frame;
 /// Free frames.
 #[derive(Debug)]
 pub struct FramePool<'u> {
-    free: Vec<Frame<'u>>,
+    /// No place is empty; runs of frames come and go as they are.
+    free: Vec<Option<Frame<'u>>>,
     long: Vec<Frame<'u>>,
     /// How long a packet fits a frame that is not long.
     room: usize,
@@ -17,8 +18,8 @@ impl<'u> FramePool<'u> {
     /// A pool of these frames, all of one size and none of them long. It never grows beyond them: all frames of a worker
     /// come from it and go back to it.
     pub fn new(frames: impl Iterator<Item = Frame<'u>>) -> FramePool<'u> {
-        let free: Vec<_> = frames.collect();
-        let room = free.first().map_or(0, Frame::room);
+        let free: Vec<_> = frames.map(Some).collect();
+        let room = free.iter().flatten().next().map_or(0, Frame::room);
         FramePool { free, long: Vec::new(), room }
     }
 
@@ -30,7 +31,7 @@ impl<'u> FramePool<'u> {
     /// A free frame that is not long, empty, with all its headroom.
     #[inline]
     pub fn take(&mut self) -> Option<Frame<'u>> {
-        let mut frame = self.free.pop()?;
+        let mut frame = self.free.pop()??;
         frame.reset();
         Some(frame)
     }
@@ -58,13 +59,30 @@ impl<'u> FramePool<'u> {
         None
     }
 
+    /// Appends at most `n` free frames that are not long to `out`. What is in them is left over from earlier use: whoever asks fills
+    /// them.
+    #[inline]
+    pub fn take_all(&mut self, n: usize, out: &mut Vec<Option<Frame<'u>>>) {
+        out.extend(self.free.drain(self.free.len().saturating_sub(n)..));
+    }
+
     /// Takes a frame back.
     #[inline]
     pub fn give(&mut self, frame: Frame<'u>) {
         if frame.is_long() {
             return self.give_long(frame);
         }
-        self.free.push(frame);
+        self.free.push(Some(frame));
+    }
+
+    /// Takes all frames of a run back.
+    #[inline]
+    pub fn give_all(&mut self, run: &mut [Option<Frame<'u>>]) {
+        if run.iter().all(|place| place.as_ref().is_some_and(|frame| !frame.is_long())) {
+            self.free.extend(run.iter_mut().map(Option::take));
+        } else {
+            run.iter_mut().filter_map(Option::take).for_each(|frame| self.give(frame));
+        }
     }
 
     #[cold]

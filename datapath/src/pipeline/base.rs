@@ -147,6 +147,11 @@ impl Pipeline {
         &self.base.tunnels
     }
 
+    /// Whether ports, tunnels and ways are the very same as those of `other`, from which this one was made, or which was made from it.
+    pub fn has_base_of(&self, other: &Pipeline) -> bool {
+        Arc::ptr_eq(&self.base, &other.base)
+    }
+
     /// Whether `address` is one of our tunnel endpoints.
     #[inline]
     pub fn is_endpoint(&self, address: IpAddr) -> bool {

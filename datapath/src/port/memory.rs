@@ -29,12 +29,17 @@ impl Memory {
         self.incoming.pop()
     }
 
-    pub(super) fn rx<'u>(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx<'u>(
+        &mut self,
+        pool: &mut FramePool<'u>,
+        max: usize,
+        out: &mut Vec<Option<Frame<'u>>>,
+    ) -> u64 {
         let mut refused = 0;
         for _ in 0..max.min(pool.len()) {
             let Some(bytes) = self.incoming.pop() else { break };
             match pool.hold(&bytes) {
-                Some(frame) => out.push(frame),
+                Some(frame) => out.push(Some(frame)),
                 None => refused += 1,
             }
         }

@@ -69,7 +69,7 @@ impl<'u> Port<'u> {
 
     /// Appends at most `max` frames that came in to `out`. Returns how many came in that no frame could hold.
     #[inline]
-    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Option<Frame<'u>>>) -> u64 {
         match self {
             Port::Xsk(port) => port.rx(pool, max, out),
             Port::Packet(port) => port.rx(pool, max, out),
@@ -79,15 +79,28 @@ impl<'u> Port<'u> {
         }
     }
 
-    /// Queues a frame to be sent, or takes a copy of it; either way the frame is gone.
-    #[inline(always)]
-    pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
+    /// Queues the frames of a run to be sent, or takes copies of them; either way they are gone. Which kind of port it is, is
+    /// decided once. Returns what came through; `refused` hears of the others.
+    #[inline(never)]
+    pub fn tx(
+        &mut self,
+        run: &mut [Option<Frame<'u>>],
+        pool: &mut FramePool<'u>,
+        mut refused: impl FnMut(DropReason),
+    ) -> Sent {
         match self {
-            Port::Xsk(port) => port.tx(frame, pool),
-            Port::Packet(port) => consume(frame, pool, |frame| port.tx(frame)),
-            Port::Pcap(port) => consume(frame, pool, |frame| port.tx(frame)),
-            Port::Memory(port) => consume(frame, pool, |frame| port.tx(frame)),
-            Port::Null(port) => consume(frame, pool, |frame| port.tx(frame)),
+            Port::Xsk(port) => {
+                let mut sent = Sent::default();
+                for frame in run.iter_mut().filter_map(Option::take) {
+                    let bytes = frame.len();
+                    sent.count(bytes, port.tx(frame, pool), &mut refused);
+                }
+                sent
+            }
+            Port::Packet(port) => copy(run, pool, refused, |frame| port.tx(frame)),
+            Port::Pcap(port) => copy(run, pool, refused, |frame| port.tx(frame)),
+            Port::Memory(port) => copy(run, pool, refused, |frame| port.tx(frame)),
+            Port::Null(port) => copy(run, pool, refused, |frame| port.tx(frame)),
         }
     }
 
@@ -110,17 +123,40 @@ impl<'u> Port<'u> {
     }
 }
 
-/// For ports that copy: hands the frame over with its checksum filled in, then frees it.
-#[inline]
-fn consume<'u>(
-    mut frame: Frame<'u>,
+/// How many packets and bytes a port took to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Sent {
+    #[inline(always)]
+    fn count(&mut self, bytes: usize, taken: Result<(), DropReason>, refused: impl FnOnce(DropReason)) {
+        match taken {
+            Ok(()) => (self.packets, self.bytes) = (self.packets + 1, self.bytes + bytes as u64),
+            Err(reason) => refused(reason),
+        }
+    }
+}
+
+/// For ports that copy: hands each frame over with its checksum filled in, then frees them all.
+#[inline(always)]
+fn copy<'u>(
+    run: &mut [Option<Frame<'u>>],
     pool: &mut FramePool<'u>,
-    take: impl FnOnce(&Frame<'u>) -> Result<(), DropReason>,
-) -> Result<(), DropReason> {
-    finish_checksum(&mut frame);
-    let taken = take(&frame);
-    pool.give(frame);
-    taken
+    mut refused: impl FnMut(DropReason),
+    mut take: impl FnMut(&Frame<'u>) -> Result<(), DropReason>,
+) -> Sent {
+    let mut sent = Sent::default();
+    for frame in run.iter_mut().flatten() {
+        finish_checksum(frame);
+        sent.count(frame.len(), take(frame), &mut refused);
+    }
+    pool.give_all(run);
+    sent
 }
 
 /// A port in a worker's list, with its counters.
@@ -140,22 +176,26 @@ impl<'u> Slot<'u> {
 
     /// [`Port::rx`], counted.
     #[inline]
-    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Option<Frame<'u>>>) -> u64 {
         let before = out.len();
         let refused = self.port.rx(pool, max, out);
         self.counters.rx_packets += (out.len() - before) as u64 + refused;
-        self.counters.rx_bytes += out[before..].iter().map(|frame| frame.len() as u64).sum::<u64>();
+        self.counters.rx_bytes += out[before..].iter().flatten().map(|frame| frame.len() as u64).sum::<u64>();
         refused
     }
 
     /// [`Port::tx`], counted.
-    #[inline(always)]
-    pub fn tx(&mut self, frame: Frame<'u>, pool: &mut FramePool<'u>) -> Result<(), DropReason> {
-        let bytes = frame.len() as u64;
-        self.port.tx(frame, pool)?;
-        self.counters.tx_packets += 1;
-        self.counters.tx_bytes += bytes;
-        Ok(())
+    #[inline]
+    pub fn tx(
+        &mut self,
+        run: &mut [Option<Frame<'u>>],
+        pool: &mut FramePool<'u>,
+        refused: impl FnMut(DropReason),
+    ) -> Sent {
+        let sent = self.port.tx(run, pool, refused);
+        self.counters.tx_packets += sent.packets;
+        self.counters.tx_bytes += sent.bytes;
+        sent
     }
 
     /// [`Port::flush`], counted.

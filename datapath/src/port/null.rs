@@ -24,20 +24,27 @@ impl Null {
     }
 
     #[inline]
-    pub(super) fn rx<'u>(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx<'u>(
+        &mut self,
+        pool: &mut FramePool<'u>,
+        max: usize,
+        out: &mut Vec<Option<Frame<'u>>>,
+    ) -> u64 {
         if self.frames.is_empty() {
             return 0;
         }
-        for _ in 0..max.min(self.burst) {
-            let Some(mut frame) = pool.take() else { break };
-            if !frame.copy_from(&self.frames[self.next]) {
-                pool.give(frame);
-                let Some(long) = pool.hold(&self.frames[self.next]) else { break };
-                frame = long;
+        let Null { frames, next, burst } = self;
+        let before = out.len();
+        pool.take_all(max.min(*burst), out);
+        let mut at = *next;
+        for place in &mut out[before..] {
+            let copied = place.as_mut().is_some_and(|frame| frame.copy_from(&frames[at]));
+            if !copied {
+                hold_long(place, pool, &frames[at]);
             }
-            self.next = if self.next + 1 == self.frames.len() { 0 } else { self.next + 1 };
-            out.push(frame);
+            at = if at + 1 == frames.len() { 0 } else { at + 1 };
         }
+        *next = at;
         0
     }
 
@@ -46,4 +53,13 @@ impl Null {
         std::hint::black_box(frame.bytes());
         Ok(())
     }
+}
+
+/// Puts bytes that are too long for the frame that is there into a long one; into none when there is none.
+#[cold]
+fn hold_long<'u>(place: &mut Option<Frame<'u>>, pool: &mut FramePool<'u>, bytes: &[u8]) {
+    if let Some(frame) = place.take() {
+        pool.give(frame);
+    }
+    *place = pool.hold(bytes);
 }

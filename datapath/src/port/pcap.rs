@@ -128,12 +128,17 @@ impl Pcap {
         self.now_ns = now_ns;
     }
 
-    pub(super) fn rx<'u>(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx<'u>(
+        &mut self,
+        pool: &mut FramePool<'u>,
+        max: usize,
+        out: &mut Vec<Option<Frame<'u>>>,
+    ) -> u64 {
         let mut refused = 0;
         for _ in 0..max.min(pool.len()) {
             let Some(next) = self.next.as_ref().filter(|next| next.time_ns <= self.now_ns) else { break };
             match pool.hold(&next.bytes) {
-                Some(frame) => out.push(frame),
+                Some(frame) => out.push(Some(frame)),
                 None => refused += 1,
             }
             self.advance();

@@ -68,14 +68,19 @@ impl<'u> Xsk<'u> {
     }
 
     #[inline]
-    pub(super) fn rx(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx(
+        &mut self,
+        pool: &mut FramePool<'u>,
+        max: usize,
+        out: &mut Vec<Option<Frame<'u>>>,
+    ) -> u64 {
         if !self.chains.is_empty() {
             return self.rx_chains(pool, max, out);
         }
         let n = self.sockets.len();
         let mut left = max;
         for i in 0..n {
-            left -= self.sockets[(self.first + i) % n].rx(left, |frame| out.push(frame));
+            left -= self.sockets[(self.first + i) % n].rx(left, |frame| out.push(Some(frame)));
         }
         self.first = if self.first + 1 >= n { 0 } else { self.first + 1 };
         0
@@ -83,14 +88,14 @@ impl<'u> Xsk<'u> {
 
     /// [`Xsk::rx`] where packets may come in several frames, of which at most `max` are looked at.
     #[inline(never)]
-    fn rx_chains(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    fn rx_chains(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Option<Frame<'u>>>) -> u64 {
         let n = self.sockets.len();
         let (mut left, mut refused) = (max, 0);
         for i in 0..n {
             let at = (self.first + i) % n;
             let chain = &mut self.chains[at];
             left -= self.sockets[at].rx(left, |piece| match chain.add(piece, pool) {
-                Piece::Whole(frame) => out.push(frame),
+                Piece::Whole(frame) => out.push(Some(frame)),
                 Piece::Part => {}
                 Piece::Refused => refused += 1,
             });

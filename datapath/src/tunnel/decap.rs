@@ -10,7 +10,7 @@ use super::last::{Asked, Last};
 use super::options::Unread;
 use super::spec::{Kind, TunnelSpec};
 use super::table::{TunnelId, TunnelTable};
-use super::{ecn, verify};
+use super::{VSID_MIN, ecn, verify};
 use crate::flow::Tunnelled;
 use crate::mem::Frame;
 use crate::stats::DropReason;
@@ -18,9 +18,6 @@ use crate::wire::checksum::{pseudo_v4, pseudo_v6};
 use crate::wire::{Error, Fragment, ethernet, ethertype, ipv4, ipv6, protocol};
 use crate::wire::{geneve, gre, nvgre, udp, vlan, vxlan};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Network numbers below this are reserved (RFC 7637 section 3.2), so a key below it is no NVGRE key first of all.
-const VSID_MIN: u32 = 0x1000;
 
 /// Cuts the outer headers off `frame`. Returns the tunnel port that takes it and what the headers said. `last` is what was found
 /// for the frames before, of the same tunnels and endpoints.

@@ -1,8 +1,8 @@
 //! Putting a frame into a tunnel: the headers are made once per remote endpoint, copied in front of each frame, and the
 //! few fields that differ from frame to frame are written over.
 //!
-//! VXLAN and Geneve over IPv4, without checksum, have a way of their own: one copy of 50 bytes and five fields. All others take
-//! the general one.
+//! VXLAN and Geneve over IPv4, without checksum, have a way of their own: marks and key are written once a run, and then it is one copy of
+//! 50 bytes and four fields. All others take the general one.
 
 use super::headers::{self, HEADERS_MAX, IP};
 use super::mss::Mss;
@@ -13,7 +13,7 @@ use super::underlay::Path;
 use crate::mem::{Frame, LONG_MAX};
 use crate::port::{PortId, finish_checksum};
 use crate::stats::DropReason;
-use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6, update16};
+use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6};
 use crate::wire::{Vni, ethernet, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vlan, vxlan};
 use af_xdp::{KERNEL_HEADROOM, TX_METADATA_LEN};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -90,7 +90,7 @@ pub struct Encap {
 
 #[derive(Clone, Debug)]
 enum Form {
-    Plain([u8; PLAIN]),
+    Plain(Plain),
     General { headers: Box<[u8; HEADERS_MAX]>, len: usize, checksum: bool },
 }
 
@@ -104,7 +104,7 @@ impl Encap {
             && spec.dont_fragment
             && !(checksum || spec.group_policy);
         let form = match headers.first_chunk() {
-            Some(headers) if plain => Form::Plain(*headers),
+            Some(headers) if plain => Form::Plain(Plain::of(*headers)),
             _ => {
                 let len = spec.headers_len(remote.is_ipv6());
                 Form::General { headers: Box::new(headers), len, checksum }
@@ -183,59 +183,42 @@ impl Encap {
     ///
     /// # Errors
     /// When the packet would be longer than the way carries, or there is no room in front of it.
-    #[inline]
     pub fn push(&self, frame: &mut Frame<'_>, marks: Marks, entropy: u64) -> Result<(), DropReason> {
-        match &self.form {
-            Form::Plain(headers) => self.push_plain(headers, frame, marks, entropy),
-            Form::General { headers, len, checksum } => {
-                self.push_general(&headers[..*len], *checksum, frame, marks, entropy)
-            }
-        }
+        self.stamp(marks).push(frame, entropy)
     }
 
+    /// What puts the headers in front of all frames of a run, which have these marks.
     #[inline]
-    fn push_plain(
-        &self,
-        headers: &[u8; PLAIN],
-        frame: &mut Frame<'_>,
-        marks: Marks,
-        entropy: u64,
-    ) -> Result<(), DropReason> {
-        let ip_len = frame.len() + PLAIN - IP;
-        if ip_len > self.mtu {
-            return Err(DropReason::ExceedsMtu);
-        }
-        let room = frame.push(PLAIN).and_then(|room| room.first_chunk_mut::<PLAIN>());
-        let room = room.ok_or(DropReason::NoHeadroom)?;
-        *room = *headers;
+    pub fn stamp(&self, marks: Marks) -> Stamp<'_> {
+        let form = match &self.form {
+            Form::Plain(plain) => Stamped::Plain(self.marked(plain, marks)),
+            Form::General { headers, len, checksum } => {
+                Stamped::General { headers: &headers[..*len], checksum: *checksum, marks }
+            }
+        };
+        Stamp { encap: self, mtu: self.mtu, form }
+    }
+
+    /// The headers of the plain form for one run.
+    #[inline]
+    fn marked(&self, plain: &Plain, marks: Marks) -> Plain {
+        let mut plain = plain.clone();
         if (marks.tos, marks.ttl, marks.geneve) != (self.tos, self.ttl, 0) {
-            self.mark_plain(room, marks);
+            plain = self.marked_unusually(plain.headers, marks);
         }
-        let ip_len = ip_len as u16;
-        let checksum = u16::from_be_bytes([room[IP + 10], room[IP + 11]]);
-        put(room, IP + ipv4::at::TOTAL_LEN, ip_len);
-        put(room, IP + ipv4::at::CHECKSUM, update16(checksum, 0, ip_len));
-        put(room, UDP4 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
-        put(room, UDP4 + udp::at::LENGTH, ip_len - ipv4::HEADER_LEN as u16);
-        put_vni(room, UDP4 + udp::HEADER_LEN + vxlan::at::VNI, marks.key);
-        Ok(())
+        put_vni(&mut plain.headers, UDP4 + udp::HEADER_LEN + vxlan::at::VNI, marks.key);
+        plain
     }
 
     /// What flows seldom ask for.
     #[cold]
-    fn mark_plain(&self, room: &mut [u8; PLAIN], marks: Marks) {
-        let version = room[IP];
-        let checksum = u16::from_be_bytes([room[IP + 10], room[IP + 11]]);
-        let word = |tos: u8| u16::from_be_bytes([version, tos]);
-        let checksum = update16(checksum, word(self.tos), word(marks.tos));
-        let hops = |ttl: u8| u16::from_be_bytes([ttl, protocol::UDP]);
-        let checksum = update16(checksum, hops(self.ttl), hops(marks.ttl));
-        room[IP + ipv4::at::TOS] = marks.tos;
-        room[IP + ipv4::at::TTL] = marks.ttl;
-        put(room, IP + ipv4::at::CHECKSUM, checksum);
+    fn marked_unusually(&self, mut headers: [u8; PLAIN], marks: Marks) -> Plain {
+        headers[IP + ipv4::at::TOS] = marks.tos;
+        headers[IP + ipv4::at::TTL] = marks.ttl;
         if self.spec.kind == Kind::Geneve {
-            put(room, UDP4 + udp::HEADER_LEN + geneve::at::OPTIONS_LEN, marks.geneve);
+            put(&mut headers, UDP4 + udp::HEADER_LEN + geneve::at::OPTIONS_LEN, marks.geneve);
         }
+        Plain::of(headers)
     }
 
     fn push_general(
@@ -320,6 +303,70 @@ impl Encap {
         if let Some(sequence) = &self.spec.sequence {
             put(header.sequence_at(), sequence.next());
         }
+    }
+}
+
+/// The headers for all frames of a run.
+#[derive(Debug)]
+pub struct Stamp<'a> {
+    encap: &'a Encap,
+    mtu: usize,
+    form: Stamped<'a>,
+}
+
+#[derive(Debug)]
+enum Stamped<'a> {
+    Plain(Plain),
+    General { headers: &'a [u8], checksum: bool, marks: Marks },
+}
+
+/// Headers without lengths, checksum and entropy.
+#[derive(Clone, Debug)]
+struct Plain {
+    headers: [u8; PLAIN],
+    /// Of the IPv4 header as it is here.
+    sum: u16,
+}
+
+impl Stamp<'_> {
+    /// [`Encap::push`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline(always)]
+    pub fn push(&self, frame: &mut Frame<'_>, entropy: u64) -> Result<(), DropReason> {
+        match &self.form {
+            Stamped::Plain(plain) => plain.push(frame, self.mtu, entropy),
+            Stamped::General { headers, checksum, marks } => {
+                self.encap.push_general(headers, *checksum, frame, *marks, entropy)
+            }
+        }
+    }
+}
+
+impl Plain {
+    fn of(mut headers: [u8; PLAIN]) -> Plain {
+        put(&mut headers, IP + ipv4::at::CHECKSUM, 0);
+        Plain { sum: Sum::of(&headers[IP..UDP4]).folded(), headers }
+    }
+
+    #[inline(always)]
+    fn push(&self, frame: &mut Frame<'_>, mtu: usize, entropy: u64) -> Result<(), DropReason> {
+        let ip_len = frame.len() + PLAIN - IP;
+        if ip_len > mtu {
+            return Err(DropReason::ExceedsMtu);
+        }
+        let room = frame.push(PLAIN).and_then(|room| room.first_chunk_mut::<PLAIN>());
+        let room = room.ok_or(DropReason::NoHeadroom)?;
+        *room = self.headers;
+        let ip_len = ip_len as u16;
+        // RFC 1624 section 3, where what was there is zero.
+        let (sum, carry) = self.sum.overflowing_add(ip_len);
+        put(room, IP + ipv4::at::TOTAL_LEN, ip_len);
+        put(room, IP + ipv4::at::CHECKSUM, !(sum + u16::from(carry)));
+        put(room, UDP4 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
+        put(room, UDP4 + udp::at::LENGTH, ip_len - ipv4::HEADER_LEN as u16);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ pub mod counter;
 pub mod decap;
 pub mod ecn;
 pub mod encap;
+mod familiar;
 pub mod fragment;
 mod headers;
 mod last;
@@ -19,7 +20,8 @@ mod verify;
 
 pub use counter::Counter;
 pub use decap::decap;
-pub use encap::{ENCAP_MAX, Encap, EncapId, Marks, PACKET_MAX};
+pub use encap::{ENCAP_MAX, Encap, EncapId, Marks, PACKET_MAX, Stamp};
+pub use familiar::{Familiar, Head, Recognised};
 pub use fragment::Cuts;
 pub use last::Last;
 pub use mss::Mss;
@@ -29,3 +31,6 @@ pub use spec::{Key, Kind, Outer, Remote, TunnelSpec};
 pub use table::{Conflict, TunnelId, TunnelTable};
 pub use too_long::{Fragmenting, Remedy};
 pub use underlay::{Path, Reach, Underlay};
+
+/// Network numbers below this are reserved (RFC 7637 section 3.2), so a key below it is no NVGRE key first of all.
+const VSID_MIN: u32 = 0x1000;

@@ -6,8 +6,8 @@
 //! later one, however busy the worker is; and those of one sender are done in their order.
 
 use super::Worker;
-use crate::action::execute::Executor;
-use crate::flow::{Field, FlowKey, OfPort, extract};
+use crate::action::execute::{Executor, Seen};
+use crate::flow::{Field, FlowKey, KeyHash, OfPort, extract};
 use crate::pipeline::{Match, Pipeline, RuleAction, Target, translate_actions};
 use crate::port::PortId;
 use crate::stats::{Counted, DropReason};
@@ -155,7 +155,9 @@ impl Worker<'_> {
         translation.renumber_once(executor.report);
         let counted = Counted { packets: 1, bytes: frame.len() as u64, used_ms: *now_ns / 1_000_000 };
         translation.credits().iter().for_each(|credit| pipeline.ledger().add(*credit, counted));
-        executor.execute(&mut [Some(frame)], from_ref(&key), translation.actions(), &**pipeline);
+        let hash = KeyHash::of(&key, seed);
+        let seen = Seen { keys: from_ref(&key), hashes: from_ref(&hash) };
+        executor.execute(&mut [Some(frame)], seen, translation.actions(), &**pipeline);
         // Control frees what it has made: nothing here names it any more.
         executor.report.end_batch();
         translation.release();

@@ -22,7 +22,7 @@ use crate::pipeline::recent::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
 use crate::stats::{Drops, SharedStats, WorkerCounters};
-use crate::tunnel::Order;
+use crate::tunnel::{Familiar, Order};
 use programs::Programs;
 use stage::Batch;
 use std::os::fd::BorrowedFd;
@@ -96,6 +96,7 @@ pub struct Worker<'u> {
     too_long: TooLong,
     /// With a batch while it is classified.
     order: Option<Order>,
+    familiar: Familiar,
     report: Reporter,
     injections: Injections,
     shared: Arc<SharedStats>,
@@ -131,6 +132,7 @@ impl<'u> Worker<'u> {
             drops: Drops::default(),
             too_long,
             order: Some(Order::new(parts.seed)),
+            familiar: Familiar::new(parts.seed),
             report: reports().0,
             injections: injections().1,
             shared: parts.shared,
@@ -236,6 +238,9 @@ impl<'u> Worker<'u> {
         } else {
             self.forget();
             self.recent.restart(now);
+        }
+        if !newest.has_base_of(&self.pipeline) {
+            self.familiar.forget();
         }
         let old = std::mem::replace(&mut self.pipeline, newest);
         self.inbox.give(old);

@@ -1,30 +1,33 @@
 //! The stages of a turn: each is one flat loop over the batch, named after what it does to it.
 
 use super::{FORGET_NS, Role, Worker};
-use crate::action::execute::Executor;
-use crate::flow::{Answer, FlowId, FlowKey, KeyHash, Megaflows, extract};
-use crate::mem::{BATCH, Frame, prefetch};
+use crate::action::execute::{Executor, Seen};
+use crate::flow::{
+    Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Seed, SignatureCache, Unfilled, extract,
+};
+use crate::mem::{BATCH, Frame};
 use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{Pipeline, translate};
 use crate::port::PortId;
 use crate::stats::{Counted, DropReason};
-use crate::tunnel::{Kind, Last, decap, mss};
+use crate::tunnel::{Head, Kind, Last, Mss, Recognised, TunnelId, decap, mss};
 
 /// A batch on its way through the stages: parallel columns, the same index for the same frame.
 #[derive(Debug)]
 pub(super) struct Batch<'u> {
-    /// As they came in.
-    pub(super) arrived: Vec<Frame<'u>>,
-    /// Those of them that have no key, in order, and why.
-    dead: Vec<(usize, DropReason)>,
-    /// Those that have a key.
+    /// As they came in; once they are classified, those that have a key.
     pub(super) frames: Vec<Option<Frame<'u>>>,
+    /// Those that have none, in order, and why.
+    dead: Vec<(usize, DropReason)>,
     pub(super) keys: Box<[FlowKey; BATCH]>,
     /// Bytes of each frame as it came in or out of its tunnel: what is counted.
     pub(super) lengths: [u16; BATCH],
     pub(super) hashes: [KeyHash; BATCH],
-    pub(super) flows: [Option<FlowId>; BATCH],
+    /// Where the exact cache says that their flows are.
+    pub(super) flows: [FlowId; BATCH],
     pub(super) programs: [u16; BATCH],
+    /// How many of them the exact cache did not know.
+    unknown: usize,
     doubts: Vec<Doubt>,
 }
 
@@ -42,89 +45,176 @@ const UNDECIDED: u16 = u16::MAX;
 impl Batch<'_> {
     pub(super) fn new() -> Self {
         Batch {
-            arrived: Vec::with_capacity(BATCH),
-            dead: Vec::with_capacity(BATCH),
             frames: Vec::with_capacity(BATCH),
+            dead: Vec::with_capacity(BATCH),
             keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
             lengths: [0; BATCH],
             hashes: [KeyHash::default(); BATCH],
-            flows: [None; BATCH],
+            flows: [FlowId::NONE; BATCH],
             programs: [UNDECIDED; BATCH],
+            unknown: 0,
             doubts: Vec::with_capacity(BATCH),
         }
+    }
+}
+
+impl<'u> Batch<'u> {
+    /// The key of a frame from there and its hashes, in the place `at`; where the flow may be is asked for.
+    #[inline(always)]
+    fn read(
+        &mut self,
+        frame: &mut Frame<'u>,
+        origin: &Origin,
+        seed: &Seed,
+        signatures: &SignatureCache,
+        at: usize,
+    ) -> Result<(), DropReason> {
+        let plain = extract::read_plain(frame.bytes(), origin, seed, &mut self.keys[at]);
+        let Some((hash, suspect)) = plain else {
+            return self.read_any(frame, origin, seed, signatures, at);
+        };
+        signatures.prefetch(hash);
+        (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
+        if suspect {
+            leave_unfilled(frame, extract::unfilled(frame.bytes()));
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn read_any(
+        &mut self,
+        frame: &mut Frame<'u>,
+        origin: &Origin,
+        seed: &Seed,
+        signatures: &SignatureCache,
+        at: usize,
+    ) -> Result<(), DropReason> {
+        let (hash, unfilled) = extract::read_any(frame.bytes(), origin, seed, &mut self.keys[at])?;
+        signatures.prefetch(hash);
+        (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
+        leave_unfilled(frame, unfilled);
+        Ok(())
+    }
+}
+
+/// The checksum that the sender left to us is left to the port that sends the frame.
+#[inline(never)]
+fn leave_unfilled(frame: &mut Frame<'_>, unfilled: Option<Unfilled>) {
+    if let Some(unfilled) = unfilled {
+        frame.truncate(unfilled.end);
+        frame.request_checksum(unfilled.start, unfilled.field);
     }
 }
 
 /// How many frames ahead of the one that is read the headers of the next are asked for.
 const AHEAD: usize = 8;
 
-/// Asks for the lines that headers lie in: a frame that another core has written is far away.
-#[inline]
-fn prefetch_headers(frame: &Frame<'_>) {
-    const LINE: usize = 64;
-    frame.prefetch();
-    if let Some(second) = frame.bytes().get(LINE) {
-        prefetch(second);
-    }
-}
-
 impl<'u> Worker<'u> {
-    /// Frames -> keys. Outer headers are checked and cut off; frames that have no key die here.
+    /// Frames -> keys and their hashes. Outer headers are checked and cut off; frames that have no key die here.
     pub(super) fn classify(&mut self, in_port: PortId) {
-        let mut arrived = std::mem::take(&mut self.batch.arrived);
-        let mut last = Last::after(self.order.take());
-        arrived.iter().take(AHEAD).for_each(prefetch_headers);
-        let mut at = 0;
-        for i in 0..arrived.len() {
-            if let Some(later) = arrived.get(i + AHEAD) {
-                prefetch_headers(later);
+        let mut frames = std::mem::take(&mut self.batch.frames);
+        match self.roles[usize::from(in_port.0)] {
+            Role::Guest(ofport) => {
+                let origin = Origin::port(ofport, &self.seed);
+                self.each(&mut frames, |worker, frame, at| worker.read_of_port(frame, &origin, at));
             }
-            match self.key_of(&mut arrived[i], in_port, &mut last, at) {
+            Role::Uplink => {
+                let mut last = Last::after(self.order.take());
+                self.each(&mut frames, |worker, frame, at| worker.read_of_tunnel(frame, &mut last, at));
+                self.order = last.into_order();
+            }
+        }
+        while let Some((i, reason)) = self.batch.dead.pop() {
+            if let Some(frame) = frames.remove(i) {
+                self.executor(in_port).drop(frame, reason);
+            }
+        }
+        self.batch.frames = frames;
+    }
+
+    /// Does the same to each frame: `classify` is told the place of its key.
+    #[inline(always)]
+    fn each(
+        &mut self,
+        frames: &mut [Option<Frame<'u>>],
+        mut classify: impl FnMut(&mut Self, &mut Frame<'u>, usize) -> Result<(), DropReason>,
+    ) {
+        frames.iter().take(AHEAD).flatten().for_each(Frame::prefetch);
+        let mut at = 0;
+        for i in 0..frames.len() {
+            // A frame that another core has written is far away.
+            if let Some(Some(later)) = frames.get(i + AHEAD) {
+                later.prefetch();
+            }
+            let Some(frame) = &mut frames[i] else {
+                // No port leaves a place empty; a key without a frame would be another's.
+                self.batch.dead.push((i, DropReason::PoolEmpty));
+                continue;
+            };
+            // There are no more frames than places.
+            match classify(self, frame, at % BATCH) {
                 Ok(()) => at += 1,
                 Err(reason) => self.batch.dead.push((i, reason)),
             }
         }
-        self.order = last.into_order();
-        while let Some((i, reason)) = self.batch.dead.pop() {
-            self.executor(in_port).drop(arrived.remove(i), reason);
-        }
-        self.batch.frames.extend(arrived.drain(..).map(Some));
-        self.batch.arrived = arrived;
     }
 
-    #[inline]
-    fn key_of(
+    /// The key of a frame that comes from a port.
+    #[inline(always)]
+    fn read_of_port(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
+        self.batch.read(frame, origin, &self.seed, &self.signatures, at)
+    }
+
+    /// Takes a frame out of its tunnel; its key.
+    #[inline(always)]
+    fn read_of_tunnel(
         &mut self,
         frame: &mut Frame<'u>,
-        in_port: PortId,
         last: &mut Last,
         at: usize,
     ) -> Result<(), DropReason> {
-        let key = &mut self.batch.keys[at];
-        let mut mss = None;
-        let unfilled = match self.roles[usize::from(in_port.0)] {
-            Role::Guest(ofport) => extract(frame.bytes(), ofport, None, key)?,
-            Role::Uplink => {
-                let pipeline = &*self.pipeline;
-                let tunnels = pipeline.tunnels();
-                let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
-                let spec = tunnels.spec(tunnel);
-                mss = spec.mss.map(|mss| (mss, tunnel));
-                let unfilled = extract(frame.bytes(), spec.ofport, Some(&outer), key)?;
-                if outer.options != 0 {
-                    last.give_options(key);
-                }
-                unfilled
-            }
+        let Worker { batch, seed, signatures, familiar, .. } = self;
+        let Some(Recognised { origin, tunnel, mss }) = familiar.take_out(frame) else {
+            return self.read_of_any_tunnel(frame, last, at);
         };
-        self.batch.lengths[at] = frame.len() as u16;
-        if let Some(unfilled) = unfilled {
-            frame.truncate(unfilled.end);
-            frame.request_checksum(unfilled.start, unfilled.field);
-        }
+        batch.read(frame, origin, seed, signatures, at)?;
         // Also those who come to us out of a tunnel shall send nothing back that does not fit it.
-        if let Some((mss, tunnel)) = mss
-            && mss::is_syn(key)
+        if let Some(mss) = *mss {
+            let tunnel = *tunnel;
+            self.clamp(frame, tunnel, mss, at);
+        }
+        Ok(())
+    }
+
+    /// The general way, and after it those like this one are familiar.
+    #[inline(never)]
+    fn read_of_any_tunnel(
+        &mut self,
+        frame: &mut Frame<'u>,
+        last: &mut Last,
+        at: usize,
+    ) -> Result<(), DropReason> {
+        let Worker { batch, seed, signatures, familiar, pipeline, .. } = self;
+        let (head, tunnels) = (Head::of(frame.bytes()), pipeline.tunnels());
+        let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
+        let spec = tunnels.spec(tunnel);
+        familiar.remember(&head, (tunnel, spec), &outer, seed);
+        batch.read(frame, &Origin::tunnel(spec.ofport, &outer, seed), seed, signatures, at)?;
+        if outer.options != 0 {
+            last.give_options(&mut batch.keys[at]);
+            batch.hashes[at] = KeyHash::of(&batch.keys[at], seed);
+        }
+        if let Some(mss) = spec.mss {
+            self.clamp(frame, tunnel, mss, at);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn clamp(&mut self, frame: &mut Frame<'u>, tunnel: TunnelId, mss: Mss, at: usize) {
+        let key = &self.batch.keys[at];
+        if mss::is_syn(key)
             && let Some(back) = self.pipeline.way_back(tunnel, key)
         {
             // What comes back may have all options.
@@ -132,46 +222,55 @@ impl<'u> Worker<'u> {
                 if back.kind() == Kind::Geneve { self.pipeline.tunnels().options().len_max() } else { 0 };
             self.too_long.clamp(frame, mss, back.frame_max().saturating_sub(options));
         }
-        Ok(())
     }
 
-    /// Keys -> programs, for all flows that are known. What a whole turn costs then, for each frame: 30 ns, when the megaflows
+    /// Hashes -> programs, for all flows that are known. What a whole turn costs then, for each frame: 30 ns, when the megaflows
     /// have to be searched 51, when the rules are asked 750 (`benches/RESULTS.md`).
     pub(super) fn lookup(&mut self) {
         if self.full {
             self.make_room();
         }
         let n = self.batch.frames.len().min(BATCH);
-        let Batch { keys, lengths, hashes, flows, programs, doubts, .. } = &mut self.batch;
-        for (key, hash) in keys.iter().zip(hashes.iter_mut()).take(n) {
-            *hash = KeyHash::of(key, &self.seed);
-            self.signatures.prefetch(*hash);
-        }
+        let Batch { keys, lengths, hashes, flows, programs, doubts, unknown, .. } = &mut self.batch;
         for (hash, flow) in hashes.iter().zip(flows.iter_mut()).take(n) {
-            *flow = self.signatures.find(*hash);
-            if let Some(flow) = flow {
-                self.megaflows.prefetch(*flow);
-            }
+            *flow = self.signatures.find(*hash).unwrap_or(FlowId::NONE);
+            self.megaflows.prefetch(*flow);
         }
-        let Worker { megaflows, pipeline, recent, .. } = self;
-        let generation = pipeline.generation();
-        for i in 0..n {
-            programs[i] = UNDECIDED;
-            let Some(flow) = flows[i].filter(|flow| megaflows.fits(*flow, &keys[i])) else { continue };
-            let answer = megaflows.answer(flow);
-            if answer.generation != generation {
-                let outlook =
-                    recent.look(pipeline.changes(), answer.generation, known(megaflows, flow, &keys[i]));
-                doubts.push(Doubt { at: i, flow, outlook });
-                continue;
-            }
-            megaflows.count(flow, lengths[i]);
-            programs[i] = answer.program;
+        let mut known = self.megaflows.known(self.pipeline.generation());
+        let keys = &**keys;
+        let mut undecided = 0;
+        for (at, flow) in flows.iter().enumerate().take(n) {
+            let program = match known.hit(*flow, &keys[at], lengths[at]) {
+                Hit::Program(program) => program,
+                Hit::Other => UNDECIDED,
+                Hit::Older => {
+                    doubts.push(Doubt { at, flow: *flow, outlook: Outlook::InDoubt });
+                    UNDECIDED
+                }
+            };
+            programs[at] = program;
+            undecided += usize::from(program == UNDECIDED);
+        }
+        *unknown = undecided;
+        if !doubts.is_empty() {
+            self.look_again();
+        }
+    }
+
+    /// Whether what was answered before the last change still holds. The first look at each asks for what the second needs.
+    #[inline(never)]
+    fn look_again(&mut self) {
+        let Worker { megaflows, pipeline, recent, batch, .. } = self;
+        let Batch { keys, lengths, programs, doubts, unknown, .. } = batch;
+        for Doubt { at, flow, outlook } in doubts.iter_mut() {
+            let since = megaflows.answer(*flow).generation;
+            *outlook = recent.look(pipeline.changes(), since, known(megaflows, *flow, &keys[*at]));
         }
         for Doubt { at, flow, outlook } in doubts.drain(..) {
             if still_holds(megaflows, pipeline, recent, flow, &keys[at], outlook) {
                 megaflows.count(flow, lengths[at]);
                 programs[at] = megaflows.answer(flow).program;
+                *unknown -= usize::from(programs[at] != UNDECIDED);
             }
         }
     }
@@ -179,9 +278,8 @@ impl<'u> Worker<'u> {
     /// Decides about those that the exact cache did not know: by the megaflows, or by the rules.
     pub(super) fn translate(&mut self) {
         let n = self.batch.frames.len();
-        let unknown = self.batch.programs[..n].iter().filter(|program| **program == UNDECIDED).count();
-        self.counters.hits += (n - unknown) as u64;
-        if unknown == 0 {
+        self.counters.hits += (n - self.batch.unknown) as u64;
+        if self.batch.unknown == 0 {
             return;
         }
         for i in 0..n {
@@ -319,8 +417,8 @@ impl<'u> Worker<'u> {
             self;
         let (in_port, now_ns) = (Some(in_port), *now_ns);
         let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
-        let (frames, keys) = (&mut batch.frames[run.clone()], &batch.keys[run]);
-        executor.execute(frames, keys, programs.actions(program), &**pipeline);
+        let seen = Seen { keys: &batch.keys[run.clone()], hashes: &batch.hashes[run.clone()] };
+        executor.execute(&mut batch.frames[run], seen, programs.actions(program), &**pipeline);
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {

@@ -66,11 +66,11 @@ impl Worker<'_> {
     #[inline]
     fn rx(&mut self, port: PortId, max: usize) -> usize {
         let slot = &mut self.slots[usize::from(port.0)];
-        let refused = slot.rx(&mut self.pool, max, &mut self.batch.arrived);
+        let refused = slot.rx(&mut self.pool, max, &mut self.batch.frames);
         for _ in 0..refused {
             self.executor(port).count(DropReason::FrameTooLong);
         }
-        self.batch.arrived.len() + refused as usize
+        self.batch.frames.len() + refused as usize
     }
 
     #[inline]

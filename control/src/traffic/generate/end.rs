@@ -40,7 +40,7 @@ pub(super) fn tell(plan: &Plan, ifindex: u32, sent: u64, start_ns: u64) -> Resul
                 break;
             }
             // A device that is busy will take one of the others.
-            let _ = port.tx(frame, &mut pool);
+            port.tx(&mut [Some(frame)], &mut pool, |_| ());
         }
     }
     Ok(())

@@ -49,7 +49,7 @@ struct Queue<'u> {
 pub(super) struct Looking<'u> {
     port: Port<'u>,
     pool: FramePool<'u>,
-    taken: Vec<Frame<'u>>,
+    taken: Vec<Option<Frame<'u>>>,
     refused: u64,
 }
 
@@ -126,10 +126,11 @@ impl<'u> Source<'u> {
                 let Looking { port, pool, taken, refused } = &mut **looking;
                 *refused += port.rx(pool, BATCH, taken);
                 let begun = taken.len();
-                for frame in taken.drain(..) {
+                for frame in taken.iter().flatten() {
                     look(Piece { bytes: frame.bytes(), whole: true });
-                    pool.give(frame);
                 }
+                pool.give_all(taken);
+                taken.clear();
                 begun
             }
         }

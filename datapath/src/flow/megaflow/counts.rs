@@ -4,7 +4,7 @@
 //! [`Ledger`] that the flow's answer names, when the flow goes, when it gets another answer, and by the sweep, which visits all
 //! flows now and then, a few at a time. So nothing is counted twice and nothing is lost.
 
-use super::{FREE, FlowId, INLINE, LINKED, Megaflows};
+use super::{FREE, Flow, FlowId, INLINE, LINKED, Megaflows};
 use crate::mem::prefetch;
 use crate::stats::{Counted, Credit, Ledger};
 
@@ -17,6 +17,15 @@ const REMOVAL: usize = 8;
 /// How far ahead of the flow that the sweep looks at the next ones are asked for.
 const AHEAD: usize = 4;
 
+impl Flow {
+    #[inline(always)]
+    pub(super) fn count(&mut self, bytes: u16, now_ms: u64) {
+        self.packets += 1;
+        self.bytes += u64::from(bytes);
+        self.used_ms = now_ms as u32;
+    }
+}
+
 impl Megaflows {
     /// What time it is from now on, in milliseconds.
     #[inline]
@@ -27,10 +36,7 @@ impl Megaflows {
     /// A frame of the flow came, so many bytes long.
     #[inline]
     pub fn count(&mut self, flow: FlowId, bytes: u16) {
-        let have = &mut self.flows[flow.0 as usize];
-        have.packets += 1;
-        have.bytes += u64::from(bytes);
-        have.used_ms = self.now_ms as u32;
+        self.flows[flow.0 as usize].count(bytes, self.now_ms);
     }
 
     /// How long a flow was not used. Right for less than 49 days, and the sweep comes earlier.

@@ -26,7 +26,7 @@ pub use lists::CREDITS_MAX;
 
 use super::Field;
 use super::hash::{Seed, masked_hash};
-use super::key::{FlowKey, FlowMask, LONG_WORDS, PACKET_WORDS, SHORT_WORDS};
+use super::key::{FlowKey, FlowMask, LONG_WORDS, Line, PACKET_WORDS, SHORT_WORDS};
 use crate::mem::prefetch;
 use crate::stats::{Credit, Ledger};
 use hashbrown::HashTable;
@@ -54,6 +54,11 @@ const CANDIDATES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowId(pub(super) u32);
 
+impl FlowId {
+    /// No flow of any table.
+    pub const NONE: FlowId = FlowId(u32::MAX);
+}
+
 /// An answer, as it is remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -65,6 +70,17 @@ pub struct Answer {
     pub rewritten: u64,
     /// What to do.
     pub program: u16,
+}
+
+/// What a remembered flow is to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// Its own, and this is to be done.
+    Program(u16),
+    /// Its own, but it was answered before the last change.
+    Older,
+    /// That of others.
+    Other,
 }
 
 /// Credits that a flow has room for in its line. If there are more, the last is the name of a list with the rest.
@@ -79,7 +95,7 @@ const LINKED: u8 = u8::MAX;
 #[derive(Clone, Debug, Default)]
 #[repr(C, align(64))]
 struct Flow {
-    key: [u64; SHORT_WORDS],
+    key: Line,
     generation: u64,
     tables: u64,
     rewritten: u64,
@@ -198,8 +214,10 @@ impl Megaflows {
     /// Brings a flow near.
     #[inline]
     pub fn prefetch(&self, flow: FlowId) {
-        prefetch(&self.flows[flow.0 as usize].key);
-        prefetch(&self.flows[flow.0 as usize].generation);
+        if let Some(flow) = self.flows.get(flow.0 as usize) {
+            prefetch(&flow.key);
+            prefetch(&flow.generation);
+        }
     }
 
     /// Whether a frame with this key belongs to the flow.
@@ -209,29 +227,18 @@ impl Megaflows {
         have.state != FREE && self.equal(flow.0, usize::from(have.mask), key)
     }
 
+    /// The flows, to be asked for one frame after another, under this generation.
+    #[inline]
+    pub fn known(&mut self, generation: u64) -> Known<'_> {
+        let Megaflows { flows, masks, rests, rooms, now_ms, .. } = self;
+        Known { flows, masks, rests, rooms, generation, now_ms: *now_ms }
+    }
+
     #[inline]
     fn equal(&self, flow: u32, mask: usize, key: &FlowKey) -> bool {
         let (have, mask) = (&self.flows[flow as usize], &self.masks[mask]);
-        let mut differing = 0;
-        for ((have, bits), key) in have.key.iter().zip(mask.bits.short()).zip(key.short()) {
-            differing |= have ^ key & bits;
-        }
-        differing == 0 && (!mask.long || self.equal_rest(flow, mask, key))
-    }
-
-    /// The part beyond the first line. Not inlined, so that the part before is.
-    #[inline(never)]
-    fn equal_rest(&self, flow: u32, mask: &Mask, key: &FlowKey) -> bool {
-        let flow = flow as usize;
-        let equal = |have: &[u64], bits: &[u64], key: &[u64]| {
-            have.iter()
-                .zip(bits)
-                .zip(key)
-                .fold(0, |differing, ((have, bits), key)| differing | have ^ key & bits)
-                == 0
-        };
-        equal(self.rests[flow].as_flattened(), mask.bits.rest(), key.rest())
-            && (!mask.options || equal(&self.rooms[flow], mask.bits.options(), key.options()))
+        key.differing(&mask.bits, &have.key) == 0
+            && (!mask.long || equal_rest(&self.rests[flow as usize], &self.rooms[flow as usize], mask, key))
     }
 
     /// The flow that a frame with this key belongs to.
@@ -293,7 +300,7 @@ impl Megaflows {
             to.iter_mut().zip(words.iter().zip(bits)).for_each(|(to, (word, bits))| *to = word & bits);
         };
         let have = &mut self.flows[flow as usize];
-        masked(key.short(), bits.short(), &mut have.key);
+        masked(key.short(), bits.short(), &mut have.key.0);
         if *long {
             masked(key.rest(), bits.rest(), self.rests[flow as usize].as_flattened_mut());
         }
@@ -392,6 +399,50 @@ impl Megaflows {
     }
 }
 
+/// The flows of a table, and what time it is.
+#[derive(Debug)]
+pub struct Known<'a> {
+    flows: &'a mut [Flow],
+    masks: &'a [Mask],
+    rests: &'a [Rest],
+    rooms: &'a [Room],
+    generation: u64,
+    now_ms: u64,
+}
+
+impl Known<'_> {
+    /// A frame with this key came, so many bytes long, and the flow is what is remembered of the key. If it is the frame's, and its
+    /// answer is of this generation, the frame is counted.
+    #[inline(always)]
+    pub fn hit(&mut self, flow: FlowId, key: &FlowKey, bytes: u16) -> Hit {
+        let at = flow.0 as usize;
+        let Some(have) = self.flows.get_mut(at) else { return Hit::Other };
+        let Some(mask) = self.masks.get(usize::from(have.mask)) else { return Hit::Other };
+        if have.state == FREE || key.differing(&mask.bits, &have.key) != 0 {
+            return Hit::Other;
+        }
+        if mask.long && !equal_rest(&self.rests[at], &self.rooms[at], mask, key) {
+            return Hit::Other;
+        }
+        if have.generation != self.generation {
+            return Hit::Older;
+        }
+        have.count(bytes, self.now_ms);
+        Hit::Program(have.program)
+    }
+}
+
+/// The part beyond the first line. Not inlined, so that the part before is.
+#[inline(never)]
+fn equal_rest(rest: &Rest, room: &Room, mask: &Mask, key: &FlowKey) -> bool {
+    let equal = |have: &[u64], bits: &[u64], key: &[u64]| {
+        have.iter().zip(bits).zip(key).fold(0, |differing, ((have, bits), key)| differing | have ^ key & bits)
+            == 0
+    };
+    equal(rest.as_flattened(), mask.bits.rest(), key.rest())
+        && (!mask.options || equal(room, mask.bits.options(), key.options()))
+}
+
 /// Every bit of the first words of a key.
 fn exact(words: usize) -> FlowMask {
     let mut mask = FlowMask::default();
@@ -408,7 +459,7 @@ fn hash_of(
 ) -> u64 {
     let at = usize::from(flows[flow as usize].mask);
     let mut key = FlowKey::default();
-    key.words_mut()[..SHORT_WORDS].copy_from_slice(&flows[flow as usize].key);
+    key.words_mut()[..SHORT_WORDS].copy_from_slice(&flows[flow as usize].key.0);
     if masks[at].long {
         key.words_mut()[SHORT_WORDS..LONG_WORDS].copy_from_slice(rests[flow as usize].as_flattened());
     }

@@ -34,7 +34,12 @@ impl Packet {
         self.socket.as_fd()
     }
 
-    pub(super) fn rx<'u>(&mut self, pool: &mut FramePool<'u>, max: usize, out: &mut Vec<Frame<'u>>) -> u64 {
+    pub(super) fn rx<'u>(
+        &mut self,
+        pool: &mut FramePool<'u>,
+        max: usize,
+        out: &mut Vec<Option<Frame<'u>>>,
+    ) -> u64 {
         let mut refused = 0;
         for _ in 0..max.min(pool.len()) {
             let Some(received) = self.socket.receive(&mut self.buffer) else { break };
@@ -42,7 +47,7 @@ impl Packet {
                 continue;
             }
             match self.hold(pool, &received) {
-                Some(frame) => out.push(frame),
+                Some(frame) => out.push(Some(frame)),
                 None => refused += 1,
             }
         }
