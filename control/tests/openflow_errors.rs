@@ -65,6 +65,7 @@ fn name(code: Code) -> &'static str {
         BadWildcards => "OFPBMC_BAD_WILDCARDS",
         BadPropertyLen => "OFPBPC_BAD_LEN",
         NxMustBeZero => "NXBRC_MUST_BE_ZERO",
+        NxActionMustBeZero => "NXBAC_MUST_BE_ZERO",
         NxBadConjunction => "NXBAC_BAD_CONJUNCTION",
         BadField => "OFPBMC_BAD_FIELD",
         BadValue => "OFPBMC_BAD_VALUE",
@@ -143,6 +144,65 @@ const ACTIONS: &[(Version, &str, Code)] = &[
         BadActionLen,
     ),
     (V13, "ffff 0018 0000 2320 0031 05dc 0020 0001 0004 0000 0000 0000", BadSetLen),
+    // learn: padding, table, flags, kinds of parts, cut off, fields, what follows the last part, the result.
+    (V13, "ffff 0020 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0101 0000 0000", BadArgument),
+    (V13, "ffff 0020 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 ff00 0000 0000", BadArgument),
+    (V13, "ffff 0020 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0004 0100 0000 0000", BadArgument),
+    (
+        V13,
+        "ffff 0028 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 1810 0000 0002 0000",
+        BadArgument,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 3010 0063 0000 0000",
+        BadArgument,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 2010 0063 0000 0000",
+        BadActionLen,
+    ),
+    (
+        V13,
+        "ffff 0030 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0030 0000 7f06 0000 0000 0206 0000 0000",
+        BadSetType,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0000 0001 0000 0000",
+        BadArgument,
+    ),
+    (
+        V13,
+        "ffff 0030 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0030 ffff 0406 0000 0000 0206 0000 0000",
+        BadSetType,
+    ),
+    (
+        V13,
+        "ffff 0030 0000 2320 0010 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0030 0000 0405 0000 0000 0206 0000 0000",
+        BadSetType,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 002d 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0000 0000 0001 0000",
+        BadArgument,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 002d 0000 0000 8000 0000 0000 0000 0000 0000 0100 0000 0000 0000 0000 0000 0001",
+        NxActionMustBeZero,
+    ),
+    (
+        V13,
+        "ffff 0030 0000 2320 002d 0000 0000 8000 0000 0000 0000 0000 0004 0100 0000 0000 0000 0000 0000 0000 0001 4a04 0000 0000",
+        BadSetArgument,
+    ),
+    (
+        V13,
+        "ffff 0028 0000 2320 002d 0000 0000 8000 0000 0000 0000 0000 0008 0100 0000 0000 0000 0000 0000 0000",
+        BadArgument,
+    ),
     // Nicira's: load, move, output, stack.
     (V13, "ffff 0018 0000 2320 0007 001f 0001 fe04 0000 0000 0000 0005", BadSetType),
     (V13, "ffff 0018 0000 2320 0007 07df 0001 0004 0000 0000 0000 0005", BadSetLen),
@@ -195,7 +255,6 @@ fn a_field_that_is_not_known_cannot_be_set() {
 #[test]
 fn what_cannot_be_done_is_not_known() {
     for digits in [
-        "ffff 0010 0000 2320 0013 000a 0014 0000",
         "ffff 0018 0000 2320 001d 3039 0000 5ba0 0000 8707 0000 b26e",
         "ffff 0018 0000 2320 0023 0000 0000 0000 0000 ff00 0000 0000",
         "ffff 0010 0000 2320 0024 0000 0000 0000",

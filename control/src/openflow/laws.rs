@@ -95,6 +95,31 @@ fn a_part(row: &WireField, offset: u8, bits: u8) -> Part {
     Part { field: row.field, offset, bits: bits % (width - offset) + 1 }
 }
 
+/// A part of a learn action, which may make sense.
+fn a_raw_part() -> impl Strategy<Value = Vec<u8>> {
+    let field = || {
+        (select(FIELDS), 0..40u16).prop_map(|(row, offset)| {
+            let mut writer = Writer::new();
+            super::fields::write_header(
+                &mut writer,
+                row.number(super::fields::Numbering::Nxm),
+                false,
+                row.bytes,
+            );
+            writer.u16(if offset < row.bits.into() { offset } else { 0 }).as_slice().to_vec()
+        })
+    };
+    let kind = select(vec![0u16, 1 << 11, 2 << 11, 3 << 11, 1 << 13, 1 << 13 | 1 << 11]);
+    (kind, 0..140u16, field(), field(), proptest::collection::vec(any::<u8>(), 18)).prop_map(
+        |(kind, bits, from, to, constant)| {
+            let source =
+                if kind & 1 << 13 == 0 { &from } else { &constant[..usize::from(bits.div_ceil(16)) * 2] };
+            let target = if kind & 3 << 11 == 2 << 11 { &[][..] } else { &to };
+            [&(kind | bits).to_be_bytes()[..], source, target].concat()
+        },
+    )
+}
+
 /// A flow that is made of constants and of a bit of the frame.
 fn a_learn(from: Part, pick: [u8; 4], numbers: [u16; 6], cookie: u64, flags: [bool; 4]) -> RuleAction {
     let [idle_timeout, hard_timeout, fin_idle_timeout, fin_hard_timeout, priority, limit] = numbers;
@@ -294,6 +319,30 @@ proptest! {
         prop_assert_eq!(writer.len() % 8, 0);
         let mut reader = Reader::new(writer.as_slice(), Code::BadLen);
         prop_assert_eq!(instructions::decode(version, &mut reader, &matching), Ok(flow));
+    }
+
+    #[test]
+    fn no_learn_makes_it_panic_and_what_is_taken_comes_back(
+        head in any::<[u8; 24]>(),
+        parts in proptest::collection::vec(a_raw_part(), 0..10),
+        more in proptest::collection::vec(any::<u8>(), 0..16),
+        (second, plain) in any::<(bool, bool)>(),
+    ) {
+        let mut writer = Writer::new();
+        writer.u16(0xffff).u16(0).u32(crate::openflow::NICIRA).u16(if second { 45 } else { 16 });
+        // A head that is taken, to come as far as the parts; or any.
+        match plain {
+            true => drop(writer.bytes(&head[..14]).zeros(2).u8(1).zeros(5).zeros(if second { 8 } else { 0 })),
+            false => drop(writer.bytes(&head)),
+        }
+        parts.iter().for_each(|part| drop(writer.bytes(part)));
+        writer.bytes(if plain { &[] } else { &more }).pad(0, 8).put_len(2, 0);
+        let read = |bytes: &[u8]| actions::decode_packet_out(Version::V13, &mut Reader::new(bytes, Code::BadLen));
+        if let Ok(taken) = read(writer.as_slice()) {
+            let mut again = Writer::new();
+            actions::encode(Version::V13, &taken, &mut again);
+            prop_assert_eq!(read(again.as_slice()), Ok(taken));
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Reading {
             known |= WRITE_RESULT;
             (limit, offset) = (body.u32()?, body.u16()?);
             if body.u16()? != 0 {
-                return Err(Code::NxMustBeZero);
+                return Err(Code::NxActionMustBeZero);
             }
         }
         if pad != 0 || usize::from(table) >= TABLES || flags & !known != 0 {
