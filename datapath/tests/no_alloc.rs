@@ -14,6 +14,7 @@ use datapath::pipeline::{
 };
 use datapath::port::{Null, Port, Slot};
 use datapath::stats::{DropReason, SharedStats, Snapshot, TooLongCounters};
+use datapath::tunnel::{Key, Kind, Remote, TunnelSpec, Underlay};
 use datapath::worker::{
     Injector, PacketOut, Parts, Publisher, Reports, Role, Worker, channel, injections, reports,
 };
@@ -201,6 +202,28 @@ fn frames_longer_than_a_chunk_allocate_nothing() {
 fn decapsulating_known_flows_allocates_nothing() {
     let seen = nothing_allocated(0, (0..100).map(tunnelled).collect(), to_tunnel(), 1024);
     assert_eq!((seen.worker.misses, seen.ports[1].tx_packets), (1, 1004 * 64));
+}
+
+/// Of many keys each comes again and again with the same number: late, but for once in ten seconds.
+#[test]
+fn keeping_gre_packets_in_order_allocates_nothing() {
+    let packet = |key: u32| {
+        let gre = [&[0x30, 0, 0x65, 0x58][..], &key.to_be_bytes(), &7u32.to_be_bytes(), &frame(1)].concat();
+        let mut packet = Vec::new();
+        let there = PacketBuilder::ethernet2(NEXT_HOP_MAC.0, UPLINK_MAC.0);
+        let there = there.ipv4([192, 0, 2, 2], [192, 0, 2, 1], 64);
+        there.write(&mut packet, IpNumber::GRE, &gre).expect("a packet");
+        packet
+    };
+    let gre = TunnelSpec::new(OfPort(TUNNEL), Kind::Gre, Remote::Fixed(ip(THERE)), Key::Flow);
+    let mut underlay = Underlay::default();
+    underlay.insert(ip(THERE), reach());
+    let in_order = TunnelSpec { in_order: true, ..gre };
+    let pipeline = pipeline_over(1, to_tunnel(), 2, vec![in_order], underlay, &[HERE]);
+    let seen = nothing_allocated_by(0, (0..100).map(packet).collect(), pipeline, 1024);
+    let (sent, late) = (seen.ports[1].tx_packets, seen.drops.get(DropReason::OutOfSequence));
+    assert_eq!(sent + late, 1004 * 64);
+    assert!(sent >= 100 && late > sent, "{sent} {late}");
 }
 
 #[test]
