@@ -5,6 +5,7 @@
 mod common;
 
 use common::*;
+use datapath::action::learn::{Learn, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::{Field, OfPort, Seed};
 use datapath::mem::{FramePool, long_frames};
@@ -469,6 +470,38 @@ fn learning_allocates_nothing() {
         assert!(pipeline.stations().count() > 10_000);
     });
     assert_eq!(seen.ports[2].tx_packets, 500 * 64);
+}
+
+/// Frames that teach flows, more than there is room to tell of; then taken up, and known.
+#[test]
+fn teaching_flows_allocates_nothing() {
+    let stranger = |n: u16| {
+        let mut frame = frame(n);
+        frame[9] = 9;
+        frame[10..12].copy_from_slice(&n.to_be_bytes());
+        frame
+    };
+    let to = Part::all(Field::EthDst);
+    let spec = Spec::Match { to, from: Source::Field(Part::all(Field::EthSrc)) };
+    let learn = Learn { table: 1, specs: [spec].into(), ..Learn::default() };
+    let rules = vec![rule(1, vec![RuleAction::Learn(learn.into()), output(2)])];
+    let frames = (0..5_000).map(stranger).collect();
+    let seen = with_worker(1, frames, pipeline(1, rules.clone(), 2), 64, |worker, publisher, reports| {
+        let mut pipeline = pipeline(2, rules, 2);
+        assert_eq!(allocations(|| turns(worker, 1, 100)), 0);
+        assert!(reports.untaught() > 0);
+        let mut known = 0;
+        for n in 0..20 {
+            while let Some(lesson) = reports.lesson() {
+                known += usize::from(pipeline.lesson(&lesson).is_none());
+                pipeline.take_up(&lesson);
+            }
+            publisher.publish(pipeline.snapshot());
+            assert_eq!(allocations(|| turns(worker, 101 + 20 * n, 20)), 0);
+        }
+        assert!(known > 4_000, "{known}");
+    });
+    assert_eq!(seen.ports[2].tx_packets, 500 * 64, "frames go on");
 }
 
 /// Frames for the controller: more than there are buffers for; then taken by control, and told again.
