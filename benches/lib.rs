@@ -4,6 +4,7 @@
 //! - `bench-turn`: whole turns over ports without devices: time, packets a second, allocations.
 //! - `bench-instructions`: the same turns under callgrind: a number that no neighbour disturbs.
 //! - `bench-engine`: the flow engine: known flows and new ones, an attack on it, rules that change meanwhile.
+//! - `bench-layers`: one layer at a time: time, instructions, allocations.
 //! - `bench-scaling`: two workers on two cores, next to one.
 //! - `bench-replay`, `bench-offer`, `bench-pingpong`: for `peers/run`, which compares with other switches.
 //! - `bench-veth`: real sockets on real devices, next to a bare loop over the rings. Needs root.

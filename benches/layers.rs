@@ -1,0 +1,190 @@
+//! One layer at a time, 64 packets of as many flows in a batch: time, instructions and allocations for each packet.
+//!
+//! Time is that of the thread on its core, in slices that the layers take in turn. Instructions are counted by callgrind: the
+//! program runs itself under it with few batches and with many, and takes the difference. The rings of AF_XDP have the kernel at
+//! their other end and are measured by `bench-veth`: the user time of its bare loop.
+
+use anyhow::{Context, Result, bail, ensure};
+use benches::allocations::{self, Counting};
+use benches::sample::{Samples, used};
+use benches::{Scenario, frames, place, switch};
+use datapath::flow::{Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Seed, SignatureCache, extract};
+use datapath::mem::BATCH;
+use datapath::stats::Ledger;
+use datapath::tunnel::{EncapId, Last, Marks, decap};
+use datapath::wire::checksum::Sum;
+use std::env;
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const SLICE: Duration = Duration::from_millis(5);
+const SLICES: usize = 40;
+const FEW: usize = 200;
+const MANY: usize = 1200;
+const PORT: OfPort = OfPort(1);
+
+/// What a layer does with a batch.
+type Work<'w> = Box<dyn FnMut() + 'w>;
+/// A layer's name, and what sets it up and hands its work to the caller.
+type Layer = (&'static str, fn(&mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()>);
+
+const LAYERS: [Layer; 8] = [
+    ("wire: checksum of an IPv4 header", wire),
+    ("copy of a frame, as in all below", |give| tunnel(give, Step::Copy)),
+    ("extract: key of a frame", key),
+    ("lookup: hash, exact cache, megaflow", lookup),
+    ("copy and encap: VXLAN headers", |give| tunnel(give, Step::Encap)),
+    ("copy and decap: the same off again", |give| tunnel(give, Step::Decap)),
+    ("turn: encap, the whole way", |give| turn(give, Scenario::Encap)),
+    ("turn: decap, the whole way", |give| turn(give, Scenario::Decap)),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Copy,
+    Encap,
+    Decap,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match &arguments[..] {
+        [] => table(),
+        [layer, batches] => {
+            let (_, set_up) = LAYERS.get(layer.parse::<usize>()?).context("no such layer")?;
+            let batches = batches.parse()?;
+            set_up(&mut |mut work| {
+                (0..batches).for_each(|_: usize| work());
+                Ok(())
+            })
+        }
+        _ => bail!("no arguments: a table; LAYER BATCHES: just that, to be run under a profiler"),
+    }
+}
+
+fn table() -> Result<()> {
+    place::take(place::MEASURED);
+    println!("| layer | ns/packet | instructions/packet | allocations |");
+    println!("|---|--:|--:|--:|");
+    for (number, (name, set_up)) in LAYERS.iter().enumerate() {
+        let (mut ns, mut allocated) = (Samples::default(), 0);
+        set_up(&mut |mut work| {
+            (0..FEW).for_each(|_| work());
+            for _ in 0..SLICES {
+                let (before, calls) = (used(), allocations::calls());
+                let (end, mut batches) = (Instant::now() + SLICE, 0);
+                while Instant::now() < end {
+                    (0..8).for_each(|_| work());
+                    batches += 8;
+                }
+                allocated += allocations::calls() - calls;
+                ns.add((used().cpu_ns - before.cpu_ns) as f64 / (batches * BATCH) as f64);
+            }
+            Ok(())
+        })?;
+        let more = counted(number, MANY)?.zip(counted(number, FEW)?);
+        let instructions = match more {
+            Some((many, few)) => format!("{:.1}", (many - few) / ((MANY - FEW) * BATCH) as f64),
+            None => "valgrind is not installed".into(),
+        };
+        println!("| {name} | {ns:.1} | {instructions} | {allocated} |");
+        ensure!(allocated == 0, "{name} allocates");
+    }
+    Ok(())
+}
+
+/// Instructions of so many batches and all that is set up for them. None: there is nothing to count them with.
+fn counted(layer: usize, batches: usize) -> Result<Option<f64>> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe()?)
+        .args([layer.to_string(), batches.to_string()])
+        .output();
+    let Ok(output) = output else { return Ok(None) };
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "under valgrind: {said}");
+    let collected = said.lines().find_map(|line| line.split_once("Collected : ")).context("no count")?.1;
+    Ok(Some(collected.trim().parse()?))
+}
+
+fn batch(frame: fn(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
+    (0..BATCH as u32).map(frame).collect()
+}
+
+fn wire(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
+    let batch = batch(frames::plain);
+    give(Box::new(|| {
+        for frame in &batch {
+            black_box(Sum::of(black_box(&frame[14..34])).checksum());
+        }
+    }))
+}
+
+fn key(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
+    let batch = batch(frames::plain);
+    let mut keys = vec![FlowKey::default(); BATCH];
+    give(Box::new(|| {
+        for (frame, key) in batch.iter().zip(&mut keys) {
+            let _ = black_box(extract(black_box(frame), PORT, None, key));
+        }
+    }))
+}
+
+fn lookup(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
+    let (seed, ledger) = (Seed::new(1), Ledger::default());
+    let mut signatures = SignatureCache::new(switch::REMEMBERED);
+    let mut megaflows = Megaflows::new(switch::REMEMBERED, seed);
+    let mut mask = FlowMask::default();
+    mask.words_mut()[..8].fill(u64::MAX);
+    let mut keys = vec![FlowKey::default(); BATCH];
+    for ((frame, key), program) in batch(frames::plain).iter().zip(&mut keys).zip(0..) {
+        let _ = extract(frame, PORT, None, key);
+        let answer = Answer { generation: 1, program, ..Answer::default() };
+        signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, &[], &ledger));
+    }
+    give(Box::new(|| {
+        let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&keys[i], &seed));
+        hashes.iter().for_each(|hash| signatures.prefetch(*hash));
+        let flows = hashes.map(|hash| signatures.find(hash));
+        flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));
+        for (key, flow) in keys.iter().zip(flows) {
+            let known = flow.filter(|flow| megaflows.fits(*flow, key)).or_else(|| megaflows.find(key));
+            black_box(known.map(|flow| megaflows.answer(flow)));
+        }
+    }))
+}
+
+fn tunnel(give: &mut dyn FnMut(Work<'_>) -> Result<()>, step: Step) -> Result<()> {
+    let umem = switch::umem()?;
+    let mut frames_free: Vec<_> = umem.take_frames().take(BATCH).collect();
+    let pipeline = switch::pipeline(Scenario::Encap);
+    let encap = pipeline.encap(EncapId(0));
+    let batch = batch(if step == Step::Decap { frames::tunnelled } else { frames::plain });
+    give(Box::new(|| {
+        for (frame, bytes) in frames_free.iter_mut().zip(&batch) {
+            black_box(frame.copy_from(black_box(bytes)));
+            if step == Step::Encap {
+                let marks = Marks { key: black_box(frames::VNI), policy: 0, tos: 0, ttl: 64, geneve: 0 };
+                encap.push(frame, marks, black_box(12345)).expect("room for the headers");
+            }
+            if step == Step::Decap {
+                let known = |address| pipeline.is_endpoint(address);
+                black_box(decap(frame, pipeline.tunnels(), known, &mut Last::default()))
+                    .expect("a packet of our tunnel");
+            }
+        }
+    }))
+}
+
+fn turn(give: &mut dyn FnMut(Work<'_>) -> Result<()>, scenario: Scenario) -> Result<()> {
+    let umem = switch::umem()?;
+    let mut worker = switch::worker(&umem, scenario, BATCH as u32, switch::REMEMBERED);
+    let start = Instant::now();
+    give(Box::new(|| {
+        black_box(worker.turn(start.elapsed().as_nanos() as u64));
+    }))
+}
