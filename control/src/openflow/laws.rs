@@ -332,10 +332,12 @@ proptest! {
         writer.u16(0xffff).u16(0).u32(crate::openflow::NICIRA).u16(if second { 45 } else { 16 });
         // A head that is taken, to come as far as the parts; or any.
         match plain {
-            true => drop(writer.bytes(&head[..14]).zeros(2).u8(1).zeros(5).zeros(if second { 8 } else { 0 })),
-            false => drop(writer.bytes(&head)),
+            true => writer.bytes(&head[..14]).zeros(2).u8(1).zeros(5).zeros(if second { 8 } else { 0 }),
+            false => writer.bytes(&head),
+        };
+        for part in &parts {
+            writer.bytes(part);
         }
-        parts.iter().for_each(|part| drop(writer.bytes(part)));
         writer.bytes(if plain { &[] } else { &more }).pad(0, 8).put_len(2, 0);
         let read = |bytes: &[u8]| actions::decode_packet_out(Version::V13, &mut Reader::new(bytes, Code::BadLen));
         if let Ok(taken) = read(writer.as_slice()) {
