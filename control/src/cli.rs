@@ -109,7 +109,11 @@ pub struct CheckArgs {
 #[command(after_help = "\
 Examples:
   adit show
-  adit show --json | jq .")]
+  adit show --json | jq .
+  adit show --perf                      what does a frame cost, stage by stage?
+
+--perf asks twice, a second apart, and tells of the time in between: how busy workers are, how many frames their turns
+have, how their flows are found, and the processor's cycles for each frame. What --json tells is counted since the start.")]
 pub struct ShowArgs {
     /// Where the switch answers
     #[arg(long, value_name = "PATH", default_value = SOCKET_DEFAULT, value_hint = ValueHint::FilePath)]
@@ -118,6 +122,10 @@ pub struct ShowArgs {
     /// Answer as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Tell what a frame costs in the next second, stage by stage
+    #[arg(long)]
+    pub perf: bool,
 }
 
 /// Write a script that completes the command line in a shell
@@ -158,6 +166,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Check(args) => run_check(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Show(args) if args.perf => show::run_perf(&args.socket, args.json),
         Command::Show(args) => show::run(&args.socket, args.json),
         Command::Flows(args) => flows::run(&args),
         Command::Groups(args) => groups::run(&args),

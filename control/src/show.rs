@@ -1,13 +1,21 @@
 //! `adit show`: what a running daemon tells, as a table for people or JSON for programs.
 
+pub mod perf;
+
 use crate::api::Client;
 use crate::status::{ControllerStatus, MeterStatus, PortStatus, QueueStatus, Status, TooLongStatus};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use perf::Perf;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the time is that `--perf` tells of.
+const PERF_TIME: Duration = Duration::from_secs(1);
 
 const HEAD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -20,7 +28,23 @@ const QUIET: Style = Style::new().dimmed();
 /// When no daemon answers there.
 pub fn run(socket: &Path, json: bool) -> Result<ExitCode> {
     let status = Client::connect(socket)?.status()?;
-    let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status) };
+    print(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status) })
+}
+
+/// Asks it twice and prints what its turns cost in between.
+///
+/// # Errors
+/// When no daemon answers there.
+pub fn run_perf(socket: &Path, json: bool) -> Result<ExitCode> {
+    let mut client = Client::connect(socket)?;
+    let (before, since) = (client.status()?, Instant::now());
+    sleep(PERF_TIME);
+    let after = client.status()?;
+    let perf = Perf::between(&before, &after, since.elapsed());
+    print(&if json { serde_json::to_string_pretty(&perf)? + "\n" } else { perf::table(&perf) })
+}
+
+fn print(text: &str) -> Result<ExitCode> {
     // A pipe closed early (`adit show | head`) is no fault.
     let _ = anstream::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
@@ -67,7 +91,8 @@ fn rows(out: &mut String, head: &[&str], rows: &[Vec<String>]) {
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let number = |column: usize| {
-        column > 0 && rows.iter().all(|row| row[column].chars().all(|c| c.is_ascii_digit() || c == '-'))
+        column > 0
+            && rows.iter().all(|row| row[column].chars().all(|c| c.is_ascii_digit() || "-.%".contains(c)))
     };
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let cells = cells.zip(&widths).enumerate().map(|(column, (cell, width))| match number(column) {

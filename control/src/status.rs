@@ -1,6 +1,6 @@
 //! What a running daemon tells of itself: the answer on its socket, and what `adit show --json` prints.
 
-use datapath::stats::TooLongCounters;
+use datapath::stats::{PerfCounters, Stage, TooLongCounters};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema; it changes when a field changes its meaning or goes away.
@@ -30,6 +30,9 @@ pub struct Status {
     pub mtu_refused: u64,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
+    /// How many cycles the processor's counter counts in a second; none where it has none that adit reads.
+    #[serde(default)]
+    pub cycles_hz: Option<u64>,
     /// Meters, in the order of their numbers.
     #[serde(default)]
     pub meters: Vec<MeterStatus>,
@@ -277,7 +280,7 @@ pub struct RemoteStatus {
 }
 
 /// A worker.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct WorkerStatus {
     /// Which.
     pub worker: usize,
@@ -305,6 +308,51 @@ pub struct WorkerStatus {
     /// What it did about frames that are too long for a tunnel's way.
     #[serde(default)]
     pub too_long: TooLongStatus,
+    /// What its turns cost.
+    #[serde(default)]
+    pub perf: PerfStatus,
+}
+
+/// What the turns of a worker in which frames came in have cost, since the start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PerfStatus {
+    /// Their frames.
+    pub frames: u64,
+    /// How many had 1, 2 to 3, 4 to 7, 8 to 15, 16 to 31, 32 to 63, 64 to 127 frames, and more.
+    pub turns_by_frames: Vec<u64>,
+    /// One of 64 is timed: how many were.
+    pub timed_turns: u64,
+    /// Frames of those.
+    pub timed_frames: u64,
+    /// Cycles of those.
+    pub timed_cycles: u64,
+    /// Of which each stage took its part.
+    pub stages: Vec<StageStatus>,
+}
+
+/// A stage of the turns that were timed.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct StageStatus {
+    /// Its name.
+    pub stage: String,
+    /// What it took.
+    pub cycles: u64,
+}
+
+impl From<&PerfCounters> for PerfStatus {
+    fn from(counters: &PerfCounters) -> PerfStatus {
+        let PerfCounters { frames, turns, timed_turns, timed_frames, timed_cycles, stages } = *counters;
+        let stages = Stage::ALL.iter().zip(stages);
+        let stages = stages.map(|(stage, cycles)| StageStatus { stage: stage.name().into(), cycles });
+        PerfStatus {
+            frames,
+            turns_by_frames: turns.to_vec(),
+            timed_turns,
+            timed_frames,
+            timed_cycles,
+            stages: stages.collect(),
+        }
+    }
 }
 
 /// What was done about frames that are too long for a tunnel's way.

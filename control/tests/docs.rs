@@ -2,16 +2,19 @@
 
 use clap::{CommandFactory, Parser};
 use control::cli::Cli;
+use control::show::perf::Perf;
 use control::status::{
     BandStatus, BridgeStatus, ControllerStatus, DropStatus, LearnedStatus, MeterStatus, PortStatus,
     QueueStatus, RemoteStatus, SCHEMA, StationStatus, StationsStatus, Status, TooLongStatus, TunnelStatus,
     WorkerStatus, XdpStatus,
 };
+
 use control::{check, config, replay, text};
-use datapath::stats::DropReason;
+use datapath::stats::{DropReason, PerfCounters};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const REFERENCE: &str = "docs/configuration.md";
 
@@ -224,6 +227,7 @@ fn every_field_for_programs_is_told_of() {
         flows: 0,
         masks: 0,
         too_long: TooLongStatus::default(),
+        perf: (&PerfCounters::default()).into(),
     };
     let drop = DropStatus { reason: String::new(), count: 0, sentence: String::new() };
     let station = StationStatus {
@@ -249,11 +253,14 @@ fn every_field_for_programs_is_told_of() {
         underlay: vec![remote],
         mtu_refused: 0,
         workers: vec![worker],
+        cycles_hz: None,
         meters: vec![meter],
         drops: vec![drop],
         fdb: StationsStatus { stations: vec![station], ..StationsStatus::default() },
         learned: LearnedStatus::default(),
     };
+    let perf = Perf::between(&status, &status, Duration::from_secs(1));
+    assert_fields("### `adit show --perf --json`", &serde_json::to_value(perf).unwrap(), &[]);
     assert_fields("### `adit show --json`", &serde_json::to_value(status).unwrap(), &[]);
 
     let totals = replay::PortTotals::default();

@@ -48,6 +48,7 @@ use calls::Call;
 use datapath::flow::Seed;
 use datapath::pipeline::Pipeline;
 use datapath::port::PortId;
+use datapath::stats::cycles;
 use datapath::tunnel::{Reach, Underlay};
 use datapath::worker::Role;
 use inject::Injected;
@@ -142,6 +143,8 @@ struct Daemon {
     /// The underlay that it knows.
     published: Underlay,
     since: Instant,
+    /// What the processor's counter of cycles showed then.
+    counter: Option<u64>,
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
     silence: Silence,
@@ -208,7 +211,7 @@ impl Daemon {
         let mut silence = Silence::default();
         silence.keep(ports.exposed());
         workers.start(&mut ports, &switch.snapshot())?;
-        let since = Instant::now();
+        let (since, counter) = (Instant::now(), cycles::now());
         Ok(Daemon {
             file,
             names: Arc::new(config.port_names()),
@@ -242,6 +245,7 @@ impl Daemon {
             routers: pmtu::listen(),
             published,
             since,
+            counter,
             shortage: None,
             silence,
         })

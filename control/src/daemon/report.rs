@@ -9,7 +9,7 @@ use crate::status::{
 use crate::text::LOCAL;
 use datapath::flow::OfPort;
 use datapath::pipeline::{Meter, MeterId, Metered, Queue, QueueId, Queued};
-use datapath::stats::{DropReason, PortCounters};
+use datapath::stats::{DropReason, PortCounters, cycles};
 use datapath::tunnel::{Fragmenting, Key, Mss, Outer, Reach, Remote, TunnelSpec};
 use datapath::worker::Role;
 use std::sync::Arc;
@@ -62,6 +62,7 @@ impl Daemon {
             flows: tally.worker.flows,
             masks: tally.worker.masks,
             too_long: tally.worker.too_long.into(),
+            perf: (&tally.worker.perf).into(),
         });
         let drops = DropReason::ALL.iter().filter_map(|reason| {
             let count = tallies.iter().map(|tally| tally.drops(*reason)).sum();
@@ -106,6 +107,7 @@ impl Daemon {
             underlay,
             mtu_refused: self.learned.refused(),
             workers: workers.collect(),
+            cycles_hz: self.cycles_hz(),
             meters: self.meters(),
             drops: drops.collect(),
             fdb: self.stations(),
@@ -113,6 +115,13 @@ impl Daemon {
             controller: self.controller(),
             connections: self.connections(),
         }
+    }
+
+    /// How many cycles the processor's counter counts in a second, measured since the start.
+    fn cycles_hz(&self) -> Option<u64> {
+        let counted = cycles::now()?.checked_sub(self.counter?)?;
+        let nanoseconds = self.since.elapsed().as_nanos();
+        (u128::from(counted) * 1_000_000_000).checked_div(nanoseconds).map(|hz| hz as u64)
     }
 
     fn tx_queues(&self, role: Role) -> Vec<QueueStatus> {

@@ -271,6 +271,7 @@ impl Tally {
             flows,
             masks,
             too_long,
+            perf,
         } = more.worker;
         self.worker.turns += turns;
         self.worker.idle_turns += idle_turns;
@@ -281,6 +282,7 @@ impl Tally {
         self.worker.adoptions += adoptions;
         (self.worker.flows, self.worker.masks) = (flows, masks);
         self.worker.too_long = self.worker.too_long.plus(&too_long);
+        self.worker.perf = self.worker.perf.plus(&perf);
         self.ports.resize(more.ports.len().max(self.ports.len()), PortCounters::default());
         for (sum, port) in self.ports.iter_mut().zip(&more.ports) {
             let PortCounters { rx_packets, rx_bytes, rx_missed, tx_packets, tx_bytes, tx_errors, drops } =

@@ -4,11 +4,14 @@
 //! ([`shared`]); reading a counter never slows a packet down. What is counted for rules and groups goes to a [`ledger`] that
 //! all workers add to.
 
+pub mod cycles;
 pub mod ledger;
+pub mod perf;
 pub mod reason;
 pub mod shared;
 
 pub use ledger::{Counted, Credit, Ledger};
+pub use perf::{PerfCounters, Stage};
 pub use reason::{DropReason, Drops};
 pub use shared::{SharedStats, Snapshot};
 
@@ -94,4 +97,6 @@ pub struct WorkerCounters {
     pub masks: u64,
     /// What it did about frames that are too long.
     pub too_long: TooLongCounters,
+    /// What its turns cost.
+    pub perf: PerfCounters,
 }

@@ -3,7 +3,7 @@
 //! The worker stores, everybody else loads; each number is exact for some moment of the last publication, and two numbers
 //! may be of publications one apart. Relaxed order is enough: nothing else is concluded from them.
 
-use super::{DropReason, Drops, PortCounters, TooLongCounters, WorkerCounters};
+use super::{DropReason, Drops, PerfCounters, PortCounters, TooLongCounters, WorkerCounters};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -19,6 +19,7 @@ pub struct SharedStats {
     settled: AtomicU64,
     worker: [AtomicU64; WORKER_FIELDS],
     too_long: [AtomicU64; TooLongCounters::NAMES.len()],
+    perf: [AtomicU64; PerfCounters::FIELDS],
     drops: [AtomicU64; DropReason::ALL.len()],
     ports: Box<[[AtomicU64; PORT_FIELDS]]>,
 }
@@ -46,6 +47,7 @@ impl SharedStats {
             settled: AtomicU64::new(0),
             worker: Default::default(),
             too_long: Default::default(),
+            perf: Default::default(),
             drops: std::array::from_fn(|_| AtomicU64::new(0)),
             ports: (0..ports).map(|_| Default::default()).collect(),
         }
@@ -103,9 +105,11 @@ impl SharedStats {
             flows,
             masks,
             too_long,
+            perf,
         } = *worker;
         store(&self.worker, [turns, idle_turns, hits, masked_hits, misses, unkept, adoptions, flows, masks]);
         store(&self.too_long, too_long.values());
+        store(&self.perf, perf.values());
         for (reason, count) in drops.iter() {
             self.drops[reason as usize].store(count, Relaxed);
         }
@@ -123,6 +127,7 @@ impl SharedStats {
         let [turns, idle_turns, hits, masked_hits, misses, unkept, adoptions, flows, masks] =
             load(&self.worker);
         let too_long = TooLongCounters::of(load(&self.too_long));
+        let perf = PerfCounters::of(load(&self.perf));
         let mut drops = Drops::default();
         for reason in DropReason::ALL {
             drops.set(*reason, self.drops[*reason as usize].load(Relaxed));
@@ -144,6 +149,7 @@ impl SharedStats {
                 flows,
                 masks,
                 too_long,
+                perf,
             },
             drops,
             ports: ports.collect(),
@@ -171,7 +177,8 @@ mod tests {
         let mut drops = Drops::default();
         drops.count(DropReason::TableMiss);
         let too_long = TooLongCounters { told: 2, clamped: 1, ..Default::default() };
-        let worker = WorkerCounters { turns: 7, hits: 5, too_long, ..Default::default() };
+        let perf = PerfCounters { frames: 5, timed_cycles: 900, ..Default::default() };
+        let worker = WorkerCounters { turns: 7, hits: 5, too_long, perf, ..Default::default() };
         let port = PortCounters { rx_packets: 3, tx_bytes: 9, ..Default::default() };
         shared.publish(&worker, &drops);
         shared.publish_port(1, &port);

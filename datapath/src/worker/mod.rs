@@ -1,9 +1,10 @@
 //! A worker: owns a core, its memory, its ports, its caches. Everything it touches while it handles a packet, it owns.
 //!
 //! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive, [`sweep`] how counts go to the rules. It takes no lock and
-//! reads no clock, and after it was made it allocates nothing (`tests/no_alloc.rs`).
+//! reads no clock (but, to tell what turns cost, the counter of cycles in one turn of 64: [`laps`]), and after it was made it allocates nothing (`tests/no_alloc.rs`).
 
 mod inject;
+mod laps;
 mod programs;
 pub mod publish;
 mod stage;
@@ -21,8 +22,9 @@ use crate::mem::{BATCH, FramePool};
 use crate::pipeline::recent::Recent;
 use crate::pipeline::{Pipeline, Translation};
 use crate::port::Slot;
-use crate::stats::{Drops, SharedStats, WorkerCounters};
+use crate::stats::{Drops, SharedStats, Stage, WorkerCounters};
 use crate::tunnel::{Familiar, Order};
+use laps::Laps;
 use programs::Programs;
 use stage::Batch;
 use std::os::fd::BorrowedFd;
@@ -90,6 +92,7 @@ pub struct Worker<'u> {
     /// Whether there is more to do than a turn can: the last one was full.
     loaded: bool,
     sweep: Sweep,
+    laps: Laps,
     published_ns: u64,
     counters: WorkerCounters,
     drops: Drops,
@@ -127,6 +130,7 @@ impl<'u> Worker<'u> {
             adopted_ns: 0,
             loaded: false,
             sweep: Sweep::default(),
+            laps: Laps::default(),
             published_ns: 0,
             counters: WorkerCounters::default(),
             drops: Drops::default(),
@@ -213,18 +217,18 @@ impl<'u> Worker<'u> {
     }
 
     fn begin(&mut self, now_ns: u64) {
+        self.laps.begin();
         self.now_ns = now_ns;
         self.megaflows.set_now(now_ns / 1_000_000);
         self.report.begin();
         if let Some(order) = &mut self.order {
             order.set_now(now_ns);
         }
-        if self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS {
-            return;
-        }
-        if let Some(newest) = self.inbox.take() {
+        let busy = self.loaded && now_ns.saturating_sub(self.adopted_ns) < ADOPT_NS;
+        if !busy && let Some(newest) = self.inbox.take() {
             self.adopt(newest);
         }
+        self.laps.end_of(Stage::Adopt);
     }
 
     fn adopt(&mut self, newest: Arc<Pipeline>) {
@@ -252,6 +256,8 @@ impl<'u> Worker<'u> {
         self.counters.turns += 1;
         self.counters.idle_turns += u64::from(handled == 0);
         self.sweep();
+        self.laps.end_of(Stage::Sweep);
+        self.laps.end(handled, &mut self.counters.perf);
         if self.now_ns.saturating_sub(self.published_ns) >= PUBLISH_NS {
             self.publish();
         }

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::mem::BATCH;
 use crate::port::PortId;
-use crate::stats::DropReason;
+use crate::stats::{DropReason, Stage};
 
 impl Worker<'_> {
     /// One turn: a batch of every port goes through. `now_ns` is read once, by the caller. Returns how many frames came in.
@@ -13,14 +13,18 @@ impl Worker<'_> {
         for port in self.port_ids() {
             self.reap(port); //            completions -> pool; from here on every port knows the turn's time
         }
+        self.laps.end_of(Stage::Reap);
         handled += self.inject(); //       what control sends
+        self.laps.end_of(Stage::Inject);
         for port in self.port_ids() {
             self.refill(port); //          pool -> fill ring
+            self.laps.end_of(Stage::Refill);
             handled += self.serve(port, BATCH);
         }
         for port in self.port_ids() {
             self.flush(port); //           one wake-up a port
         }
+        self.laps.end_of(Stage::Flush);
         self.end(handled);
         handled
     }
@@ -41,10 +45,15 @@ impl Worker<'_> {
     #[inline]
     fn serve(&mut self, port: PortId, max: usize) -> usize {
         let handled = self.rx(port, max); // ring -> batch
+        self.laps.end_of(Stage::Rx);
         self.classify(port); //              batch -> keys: outer headers checked and cut off, the tenant in the key
+        self.laps.end_of(Stage::Classify);
         self.lookup(); //                    keys -> programs
+        self.laps.end_of(Stage::Lookup);
         self.translate(); //                 the misses, on this core
+        self.laps.end_of(Stage::Translate);
         self.execute(port); //               runs of one program: edit, encapsulate, output, drop with a reason
+        self.laps.end_of(Stage::Execute);
         handled
     }
 
