@@ -17,6 +17,7 @@ mod monitors;
 mod mtu;
 mod nap;
 mod openflow;
+mod patience;
 mod pmtu;
 mod ports;
 mod reload;

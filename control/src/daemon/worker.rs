@@ -6,6 +6,7 @@ use super::buffers::Buffers;
 use super::filter;
 use super::learn::Bell;
 use super::nap::Nap;
+use super::patience::Patience;
 use super::ports::Listening;
 use af_xdp::{Error, Mode, Socket, SocketConfig, Step, TxChecksum, Umem, UmemConfig};
 use anyhow::{Context, Result};
@@ -30,8 +31,6 @@ const RING: u32 = 1024;
 const SPARE: u32 = 512;
 /// Flows that a worker remembers: 192 bytes each at most, and 120 more for those that are not plain IPv4.
 pub(super) const FLOWS: usize = 1 << 16;
-/// Idle turns before the worker sleeps until a frame comes. A turn without frames takes well under a microsecond.
-const IDLE_TURNS: u32 = 64;
 /// Longest sleep, in milliseconds, so that counters are published.
 const SLEEP_MS: u16 = 100;
 
@@ -216,22 +215,22 @@ fn turn<'u>(pool: FramePool<'u>, spec: Spec, slots: Vec<Slot<'u>>) {
         duplicates.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
     waiting.push(PollFd::new(spec.wake.as_fd(), PollFlags::POLLIN));
 
-    let (mut idle, mut goes_by) = (0, spec.shared.generation());
+    let (mut patience, mut goes_by) = (Patience::default(), spec.shared.generation());
     while !spec.stop.load(Ordering::Relaxed) {
-        let handled = worker.turn(spec.start.elapsed().as_nanos() as u64);
+        let now_ns = spec.start.elapsed().as_nanos() as u64;
+        let handled = worker.turn(now_ns);
         if spec.shared.generation() != goes_by {
             goes_by = spec.shared.generation();
             spec.bell.ring();
         }
         if handled > 0 || worker.is_sweeping() || worker.is_injecting() {
-            idle = 0;
+            patience.busy(now_ns);
             if worker.has_reported() {
                 spec.bell.ring();
             }
             continue;
         }
-        idle += 1;
-        if idle >= IDLE_TURNS {
+        if patience.idle(now_ns) {
             spec.nap.take(
                 || worker.has_mail(),
                 // An error here is a signal that came in between; the next round asks again.
