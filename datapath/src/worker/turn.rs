@@ -46,6 +46,9 @@ impl Worker<'_> {
     fn serve(&mut self, port: PortId, max: usize) -> usize {
         let handled = self.rx(port, max); // ring -> batch
         self.laps.end_of(Stage::Rx);
+        if self.batch.frames.is_empty() {
+            return handled;
+        }
         self.classify(port); //              batch -> keys: outer headers checked and cut off, the tenant in the key
         self.laps.end_of(Stage::Classify);
         self.lookup(); //                    keys -> programs
