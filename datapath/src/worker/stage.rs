@@ -224,8 +224,8 @@ impl<'u> Worker<'u> {
         }
     }
 
-    /// Hashes -> programs, for all flows that are known. What a whole turn costs then, for each frame: 30 ns, when the megaflows
-    /// have to be searched 51, when the rules are asked 750 (`benches/RESULTS.md`).
+    /// Hashes -> programs, for all flows that are known. What a frame costs then, when the megaflows have to be searched, and when
+    /// the rules are asked, `benches/RESULTS.md` says: some thirty, fifty and seven hundred nanoseconds.
     pub(super) fn lookup(&mut self) {
         if self.full {
             self.make_room();
