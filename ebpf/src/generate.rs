@@ -139,7 +139,7 @@ fn advance(progress: &mut Progress, order: &Order) {
     progress.stream += 1;
     if progress.stream >= order.streams {
         progress.stream = 0;
-        progress.sequence = progress.sequence + 1;
+        progress.sequence += 1;
         progress.first_turn = following(progress.first_turn, order.turns);
         progress.turn = progress.first_turn;
     }

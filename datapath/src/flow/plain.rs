@@ -67,7 +67,7 @@ pub(super) fn read(frame: &[u8], origin: &Short) -> Option<(Short, bool)> {
     Some((short, suspect))
 }
 
-/// Of a plain frame whose checksum is the sum of its pseudo-header. See `is_unfilled` in [`extract`](super::extract).
+/// Of a plain frame whose checksum is the sum of its pseudo-header. See `is_unfilled` in [`extract`](mod@super::extract).
 #[inline(never)]
 pub(super) fn unfilled(frame: &[u8]) -> Option<Unfilled> {
     let head: &[u8; UDP_END] = frame.first_chunk()?;

@@ -6,7 +6,7 @@ use super::learn::{CONSTANT, DELETE_LEARNED, SEND_FLOW_REM, TO_LOAD, TO_OUTPUT, 
 use super::nxast;
 use crate::ofproto::context::Context;
 use crate::ofproto::lesson::with_contexts;
-use crate::openflow::fields::{EXPERIMENTER, FIELDS, Form, Number, Numbering, WireField, write_header};
+use crate::openflow::fields::{FIELDS, Form, Number, WireField, write_header};
 use crate::openflow::options;
 use crate::openflow::wire::Writer;
 use datapath::action::learn::{Learn, Source, Spec};
@@ -85,7 +85,7 @@ impl Encoder<'_> {
         let can_say = |row: &&WireField| {
             row.field == part.field
                 && part.offset + part.bits <= row.bits
-                && row.number(Numbering::Nxm).class != EXPERIMENTER
+                && row.short_number().is_some()
                 && (row.form != Form::ShortPort || part.bits <= 16)
         };
         let has = |row: &&WireField| can_say(row) && context.meets(row.needs);
@@ -93,7 +93,7 @@ impl Encoder<'_> {
         let is_whole = part.offset == 0 && part.mask() == row.kept() & row.max();
         let bits = if is_whole { row.bits } else { part.bits };
         let offset = part.offset.into();
-        Some(Place { number: row.number(Numbering::Nxm), bytes: row.bytes, offset, bits: bits.into() })
+        Some(Place { number: row.short_number()?, bytes: row.bytes, offset, bits: bits.into() })
     }
 }
 

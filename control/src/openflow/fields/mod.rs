@@ -100,6 +100,12 @@ impl WireField {
         *found.expect("every field has a number, or it would not be in the table")
     }
 
+    /// Its number in four bytes, for places that have no room for an experimenter's: Nicira's, or the newest that OpenFlow has.
+    pub(crate) fn short_number(&self) -> Option<Number> {
+        let all = [self.number(Numbering::Nxm), self.number(Numbering::Oxm(Version::V15))];
+        all.into_iter().find(|number| number.class != EXPERIMENTER)
+    }
+
     /// All bits of its bytes.
     pub(crate) fn ones(&self) -> u128 {
         ones(u32::from(self.bytes) * 8)
