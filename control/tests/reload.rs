@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::net::Ipv4Addr;
-use switch::{Host, PATIENCE, ip, reaches};
+use switch::{Host, PATIENCE, ip, reaches, soon};
 
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const FLOWS: &str = "in_port=g1,actions=10\nin_port=10,actions=g1\n";
@@ -97,10 +97,25 @@ fn tunnels_come_change_and_go_while_the_switch_runs() {
             &config(mode, &tunnel("geneve", 200)),
             "adit: tunnels are taken up: tun0 changed",
         );
-        assert_eq!(host.status().tunnels[0].kind, "geneve");
+        // A line like that was said before.
+        assert!(soon(|| host.status().tunnels[0].kind == "geneve"), "{mode}");
         assert!(!reaches(&guest.netns, THERE), "{mode}: of another type");
         reload(&host, &mut adit, &config(mode, ""), "adit: tunnels are taken up: tun0 removed");
         assert!(!reaches(&guest.netns, THERE) && host.drops("no_such_port") > 0, "{mode}: removed");
         assert!(adit.end().expect("ended").success(), "{mode}");
     }
+}
+
+#[test]
+fn a_hangup_while_it_starts_is_heard_once_it_runs() {
+    let Some(host) = Host::new() else { return };
+    let _guest = host.guest(1);
+    let config = "[bridge]\nname = \"br0\"\nflows = \"flows.txt\"\n[[port]]\nname = \"g1\"\nofport = 1\n";
+    let mut adit = host.start(config, "in_port=g1,actions=drop\n");
+    // The first that it makes.
+    assert!(soon(|| host.file("adit.sock").exists()));
+    kill(Pid::from_raw(adit.id() as i32), Signal::SIGHUP).expect("it starts");
+    let heard = "adit: the configuration says of tunnels what it said before";
+    adit.wait_for_line(heard, PATIENCE, &Stop::default()).expect("it was not the end");
+    assert!(adit.end().expect("ended").success());
 }

@@ -67,7 +67,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixDatagram;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep_until;
 use workers::Workers;
@@ -85,6 +85,15 @@ const REVIEW: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When the configuration is faulty or something that it names cannot be had.
 pub fn run(file: &Path, socket: &Path) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the control thread's event loop")?;
+    // Before anything is read: unheard it would end us, and whoever changes the configuration while we start says so by it.
+    let hangup = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup()).context("cannot wait for signals")?
+    };
     let (config, rules) = match load(file) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -94,15 +103,11 @@ pub fn run(file: &Path, socket: &Path) -> Result<ExitCode> {
     };
     // Sockets pin their memory; root may, others are told by the kernel when they may not.
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, u64::MAX, u64::MAX);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the control thread's event loop")?;
     runtime.block_on(async {
         let mut daemon = Daemon::start(file.to_owned(), config, rules, socket).await?;
         // A task like those that ask it: the runtime looks for news of the kernel before it goes back to what is not one, every time.
         let serving = tokio::spawn(async move {
-            let outcome = daemon.serve().await;
+            let outcome = daemon.serve(hangup).await;
             daemon.stop().await;
             outcome
         });
@@ -252,10 +257,9 @@ impl Daemon {
         })
     }
 
-    async fn serve(&mut self) -> Result<ExitCode> {
+    async fn serve(&mut self, mut hangup: Signal) -> Result<ExitCode> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for signals")?;
         self.announce();
         // What happened while we were starting.
         self.follow().await?;
