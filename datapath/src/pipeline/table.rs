@@ -1,7 +1,7 @@
 //! A flow table: rules grouped by what they look at.
 //!
-//! **What.** Rules with the same mask are a *subtable*: a persistent hash map from the masked values to the rules that have
-//! them ([`super::trie`]). Subtables stand in the order of their highest priority.
+//! **What.** Rules with the same mask are a *subtable*: a trie over the hashes of the masked values, in which the rules that have
+//! them stand ([`super::trie`]). Subtables stand in the order of their highest priority.
 //!
 //! **How.** A lookup asks the subtables in that order and stops when none that is left can win. It depends on the masks that
 //! it asked for and on nothing else, so the different dependencies that one table can give are as many as it has
@@ -9,7 +9,7 @@
 //! otherwise).
 //!
 //! **Sharing.** A table is cloned in O(number of masks) and shares all rules with the original. Adding or removing a rule
-//! copies the path to it in one map.
+//! copies what is shared of the path to it in one trie.
 
 use super::conjunction::Soft;
 use super::rule::{Cells, Match, Rule};
