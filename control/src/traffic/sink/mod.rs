@@ -122,9 +122,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if let Some(core) = args.core {
         core_affinity::set_for_current(core_affinity::CoreId { id: core });
     }
-    let umem = source::memory(device, xdp)?;
+    let memory = source::memory(device, xdp)?;
     let mut source =
-        if xdp { Source::xdp(&umem, device, XdpMode::Auto)? } else { Source::packet(&umem, device)? };
+        if xdp { Source::xdp(&memory, device, XdpMode::Auto)? } else { Source::packet(&memory, device)? };
     let mut counting = Counting {
         streams: Streams::new(room as usize),
         latency: Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3)?,

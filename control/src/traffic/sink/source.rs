@@ -4,7 +4,7 @@ use crate::attach::{Attachment, Mode as XdpMode, Role};
 use crate::netlink::links::Device;
 use af_xdp::{ChunkSize, Frame, Socket, SocketConfig, Umem, UmemConfig};
 use anyhow::{Context, Result};
-use datapath::mem::FramePool;
+use datapath::mem::{FramePool, long_frames};
 use datapath::port::{Packet, Port};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
@@ -16,12 +16,20 @@ pub(super) const QUEUES_MAX: u32 = 32;
 /// The longest frame of one piece that native XDP programs allow; a device of a larger MTU hands frames over in pieces.
 const WHOLE_MAX: u32 = 3000;
 
+/// Memory for a source: what the kernel fills, and for AF_PACKET what takes frames that are too long for that.
+pub(super) struct Memory {
+    umem: Umem,
+    long: Option<Umem>,
+}
+
 /// Memory for a source.
-pub(super) fn memory(device: &Device, xdp: bool) -> Result<Umem> {
+pub(super) fn memory(device: &Device, xdp: bool) -> Result<Memory> {
     let queues = if xdp { device.rx_queues.clamp(1, QUEUES_MAX) } else { 1 };
     let frames = if xdp { queues * RING + BATCH as u32 } else { 2 * BATCH as u32 };
     let chunk = if device.mtu <= 1700 && xdp { ChunkSize::K2 } else { ChunkSize::K4 };
-    Ok(Umem::new(&UmemConfig { frames, chunk, huge: true, ..UmemConfig::default() })?)
+    let umem = Umem::new(&UmemConfig { frames, chunk, huge: true, ..UmemConfig::default() })?;
+    let long = (!xdp).then(long_frames).transpose().context("no memory for long frames")?;
+    Ok(Memory { umem, long })
 }
 
 /// A device.
@@ -62,7 +70,8 @@ pub(super) struct Piece<'a> {
 
 impl<'u> Source<'u> {
     /// AF_XDP on every queue. In the network namespace of the calling thread.
-    pub(super) fn xdp(umem: &'u Umem, device: &Device, mode: XdpMode) -> Result<Source<'u>> {
+    pub(super) fn xdp(memory: &'u Memory, device: &Device, mode: XdpMode) -> Result<Source<'u>> {
+        let umem = &memory.umem;
         let mut program = Attachment::attach(&device.name, Role::Guest, mode)?;
         let config = SocketConfig {
             fill_size: RING,
@@ -86,9 +95,11 @@ impl<'u> Source<'u> {
     }
 
     /// AF_PACKET. In the network namespace of the calling thread.
-    pub(super) fn packet(umem: &'u Umem, device: &Device) -> Result<Source<'u>> {
+    pub(super) fn packet(memory: &'u Memory, device: &Device) -> Result<Source<'u>> {
         let port = Port::Packet(Packet::open(device.index).context("no AF_PACKET socket")?);
-        let (pool, taken) = (FramePool::new(umem.take_frames()), Vec::with_capacity(BATCH));
+        let long = memory.long.iter().flat_map(Umem::take_frames);
+        let pool = FramePool::new(memory.umem.take_frames()).with_long(long);
+        let taken = Vec::with_capacity(BATCH);
         Ok(Source::Packet(Box::new(Looking { port, pool, taken, refused: 0 })))
     }
 
