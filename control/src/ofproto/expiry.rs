@@ -15,7 +15,6 @@ impl Ofproto {
     /// Removes the entries whose time is over. When frames came last is asked of the datapath: to be sure of the latest, have
     /// the workers settle before.
     pub fn expire(&mut self, now: u64) -> Applied {
-        self.heed_fins();
         let mut applied = Applied::default();
         while let Some(((deadline, _), (table, entry))) = self.timers.first() {
             if *deadline > now {

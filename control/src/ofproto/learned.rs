@@ -258,7 +258,7 @@ impl Ofproto {
     }
 
     /// Lowers the timeouts of entries in which a TCP connection has ended, as far as the workers have written what they counted
-    /// (`ofproto_rule_reduce_timeouts` in `ofproto/ofproto.c`).
+    /// (`ofproto_rule_reduce_timeouts` in `ofproto/ofproto.c`). It asks each of them: to be called now and then, about once a second.
     pub fn heed_fins(&mut self) {
         let ended_since = |(table, entry, before): &(TableId, Arc<Entry>, u64)| {
             (self.ended(entry) > *before).then(|| (*table, entry.key(), entry.serial))

@@ -48,6 +48,7 @@ impl Learn {
             return;
         }
         worker.settle();
+        self.switch.heed_fins();
         let forgotten = self.learner.age(now_ms, self.switch.pipeline_mut());
         if self.switch.expire(now_ms).changes() | forgotten {
             self.publish();
