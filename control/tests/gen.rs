@@ -136,12 +136,13 @@ fn all_that_is_sent_over_a_cable_is_counted() {
 fn who_looks_on_sees_long_frames_too() {
     let Some(cable) = Cable::new(9300) else { return };
     let sink = Sink::start(&cable.b, "v1 --mode packet");
-    generate(&cable.a, "v0 --mode af_xdp --size 9000,64,3840,3841,9216 --count 500 --rate 2k");
+    // Slowly: of such frames a socket holds a dozen while the sink does not run.
+    generate(&cable.a, "v0 --mode af_xdp --size 9000,64,3840,3841,9216 --count 100 --rate 250");
     let report = sink.report();
-    assert_all(&report, 500, "9000");
+    assert_all(&report, 100, "long frames");
     assert_eq!(report["missed"], 0, "{report:#}");
     let bytes = report["runs"][0]["bytes"].as_u64();
-    assert_eq!(bytes, Some(100 * (9000 + 64 + 3840 + 3841 + 9216)));
+    assert_eq!(bytes, Some(20 * (9000 + 64 + 3840 + 3841 + 9216)));
 }
 
 #[test]
