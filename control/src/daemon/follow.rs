@@ -4,7 +4,7 @@
 //! A tap or veth of a guest is deleted and made again whenever the guest is; to the kernel that is another device. It gets a
 //! program and sockets as the first one did. Sockets live in the memory of a worker, which is made once: so the workers are
 //! ended and started again, which stops the other ports for a moment too, and forgets nothing but caches. So they are when a
-//! device is to carry longer packets than their memory was made for.
+//! device is to carry longer packets than their memory was made for; when such memory cannot be had, that MTU is not tried again.
 
 use super::Daemon;
 use super::ports::PortState;
@@ -106,7 +106,7 @@ impl Daemon {
         if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {
             eprintln!("adit: going on without what came back or was changed: {}", in_one_line(&error));
             back.iter().for_each(|index| self.ports.list[*index].lose());
-            grown.iter().for_each(|(index, room)| self.ports.list[*index].longest = *room);
+            grown.iter().for_each(|(index, room)| self.ports.list[*index].refuse_mtu(*room));
             return self.workers.start(&mut self.ports, &pipeline);
         }
         for index in back {

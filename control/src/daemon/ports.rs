@@ -27,6 +27,8 @@ pub(super) struct PortState {
     pub(super) mtu: u32,
     /// The largest that it has carried since it was taken up: what workers have buffers for.
     pub(super) longest: u32,
+    /// An MTU that workers could not have buffers for: nobody tries again until it is another.
+    refused: Option<u32>,
     pub(super) attachment: Option<Attachment>,
     /// For its effect on the other end of a veth pair alone, see [`segment`].
     segmenter: Option<Attachment>,
@@ -42,6 +44,11 @@ impl PortState {
         (self.attachment, self.segmenter) = (None, None);
         self.mode = "gone".to_string();
         self.gone = true;
+    }
+
+    /// Workers could not have buffers for its MTU: they have those that they had.
+    pub(super) fn refuse_mtu(&mut self, longest: u32) {
+        (self.longest, self.refused) = (longest, Some(self.mtu));
     }
 }
 
@@ -166,10 +173,15 @@ impl Ports {
         Buffers::of(self.list.iter().map(|port| port.longest).max().unwrap_or(0))
     }
 
-    /// Takes the MTU of a device for what it is now. True when its frames may be longer than workers have been made for.
+    /// Takes the MTU of a device for what it is now. True when its frames may be longer than workers have been made for, and
+    /// that was not tried in vain.
     pub(super) fn set_mtu(&mut self, index: usize, mtu: u32) -> bool {
         let before = self.buffers();
         let Some(port) = self.list.get_mut(index) else { return false };
+        if port.refused.is_some_and(|refused| refused == mtu) {
+            return false;
+        }
+        port.refused = None;
         let (was, longest) = (port.longest, port.longest.max(mtu));
         (port.mtu, port.longest) = (mtu, longest);
         exceeds_one(was) != exceeds_one(longest) || before != self.buffers()
@@ -321,6 +333,7 @@ fn claim(wish: &Wish<'_>, device: &links::Device, keys: &[EndpointKey], workers:
         software: device.is_software(),
         mtu: device.mtu,
         longest: device.mtu,
+        refused: None,
         mode: "packet".to_string(),
         attachment,
         segmenter,
@@ -346,4 +359,41 @@ fn is_veth(device: &links::Device) -> bool {
 fn segment(device: &links::Device) -> Option<Attachment> {
     // A refusal leaves things as they are: frames that are too long are counted.
     is_veth(device).then(|| Attachment::attach(&device.name, XdpRole::Guest, XdpMode::Native).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink() -> PortState {
+        PortState {
+            name: "e".to_string(),
+            device: "e".to_string(),
+            ifindex: 1,
+            role: Role::Uplink,
+            queues: 1,
+            software: false,
+            mtu: 1500,
+            longest: 1500,
+            refused: None,
+            attachment: None,
+            segmenter: None,
+            mode: "packet".to_string(),
+            gone: false,
+        }
+    }
+
+    #[test]
+    fn an_mtu_that_was_refused_is_not_tried_again_until_it_is_another() {
+        let mut ports =
+            Ports { list: vec![uplink()], endpoints: Vec::new(), listening: Listening::default() };
+        assert!(ports.set_mtu(0, 9000));
+        ports.list[0].refuse_mtu(1500);
+        assert!(!ports.set_mtu(0, 9000) && !ports.set_mtu(0, 9000));
+        assert_eq!((ports.list[0].mtu, ports.list[0].longest), (9000, 1500));
+        assert!(ports.set_mtu(0, 8000), "another");
+        ports.list[0].refuse_mtu(1500);
+        assert!(!ports.set_mtu(0, 1500), "there is room for that");
+        assert!(ports.set_mtu(0, 8000), "it was another meanwhile");
+    }
 }
