@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::net::Ipv4Addr;
-use switch::{Host, PATIENCE, ip, reaches, soon};
+use switch::{Guest, Host, PATIENCE, ip, reaches, soon};
 
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const FLOWS: &str = "in_port=g1,actions=10\nin_port=10,actions=g1\n";
@@ -55,13 +55,7 @@ fn peer(netns: &Netns, key: u32) {
 fn tunnels_come_change_and_go_while_the_switch_runs() {
     for mode in ["auto", "packet"] {
         let Some(host) = Host::new() else { return };
-        let guest = host.guest(1);
-        let other = Netns::new("peer").expect("a namespace");
-        let end = |netns| End { netns, device: "eth1", mac: None };
-        veth(end(&host.netns), end(&other), 1600).expect("a cable");
-        ip(&host.netns, "address add 192.0.2.1/24 dev eth1");
-        ip(&other, "address add 192.0.2.2/24 dev eth1");
-        peer(&other, 100);
+        let (guest, other) = guest_and_peer(&host);
 
         let mut adit = host.adit(&config(mode, ""), FLOWS);
         assert_eq!(host.status().tunnels.len(), 0);
@@ -117,5 +111,60 @@ fn a_hangup_while_it_starts_is_heard_once_it_runs() {
     kill(Pid::from_raw(adit.id() as i32), Signal::SIGHUP).expect("it starts");
     let heard = "adit: the configuration says of tunnels what it said before";
     adit.wait_for_line(heard, PATIENCE, &Stop::default()).expect("it was not the end");
+    assert!(adit.end().expect("ended").success());
+}
+
+/// A guest, and a peer at the other end of a tunnel with key 100.
+fn guest_and_peer(host: &Host) -> (Guest, Netns) {
+    let (guest, other) = (host.guest(1), Netns::new("peer").expect("a namespace"));
+    let end = |netns| End { netns, device: "eth1", mac: None };
+    veth(end(&host.netns), end(&other), 1600).expect("a cable");
+    ip(&host.netns, "address add 192.0.2.1/24 dev eth1");
+    ip(&other, "address add 192.0.2.2/24 dev eth1");
+    peer(&other, 100);
+    (guest, other)
+}
+
+#[test]
+fn who_was_behind_a_tunnel_is_not_behind_the_next_one_with_its_number() {
+    let Some(host) = Host::new() else { return };
+    let (guest, _other) = guest_and_peer(&host);
+    let mut adit = host.adit(&config("packet", &tunnel("vxlan", 100)), "actions=normal\n");
+    assert!(reaches(&guest.netns, THERE), "{:?}", host.status().drops);
+    let behind = |port: &str| host.status().fdb.stations.iter().any(|station| station.port == port);
+    assert!(soon(|| behind("tun0") && behind("g1")));
+    let slower = config("packet", &(tunnel("vxlan", 100) + "ttl = 9\n"));
+    reload(&host, &mut adit, &slower, "adit: tunnels are taken up: tun0 changed");
+    assert!(behind("tun0"), "it is the same tunnel");
+    let next = tunnel("vxlan", 200).replace("tun0", "tun1");
+    let says = "adit: tunnels are taken up: tun1 added, tun0 removed";
+    reload(&host, &mut adit, &config("packet", &next), says);
+    assert!(behind("g1") && !behind("tun0") && !behind("tun1"), "{:?}", host.status().fdb);
+    assert!(adit.end().expect("ended").success());
+}
+
+#[test]
+fn what_no_socket_can_listen_for_is_not_taken_up() {
+    let Some(host) = Host::new() else { return };
+    let (guest, _other) = guest_and_peer(&host);
+    // Room for the filter of some ports, and not for that of many; a namespace has a limit of its own since Linux 6.8.
+    if let Err(error) = host.netns.sysctl("net/core/optmem_max", "8192") {
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs net.core.optmem_max: {error:#}");
+        eprintln!("skipped: needs net.core.optmem_max of a namespace (Linux 6.8)");
+        return;
+    }
+    let mut adit = host.adit(&config("packet", &tunnel("vxlan", 100)), FLOWS);
+    assert!(reaches(&guest.netns, THERE), "{:?}", host.status().drops);
+    let many: String = (0..1000)
+        .map(|n| {
+            let other = tunnel("vxlan", n).replace("tun0", &format!("t{n}"));
+            other.replace("ofport = 10", &format!("ofport = {}", 100 + n))
+                + &format!("dst_port = {}\n", 10_000 + n)
+        })
+        .collect();
+    let refused = "adit: the configuration is not taken up, all stays as it was: cannot open an AF_PACKET socket on eth1";
+    reload(&host, &mut adit, &config("packet", &(tunnel("vxlan", 200) + &many)), refused);
+    assert_eq!(host.status().tunnels.len(), 1);
+    assert!(reaches(&guest.netns, THERE), "{:?}", host.status().drops);
     assert!(adit.end().expect("ended").success());
 }

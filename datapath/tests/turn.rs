@@ -90,7 +90,7 @@ fn a_guests_frame_leaves_by_the_uplink_inside_vxlan() {
 #[test]
 fn a_tunnel_port_counts_what_comes_out_of_it_and_what_goes_into_it() {
     let umem = umem();
-    let pipeline = pipeline(1, two_tenants(), 2);
+    let mut pipeline = pipeline(1, two_tenants(), 2);
     let mut switch = Switch::new(&umem, pipeline.clone(), 2);
     let frame = guest_frame(b"hello");
     for _ in 0..3 {
@@ -104,6 +104,14 @@ fn a_tunnel_port_counts_what_comes_out_of_it_and_what_goes_into_it() {
     assert_eq!((came.packets, came.bytes), (2, 2 * len), "also what the tables drop");
     assert_eq!((went.packets, went.bytes), (3, 3 * len));
     assert!(pipeline.passed(OfPort(1)).is_none());
+
+    // The number is another tunnel's now, and the same frame is counted for that one, though its answer was kept.
+    pipeline.count_anew(OfPort(TUNNEL));
+    assert_eq!(pipeline.passed(OfPort(TUNNEL)), Some(Passed::default()));
+    switch.publisher.publish(pipeline.snapshot());
+    switch.put(1, &frame);
+    switch.worker.settle();
+    assert_eq!(pipeline.passed(OfPort(TUNNEL)).map(|passed| passed.went.packets), Some(1));
 }
 
 #[test]

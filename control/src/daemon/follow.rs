@@ -100,7 +100,7 @@ impl Daemon {
     }
 
     /// New workers, with sockets on the devices that are back, and room for what others carry now.
-    pub(super) fn start_over(&mut self, back: &[usize], grown: &[(usize, u32)]) -> Result<()> {
+    fn start_over(&mut self, back: &[usize], grown: &[(usize, u32)]) -> Result<()> {
         let pipeline = self.compile()?;
         self.workers.stop();
         if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {

@@ -10,6 +10,7 @@ use crate::compile::Bridge;
 use crate::config::{self, Config, Tunnel};
 use crate::text::Names;
 use anyhow::{Result, bail, ensure};
+use datapath::flow::OfPort;
 use datapath::tunnel::TunnelSpec;
 use datapath::worker::Role;
 use std::sync::Arc;
@@ -27,10 +28,7 @@ impl Daemon {
             }
             Ok((config, news)) => self.take_up(config, &news),
             Err(error) => {
-                eprintln!(
-                    "adit: the configuration is not taken up, all stays as it was: {}",
-                    in_one_line(&error)
-                );
+                not_taken_up(&error);
                 Ok(())
             }
         }
@@ -53,34 +51,72 @@ impl Daemon {
     }
 
     fn take_up(&mut self, config: Config, news: &str) -> Result<()> {
-        let listening = Listening::of(&config);
-        let others = listening != self.ports.listening;
-        if let Err(error) = self.ports.listen(listening) {
-            eprintln!(
-                "adit: the configuration is not taken up, all stays as it was: {}",
-                in_one_line(&error)
-            );
+        if let Err(error) = self.listen(Listening::of(&config))? {
+            not_taken_up(&error);
             return Ok(());
         }
+        // What was seen behind the tunnels that there were.
+        self.learn();
+        for port in passed_on(&self.config.tunnels, &config.tunnels) {
+            self.learner.flush(Some(port), self.switch.pipeline_mut());
+            self.switch.pipeline_mut().count_anew(port);
+        }
+        self.remotes_met = self.learner.remotes_changed();
         self.bridge = self.bridge_of(&config);
         self.config = config;
         self.names = Arc::new(Names { options: self.names.options.clone(), ..self.config.port_names() });
         self.watcher.set_remotes(self.remotes());
         self.silence.keep(self.ports.exposed());
-        // Sockets without XDP are told what to look for when they are made.
-        let without_xdp =
-            self.ports.list.iter().any(|port| port.role == Role::Uplink && port.attachment.is_none());
-        if others && without_xdp {
-            self.start_over(&[], &[])?;
-        } else {
-            let pipeline = self.compile()?;
-            self.workers.publish(&pipeline);
-        }
+        let pipeline = self.compile()?;
+        self.workers.publish(&pipeline);
         eprintln!("adit: tunnels are taken up: {news}");
         self.warn_of_mtu();
         self.tell_ports();
         Ok(())
     }
+
+    /// Has the devices bring what tunnels shall listen for, before there are tunnels for it. The error inside: they cannot, and bring
+    /// what they brought before.
+    ///
+    /// # Errors
+    /// When the switch cannot go on.
+    fn listen(&mut self, listening: Listening) -> Result<Result<()>> {
+        let before = self.ports.listening.clone();
+        // Sockets without XDP are told what to look for when they are made.
+        let without_xdp =
+            self.ports.list.iter().any(|port| port.role == Role::Uplink && port.attachment.is_none());
+        let anew = without_xdp && listening != before;
+        let told = self.ports.listen(listening);
+        if told.is_err() || !anew {
+            return Ok(told);
+        }
+        let pipeline = self.compile()?;
+        self.workers.stop();
+        let started = self.workers.start(&mut self.ports, &pipeline);
+        if started.is_err() {
+            self.ports.listen(before)?;
+            self.workers.start(&mut self.ports, &pipeline)?;
+        }
+        Ok(started)
+    }
+}
+
+fn not_taken_up(error: &anyhow::Error) {
+    eprintln!("adit: the configuration is not taken up, all stays as it was: {}", in_one_line(error));
+}
+
+/// The numbers whose tunnel is gone or is another now: what was counted and learned of it is not the new one's.
+fn passed_on(old: &[Tunnel], new: &[Tunnel]) -> Vec<OfPort> {
+    let same = |old: &Tunnel, new: &Tunnel| {
+        let (was, is) = (&old.spec, &new.spec);
+        old.name == new.name
+            && was.ofport == is.ofport
+            && was.kind == is.kind
+            && was.remote == is.remote
+            && was.key == is.key
+    };
+    let gone = old.iter().filter(|old| !new.iter().any(|new| same(old, new)));
+    gone.map(|old| old.spec.ofport).collect()
 }
 
 /// The new configuration, whose tunnels count on where the old ones were.
@@ -162,6 +198,10 @@ mod tests {
         assert_eq!(new.tunnels[0].spec.sequence.as_ref().map(|sequence| sequence.next()), Some(1));
         assert_eq!(new.tunnels[2].spec.identification.next(), 1);
         assert_eq!(news(&new.tunnels, &new.tunnels), "");
+        // What only shapes its packets leaves it the same tunnel.
+        assert_eq!(passed_on(&old.tunnels, &new.tunnels), [OfPort(2)]);
+        let fewer = config(&(tunnel("a", 1, "key = 5") + &tunnel("x", 3, "key = 3")));
+        assert_eq!(passed_on(&old.tunnels, &fewer.tunnels), [1, 2, 3].map(OfPort));
     }
 
     #[test]

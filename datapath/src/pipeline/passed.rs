@@ -42,6 +42,17 @@ impl Pipeline {
         }
     }
 
+    /// Counts what passes a tunnel port from nothing on: its number is another tunnel's from the next snapshot on.
+    pub fn count_anew(&mut self, tunnel: OfPort) {
+        let Some(Places { came, went }) = self.places(tunnel) else { return };
+        self.release(came);
+        self.release(went);
+        let places = Places { came: self.credit(), went: self.credit() };
+        self.passed.insert_mut(tunnel.0, places);
+        // Cached answers name the old ones.
+        self.changes.everything();
+    }
+
     pub(super) fn places(&self, tunnel: OfPort) -> Option<Places> {
         self.passed.get(&tunnel.0).copied()
     }
