@@ -30,8 +30,8 @@ pub(super) enum Call {
     Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
     Change(Vec<Request>, Reply),
-    /// Whether all frames that were to be sent have left.
-    HasInjected(oneshot::Sender<bool>),
+    /// Whether the frames that were to be sent have left, up to the one of this number.
+    HasInjected(u64, oneshot::Sender<bool>),
     /// What somebody asks who speaks OpenFlow.
     OpenFlow(Ask),
 }
@@ -64,7 +64,7 @@ impl Daemon {
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
             Call::Change(requests, reply) => self.ask_change(requests, reply),
-            Call::HasInjected(reply) => drop(reply.send(self.has_injected())),
+            Call::HasInjected(number, reply) => drop(reply.send(self.workers.has_injected(number))),
             Call::OpenFlow(ask) => self.openflow(ask),
         }
     }

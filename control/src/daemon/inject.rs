@@ -41,8 +41,9 @@ impl Daemon {
         }
     }
 
-    /// Whether all that was sent has left: for those who ask with a barrier.
-    pub(super) fn has_injected(&mut self) -> bool {
-        self.workers.injecting() == 0
+    /// The number of the last that was sent, if it or one before it is still under way: for those who ask with a barrier.
+    pub(super) fn injecting(&mut self) -> Option<u64> {
+        let number = self.workers.injected();
+        (!self.workers.has_injected(number)).then_some(number)
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Workers {
     /// How many frames each tells the controller.
     controller: PuntRate,
     running: Vec<Running>,
+    /// How many frames were sent by workers that have ended ([`Workers::injected`]).
+    injected_before: u64,
     /// What ended workers counted, in the order of the cores.
     past: Vec<Tally>,
 }
@@ -75,7 +77,7 @@ impl Workers {
         let past = cores.iter().map(|core| Tally { core: core.map(|core| core.id), ..Tally::default() });
         let (past, start) = (past.collect(), Instant::now());
         let (adoptions, running) = (Arc::new(Notify::new()), Vec::new());
-        Workers { past, cores, seed, start, bell, adoptions, controller, running }
+        Workers { past, cores, seed, start, bell, adoptions, controller, running, injected_before: 0 }
     }
 
     /// How many there shall be.
@@ -177,9 +179,15 @@ impl Workers {
         sent
     }
 
-    /// How many of those are under way.
-    pub(super) fn injecting(&mut self) -> usize {
-        self.running.iter_mut().map(|worker| worker.injector.under_way()).sum()
+    /// How many were to be sent so far: the number of the last.
+    pub(super) fn injected(&self) -> u64 {
+        self.injected_before + self.running.first().map_or(0, |worker| worker.injector.sent())
+    }
+
+    /// Whether all up to the one of this number have left. Those of a worker that has ended have left, or are lost.
+    pub(super) fn has_injected(&mut self, number: u64) -> bool {
+        let of_running = number.saturating_sub(self.injected_before);
+        self.running.first_mut().is_none_or(|worker| worker.injector.has_done(of_running))
     }
 
     /// Wakes control as if one of them had told something.
@@ -227,6 +235,7 @@ impl Workers {
 
     /// Ends them, and keeps what they counted.
     pub(super) fn stop(&mut self) {
+        self.injected_before = self.injected();
         for worker in &self.running {
             worker.stop.store(true, Ordering::Relaxed);
             let _ = worker.wake.write(1);

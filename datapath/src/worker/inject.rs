@@ -40,8 +40,10 @@ type Queue = Arc<ArrayQueue<Box<PacketOut>>>;
 pub struct Injector {
     waiting: Queue,
     done: Queue,
-    /// Sent and not back yet.
-    under_way: usize,
+    /// How many were sent.
+    sent: u64,
+    /// How many of them are back. They come back in order, so these are the first.
+    back: u64,
 }
 
 /// The worker's end.
@@ -55,7 +57,7 @@ pub struct Injections {
 pub fn injections() -> (Injector, Injections) {
     let queue = || Arc::new(ArrayQueue::new(PACKETS_MAX));
     let (waiting, done): (Queue, Queue) = (queue(), queue());
-    let injector = Injector { waiting: waiting.clone(), done: done.clone(), under_way: 0 };
+    let injector = Injector { waiting: waiting.clone(), done: done.clone(), sent: 0, back: 0 };
     (injector, Injections { waiting, done })
 }
 
@@ -70,7 +72,7 @@ impl Injector {
         }
         match self.waiting.push(Box::new(packet)) {
             Ok(()) => {
-                self.under_way += 1;
+                self.sent += 1;
                 Ok(())
             }
             Err(packet) => Err(*packet),
@@ -80,9 +82,21 @@ impl Injector {
     /// How many were sent that the worker has not done yet. Frees those that it has.
     pub fn under_way(&mut self) -> usize {
         while self.done.pop().is_some() {
-            self.under_way -= 1;
+            self.back += 1;
         }
-        self.under_way
+        // No more than PACKETS_MAX.
+        self.sent.saturating_sub(self.back) as usize
+    }
+
+    /// How many were sent since the beginning: the number of the last, counted from 1.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether the worker has done all up to the one of this number. One that was not sent yet is not done.
+    pub fn has_done(&mut self, number: u64) -> bool {
+        self.under_way();
+        self.back >= number
     }
 }
 
@@ -169,5 +183,53 @@ fn port_of(pipeline: &Pipeline, port: OfPort) -> Option<PortId> {
     match pipeline.target(port)? {
         Target::Port(port) => Some(port),
         Target::Tunnel(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet() -> PacketOut {
+        PacketOut { says: Match::default(), actions: Vec::new(), data: vec![0; 60], generation: 0 }
+    }
+
+    /// As a worker does it.
+    fn give_back(injections: &Injections) {
+        let packet = injections.waiting.pop().expect("one waits");
+        injections.done.push(packet).expect("room");
+    }
+
+    #[test]
+    fn what_is_sent_later_is_not_waited_for() {
+        let (mut injector, injections) = injections();
+        assert!(injector.has_done(0), "nothing was sent");
+        for _ in 0..2 {
+            injector.send(packet()).expect("room");
+        }
+        let number = injector.sent();
+        assert_eq!((number, injector.has_done(number)), (2, false));
+        for _ in 0..3 {
+            injector.send(packet()).expect("room");
+        }
+        give_back(&injections);
+        assert!(injector.has_done(1) && !injector.has_done(number));
+        give_back(&injections);
+        assert!(injector.has_done(number), "three are under way that came later");
+        assert_eq!((injector.under_way(), injector.sent()), (3, 5));
+        assert!(!injector.has_done(5) && !injector.has_done(6));
+    }
+
+    #[test]
+    fn one_that_finds_no_room_has_no_number() {
+        let (mut injector, injections) = injections();
+        for _ in 0..PACKETS_MAX {
+            injector.send(packet()).expect("room");
+        }
+        assert_eq!(injector.send(packet()), Err(packet()));
+        assert_eq!(injector.sent(), PACKETS_MAX as u64);
+        give_back(&injections);
+        injector.send(packet()).expect("room again");
+        assert_eq!((injector.sent(), injector.under_way()), (PACKETS_MAX as u64 + 1, PACKETS_MAX));
     }
 }

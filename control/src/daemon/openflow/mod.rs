@@ -71,8 +71,8 @@ pub(super) struct Done {
     /// Workers go by all of them when they have adopted this generation.
     pub(super) generation: u64,
     pub(super) sweeper: Sweeper,
-    /// Whether frames that were to be sent are still under way.
-    pub(super) injecting: bool,
+    /// Of the frames that were to be sent until now the number of the last, if not all have left: later ones are not waited for.
+    pub(super) injecting: Option<u64>,
 }
 
 /// Messages of a connection that are being done.
@@ -266,7 +266,7 @@ impl Daemon {
         let asks = steps.iter().any(|step| matches!(step, Step::Answer(..)));
         let version = self.controllers.channel.face(id).map_or(Version::V13, |face| face.version);
         let picture = asks.then(|| Box::new(self.picture(version)));
-        let injecting = !self.has_injected();
+        let injecting = self.injecting();
         Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting })
     }
 

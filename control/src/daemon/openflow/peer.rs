@@ -299,8 +299,8 @@ impl Peer {
                 Step::Barrier(asked) => {
                     self.wire.flush().await?;
                     sweeper.adopted(generation).await;
-                    if injecting {
-                        self.all_left().await?;
+                    if let Some(number) = injecting {
+                        self.all_left(number).await?;
                     }
                     self.say_news().await?;
                     self.wire.say(self.version, &asked.answer(Message::BarrierReply));
@@ -322,11 +322,11 @@ impl Peer {
         Ok(())
     }
 
-    /// Waits until frames that were to be sent have left.
-    async fn all_left(&mut self) -> Result<()> {
+    /// Waits until the frames have left that were to be sent, up to the one of this number.
+    async fn all_left(&mut self, number: u64) -> Result<()> {
         loop {
             let (reply, answer) = oneshot::channel();
-            self.daemon.send(Call::HasInjected(reply)).await?;
+            self.daemon.send(Call::HasInjected(number, reply)).await?;
             if answer.await? {
                 return Ok(());
             }
