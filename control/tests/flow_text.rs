@@ -93,9 +93,7 @@ fn what_there_is_not_yet_is_refused_by_name() {
         let message = refusal(&format!("{word},actions=1"));
         assert!(message.contains(name) && message.contains("not supported yet"), "{message}");
     }
-    for action in
-        ["controller(pause)", "ct(commit)", "multipath(eth_src,50,modulo_n,1,0,reg0[])", "learn(table=1)"]
-    {
+    for action in ["controller(pause)", "ct(commit)", "sample(probability=1)", "output_reg(1)"] {
         assert!(refusal(&format!("actions={action}")).contains("not supported yet"), "{action}");
     }
     assert_eq!(refusal("table=254,actions=1"), "there is no table 254: they are 0 to 253");
