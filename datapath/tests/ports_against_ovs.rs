@@ -105,7 +105,7 @@ fn ports_and_fragments_are_as_in_open_vswitch() {
                 ours.put(*by, frame);
                 gather(&ours, &mut out);
             }
-            let theirs = ovs.send(&frames);
+            let theirs = ovs.send_in_order(&frames);
             sent += theirs.len();
             same(out, theirs, &format!("{word} of port {port}"));
             ovs.mod_port(port, back);
@@ -122,7 +122,7 @@ fn ports_and_fragments_are_as_in_open_vswitch() {
             ours.put(*by, frame);
             gather(&ours, &mut out);
         }
-        let theirs = ovs.send(&frames);
+        let theirs = ovs.send_in_order(&frames);
         sent += theirs.len();
         same(out, theirs, &format!("fragments {word}"));
     }

@@ -347,6 +347,12 @@ impl Ovs {
         ports.flat_map(|port| self.captured(port).into_iter().map(move |frame| (port, frame))).collect()
     }
 
+    /// The same, in their order: what came in by one port is over before the next comes in by another. Else which of two ports is
+    /// looked at first is up to the switch.
+    pub(crate) fn send_in_order(&mut self, frames: &[(u16, Vec<u8>)]) -> Vec<(u16, Vec<u8>)> {
+        frames.chunk_by(|a, b| a.0 == b.0).flat_map(|run| self.send(run)).collect()
+    }
+
     /// What was added to the capture of a port: records with a header of 16 bytes, the length in its third word.
     fn captured(&mut self, port: u16) -> Vec<Vec<u8>> {
         let file = fs::read(self.dir.join(format!("p{port}.pcap"))).unwrap_or_default();
