@@ -6,19 +6,23 @@
 //! same answer to the same question.
 
 mod action_set;
+mod actions;
 mod base;
 mod buckets;
 pub mod changes;
+mod commit;
 mod conjunction;
 mod control;
 mod credit;
 mod far;
 pub mod group;
+mod headers;
 mod length;
 mod lessons;
 mod normal;
 pub mod observer;
 mod options;
+mod output;
 mod passed;
 mod queues;
 pub mod recent;

@@ -6,8 +6,9 @@
 //! known. What lies behind an Ethernet type, a protocol or a bottom-of-stack bit that a rule has set is not looked at again:
 //! all its fields are zero.
 
+use super::commit::write;
 use super::rule::Part;
-use super::state::{State, write};
+use super::state::State;
 use super::translation::Translation;
 use crate::action::Action;
 use crate::flow::Field;

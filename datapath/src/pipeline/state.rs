@@ -8,19 +8,16 @@ use super::rule::Part;
 use super::shims::Shims;
 use super::tags::Buried;
 use super::translation::Translation;
-use crate::action::{Action, Edit};
 use crate::flow::key::{LONG_WORDS, PACKET_WORDS, WORDS};
 use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 use crate::stats::DropReason;
 use crate::tunnel::OptionMap;
-use crate::wire::icmp::v6::{NEIGHBOR_ADVERTISEMENT, NEIGHBOR_SOLICITATION};
-use crate::wire::protocol::{ICMP, ICMPV6, SCTP, TCP, UDP};
-use crate::wire::{ethertype, mpls, vlan};
+use crate::wire::vlan;
 use std::net::IpAddr;
 
 /// The bit of `vlan_tci` that says a tag is present.
-const VLAN_PRESENT: u16 = 0x1000;
-const PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
+pub(super) const VLAN_PRESENT: u16 = 0x1000;
+pub(super) const PRESENT: Part = Part { field: Field::VlanTci, offset: 12, bits: 1 };
 
 /// Bytes of a VLAN tag.
 pub(super) const TAG: i32 = vlan::HEADER_LEN as i32;
@@ -28,13 +25,13 @@ pub(super) const TAG: i32 = vlan::HEADER_LEN as i32;
 #[derive(Clone, Debug)]
 pub(super) struct State<'a> {
     /// What the frame shall say at the next output.
-    wish: FlowKey,
+    pub(super) wish: FlowKey,
     /// Bits of `wish` that are the same for every frame of this answer.
     known: FlowMask,
     /// Bits of `wish` that were set since they were last written out.
-    dirty: FlowMask,
+    pub(super) dirty: FlowMask,
     /// Whether there is a tag in the frame by now.
-    tagged: bool,
+    pub(super) tagged: bool,
     /// What Geneve options are called.
     pub(super) options: &'a OptionMap,
     pub(super) buried: Buried,
@@ -275,13 +272,6 @@ impl<'a> State<'a> {
         asked.into_iter().all(|(word, bits)| frames_own(word, *bits))
     }
 
-    /// Whether the frame ends its TCP connection, or its sender's half of it.
-    pub(super) fn ends_connection(&self, out: &mut Translation) -> bool {
-        let flag = |offset| Part { field: Field::TcpFlags, offset, bits: 1 };
-        let [fin, reset] = [flag(0), flag(2)];
-        self.carries(&[TCP], out) && (self.read(fin, out) != 0 || self.read(reset, out) != 0)
-    }
-
     /// What an output to a tunnel port that leaves key or remote end to the flow shall take, until this state is forgotten.
     pub(super) fn address_tunnel(&mut self, key: u64, remote: Option<IpAddr>) {
         let (v4, v6) = match remote {
@@ -320,159 +310,6 @@ impl<'a> State<'a> {
         }
         (says, open)
     }
-
-    pub(super) fn push_vlan(&mut self, tpid: u16, out: &mut Translation) {
-        self.commit(out);
-        let tag = self.get(Field::VlanTci, out) as u16;
-        // Bits without the one that says "present" are no tag.
-        let outer = if tag & VLAN_PRESENT != 0 { tag } else { 0 };
-        if outer != 0 {
-            let inner = self.get(Field::InnerVlanTci, out) as u16;
-            if inner != 0 && !self.buried.push(inner) {
-                return out.refuse();
-            }
-        }
-        let tci = outer | VLAN_PRESENT;
-        out.push(Action::PushVlan { tpid, tci: tci & !VLAN_PRESENT });
-        self.grown += TAG;
-        self.tags(tci, outer, out);
-    }
-
-    pub(super) fn pop_vlan(&mut self, out: &mut Translation) {
-        self.commit(out);
-        if self.get(Field::VlanTci, out) != 0 {
-            self.pop(out);
-        }
-    }
-
-    /// The outermost tag goes, those behind it move up.
-    fn pop(&mut self, out: &mut Translation) {
-        out.push(Action::PopVlan);
-        self.grown -= TAG;
-        let outer = self.get(Field::InnerVlanTci, out) as u16;
-        let inner = self.buried.pop();
-        self.tags(outer, inner, out);
-    }
-
-    /// What the tags are from now on, in the frame too.
-    pub(super) fn tags(&mut self, outer: u16, inner: u16, out: &mut Translation) {
-        self.settle(Field::VlanTci, outer.into(), out);
-        self.settle(Field::InnerVlanTci, inner.into(), out);
-        self.tagged = outer & VLAN_PRESENT != 0;
-    }
-
-    /// Writes out what the frame does not say yet.
-    pub(super) fn commit(&mut self, out: &mut Translation) {
-        if self.dirty.get(Field::VlanTci) != 0 {
-            self.commit_vlan(out);
-        }
-        for field in EDITABLE.iter().copied() {
-            let bits = self.dirty.get(field);
-            // IPv4, ARP and neighbour discovery share bits of a key.
-            let shared = matches!(
-                field,
-                Field::NwSrc
-                    | Field::ArpSha
-                    | Field::ArpTha
-                    | Field::NdTarget
-                    | Field::NdReserved
-                    | Field::NdOptionsType
-                    | Field::NdSll
-                    | Field::NdTll
-            );
-            // It was there when it was set, whatever it says now.
-            let there = if field == Field::NdOptionsType { Field::NdTarget } else { field };
-            if bits != 0 && (!shared || self.has(there, out)) {
-                self.dirty.set(field, 0);
-                // What the frame said in these bits was never looked at: they are written even when this one says so already.
-                write(field, self.wish.get(field), bits, out);
-            }
-        }
-    }
-
-    /// A tag set on an untagged frame is added, one cleared is removed (mod_vlan_vid, set_field of vlan_tci).
-    fn commit_vlan(&mut self, out: &mut Translation) {
-        // Whether there is one decides between adding and changing, known or not.
-        let word = usize::from(Field::VlanTci.slot().word);
-        out.depend(self.shims.origin(word), VLAN_PRESENT.into());
-        let bits = self.dirty.get(Field::VlanTci) & !u128::from(VLAN_PRESENT);
-        self.dirty.set(Field::VlanTci, 0);
-        let wished = self.read(PRESENT, out) != 0;
-        match (self.tagged, wished) {
-            (true, true) => write(Field::VlanTci, self.wish.get(Field::VlanTci), bits, out),
-            (false, true) => {
-                let tci = self.get(Field::VlanTci, out) as u16;
-                out.push(Action::PushVlan { tpid: ethertype::VLAN, tci: tci & !VLAN_PRESENT });
-                self.grown += TAG;
-                self.tagged = true;
-            }
-            (true, false) => self.pop(out),
-            (false, false) => {}
-        }
-    }
-
-    /// Whether the frame has the header that the field is in (ovs-fields(7), "prerequisites").
-    fn has(&self, field: Field, out: &mut Translation) -> bool {
-        match field {
-            Field::NwSrc | Field::NwDst => matches!(self.ether_type(out), ethertype::IPV4 | ethertype::ARP),
-            Field::ArpSha | Field::ArpTha => self.ether_type(out) == ethertype::ARP,
-            Field::NwProto => self.is_ip(out) || self.ether_type(out) == ethertype::ARP,
-            Field::NwTos | Field::IpDscp | Field::NwEcn | Field::NwTtl | Field::NwFrag => self.is_ip(out),
-            Field::Ipv6Src | Field::Ipv6Dst | Field::Ipv6Label => self.ether_type(out) == ethertype::IPV6,
-            Field::TpSrc | Field::TpDst if self.is_ip(out) => match self.get(Field::NwProto, out) as u8 {
-                TCP | UDP | ICMP | ICMPV6 => self.get(Field::NwFrag, out) & 2 == 0,
-                // The checksum of a fragment's datagram cannot be kept right.
-                SCTP => self.get(Field::NwFrag, out) == 0,
-                _ => false,
-            },
-            Field::TpSrc | Field::TpDst => false,
-            Field::NdTarget | Field::NdReserved | Field::NdOptionsType | Field::NdSll | Field::NdTll => {
-                self.ether_type(out) == ethertype::IPV6 && self.has_neighbour(field, out)
-            }
-            Field::TcpFlags => self.carries(&[TCP], out),
-            Field::MplsLabel | Field::MplsTc | Field::MplsBos | Field::MplsTtl => {
-                mpls::is_stack(self.ether_type(out))
-            }
-            Field::PbbIsid | Field::PbbUca => self.ether_type(out) == ethertype::PBB,
-            _ => true,
-        }
-    }
-
-    /// Whether the frame is a neighbour solicitation or advertisement, and has such a field.
-    fn has_neighbour(&self, field: Field, out: &mut Translation) -> bool {
-        // ICMP has a byte where ports have two.
-        let byte = |field| Part { field, offset: 0, bits: 8 };
-        let whole = self.get(Field::NwProto, out) as u8 == ICMPV6 && self.get(Field::NwFrag, out) & 2 == 0;
-        let kind = |out: &mut Translation| self.read(byte(Field::TpSrc), out) as u8;
-        whole
-            && match field {
-                Field::NdSll => kind(out) == NEIGHBOR_SOLICITATION,
-                Field::NdTll => kind(out) == NEIGHBOR_ADVERTISEMENT,
-                _ => matches!(kind(out), NEIGHBOR_SOLICITATION | NEIGHBOR_ADVERTISEMENT),
-            }
-            && self.read(byte(Field::TpDst), out) == 0
-            // What is not there cannot be of another type.
-            && (field != Field::NdOptionsType || self.get(Field::NdOptionsType, out) != 0)
-    }
-
-    fn carries(&self, protocols: &[u8], out: &mut Translation) -> bool {
-        self.is_ip(out)
-            && protocols.contains(&(self.get(Field::NwProto, out) as u8))
-            && self.get(Field::NwFrag, out) & 2 == 0
-    }
-
-    pub(super) fn ether_type(&self, out: &mut Translation) -> u16 {
-        self.get(Field::EthType, out) as u16
-    }
-
-    pub(super) fn is_ip(&self, out: &mut Translation) -> bool {
-        matches!(self.ether_type(out), ethertype::IPV4 | ethertype::IPV6)
-    }
-}
-
-/// Writes bits of a field.
-pub(super) fn write(field: Field, value: u128, mask: u128, out: &mut Translation) {
-    Edit::of(field, value, mask).for_each(|edit| out.push(Action::Edit(edit)));
 }
 
 /// What is known of a frame beside its bytes, without what only rules write.
@@ -491,30 +328,3 @@ const BESIDE: &[Field] = &[
 
 /// Fields of neighbour discovery.
 const ND: [Field; 5] = [Field::NdTarget, Field::NdReserved, Field::NdOptionsType, Field::NdSll, Field::NdTll];
-
-/// Fields that an edit can write into a frame, each once; those that are parts of them are written with them.
-const EDITABLE: &[Field] = &[
-    Field::EthDst,
-    Field::EthSrc,
-    Field::NwSrc,
-    Field::NwDst,
-    Field::NwTos,
-    Field::NwTtl,
-    Field::TpSrc,
-    Field::TpDst,
-    Field::Ipv6Src,
-    Field::Ipv6Dst,
-    Field::Ipv6Label,
-    Field::NwProto,
-    Field::ArpSha,
-    Field::ArpTha,
-    Field::NdTarget,
-    Field::NdReserved,
-    Field::NdOptionsType,
-    Field::NdSll,
-    Field::NdTll,
-    Field::MplsLse,
-    Field::InnerMplsLse,
-    Field::PbbTci,
-    Field::InnerTtl,
-];
