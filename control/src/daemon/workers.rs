@@ -117,7 +117,7 @@ impl Workers {
                 buffers,
                 pipeline: pipeline.clone(),
                 inbox,
-                reporter: reporter.limited(self.controller),
+                reporter: reporter.limited(self.controller, self.seed),
                 injections,
                 bell: self.bell.clone(),
                 shared: shared.clone(),

@@ -39,7 +39,7 @@ pub(super) fn drive(plan: &Plan, captures: Captures, mut progress: Option<Progre
     let (publisher, inbox) = channel();
     let (mut reporter, reports) = reports_of_long_frames();
     if let Some(rate) = plan.controller {
-        reporter = reporter.limited(rate);
+        reporter = reporter.limited(rate, SEED);
     }
     let mut controller = captures.controller.map(Capture::split);
     let mut worker = Worker::new(Parts {

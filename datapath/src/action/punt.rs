@@ -10,7 +10,7 @@
 use super::kept::Kept;
 use super::rate::Rate;
 use super::share::{Owner, Shares};
-use crate::flow::{FlowKey, FlowMask};
+use crate::flow::{FlowKey, FlowMask, Seed};
 use crate::mem::Frame;
 use crate::port::finish_checksum;
 use crate::stats::DropReason;
@@ -209,11 +209,11 @@ pub(super) fn punts(batch: usize, data_max: usize) -> (Punts, Arriving) {
 }
 
 impl Punts {
-    /// No more than this from now on.
-    pub(super) fn limit(&mut self, rate: PuntRate) {
+    /// No more than this from now on. The seed says where the rates of owners are kept.
+    pub(super) fn limit(&mut self, rate: PuntRate, seed: Seed) {
         let PuntRate { per_second, burst, tenant_per_second, tenant_burst } = rate;
         let common = Rate::new(per_second.into(), burst.into(), 1);
-        self.rate = Some((common, Shares::new(tenant_per_second, tenant_burst)));
+        self.rate = Some((common, Shares::new(tenant_per_second, tenant_burst, seed)));
     }
 
     pub(super) fn kept(&mut self) -> &mut Kept<Punt> {

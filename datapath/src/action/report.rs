@@ -8,7 +8,7 @@
 use super::kept::Kept;
 use super::learn::{Lesson, Teaching};
 use super::punt::{Arriving, DATA_MAX, Punt, PuntRate, Punted, Punts, punts};
-use crate::flow::{Field, FlowKey, OfPort};
+use crate::flow::{Field, FlowKey, OfPort, Seed};
 use crate::mem::{BATCH, Frame, LONG_MAX};
 use crate::stats::DropReason;
 use crossbeam::queue::ArrayQueue;
@@ -205,9 +205,10 @@ impl Reporter {
         self.said
     }
 
-    /// Tells the controller of no more frames than this; of all as long as nobody says so.
-    pub fn limited(mut self, rate: PuntRate) -> Reporter {
-        self.punts.limit(rate);
+    /// Tells the controller of no more frames than this; of all as long as nobody says so. The seed is a secret: with it, one could find
+    /// tunnel keys whose shares push each other out.
+    pub fn limited(mut self, rate: PuntRate, seed: Seed) -> Reporter {
+        self.punts.limit(rate, seed);
         self
     }
 

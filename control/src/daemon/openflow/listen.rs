@@ -1,6 +1,7 @@
 //! Where peers come in: the management socket that `ovs-ofctl` looks for by the bridge's name, and doors for controllers that come by
 //! themselves.
 
+use super::greetings::Greetings;
 use super::peer::{Stream, Tap, Terms, converse, overhear};
 use super::tls::Tls;
 use crate::config::{Config, Target};
@@ -9,22 +10,19 @@ use crate::daemon::socket;
 use crate::openflow::Version;
 use crate::openflow::channel::Kind;
 use anyhow::{Context, Result};
-use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How many peers there may be at a time that have come in by a door.
 const PEERS_MAX: usize = 64;
 /// How long TLS may take to begin.
 const GREETING: Duration = Duration::from_secs(10);
-/// With how many TLS may be beginning at one door. One more, and the oldest has to go: strangers who come and say nothing take no
-/// peer's place, and keep nobody out who answers.
-const GREETINGS_MAX: usize = 64;
 
 enum Listening {
     Unix(socket::Listener),
@@ -93,18 +91,8 @@ impl Listeners {
 /// Somebody at a door.
 enum Caller {
     Ready(Box<dyn Stream>),
-    /// TLS is beginning.
-    Greeted(JoinHandle<Option<Box<dyn Stream>>>),
-}
-
-/// Forgets greetings that are over, and ends the oldest if there are as many as may be.
-fn make_room(greetings: &mut VecDeque<AbortHandle>) {
-    greetings.retain(|greeting| !greeting.is_finished());
-    if greetings.len() >= GREETINGS_MAX
-        && let Some(oldest) = greetings.pop_front()
-    {
-        oldest.abort();
-    }
+    /// TLS is beginning with somebody from there.
+    Greeted(IpAddr, JoinHandle<Option<Box<dyn Stream>>>),
 }
 
 impl Door {
@@ -115,16 +103,15 @@ impl Door {
         tap: Tap,
         places: Arc<Semaphore>,
     ) {
-        let mut greetings = VecDeque::new();
+        let mut greetings = Greetings::default();
         loop {
             let Ok((caller, from)) = self.accept().await else {
                 // Out of descriptors: others have to go first.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            if let Caller::Greeted(greeting) = &caller {
-                make_room(&mut greetings);
-                greetings.push_back(greeting.abort_handle());
+            if let Caller::Greeted(source, greeting) = &caller {
+                greetings.add(*source, greeting.abort_handle());
             }
             let places = places.clone();
             let name = if from.is_empty() { self.name.clone() } else { format!("{} from {from}", self.name) };
@@ -133,7 +120,7 @@ impl Door {
             tokio::spawn(async move {
                 let stream = match caller {
                     Caller::Ready(stream) => Some(stream),
-                    Caller::Greeted(greeting) => greeting.await.ok().flatten(),
+                    Caller::Greeted(_, greeting) => greeting.await.ok().flatten(),
                 };
                 let Some(stream) = stream else { return };
                 // One too many is turned away: its connection ends here.
@@ -167,7 +154,7 @@ impl Door {
                 stream.set_nodelay(true)?;
                 let tls = tls.clone();
                 let greeting = async move { timeout(GREETING, tls.accept(stream)).await.ok()?.ok() };
-                Ok((Caller::Greeted(tokio::spawn(greeting)), from.to_string()))
+                Ok((Caller::Greeted(from.ip(), tokio::spawn(greeting)), from.to_string()))
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod answers;
 mod dial;
+mod greetings;
 mod listen;
 mod model;
 mod peer;
