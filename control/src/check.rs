@@ -66,8 +66,9 @@ pub fn check(path: &Path) -> Report {
         faults.push(Diagnostic::whole(&path.display().to_string(), in_one_line(&error)));
     }
     let no_flows = faults.is_empty() && rules.flows.is_empty();
+    let no_flows = no_flows.then(|| NO_FLOWS.to_string());
     Report {
-        warnings: no_flows.then(|| NO_FLOWS.to_string()).into_iter().collect(),
+        warnings: no_flows.into_iter().chain(config.warnings()).collect(),
         config: path.display().to_string(),
         fine: faults.is_empty(),
         uplinks: config.uplinks.len(),

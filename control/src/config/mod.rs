@@ -8,6 +8,7 @@
 
 mod draft;
 mod flood;
+mod gre;
 mod laws;
 mod openflow;
 mod options;
@@ -272,6 +273,11 @@ impl Config {
             port.queues.iter().map(move |(id, spec)| (ofport, *id, *spec)).collect::<Vec<_>>()
         };
         self.ports.iter().flat_map(of).collect()
+    }
+
+    /// What is allowed and hardly meant.
+    pub fn warnings(&self) -> Vec<String> {
+        self.look_alikes()
     }
 
     /// The flows of the embedded controller.

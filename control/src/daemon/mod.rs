@@ -379,6 +379,7 @@ impl Daemon {
             }
         }
         self.warn_of_mtu();
+        self.config.warnings().iter().for_each(|warning| eprintln!("adit: {warning}"));
         if self.switch.is_empty() {
             eprintln!("adit: {}", config::NO_FLOWS);
         }

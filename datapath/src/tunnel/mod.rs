@@ -33,4 +33,4 @@ pub use too_long::{Fragmenting, Remedy};
 pub use underlay::{Path, Reach, Underlay};
 
 /// Network numbers below this are reserved (RFC 7637 section 3.2), so a key below it is no NVGRE key first of all.
-const VSID_MIN: u32 = 0x1000;
+pub const VSID_MIN: u32 = 0x1000;
