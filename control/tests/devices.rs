@@ -129,6 +129,31 @@ fn a_device_that_comes_back_is_taken_up_again() {
     }
 }
 
+/// Another sits where it was, of which the kernel has news all the time.
+#[test]
+fn a_device_that_comes_back_and_cannot_be_used_is_left_alone_for_longer_each_time() {
+    let Some(host) = Host::new() else { return };
+    let (one, two) = (host.guest(1), host.guest(2));
+    let adit = host.adit(&two_guests("auto"), ACROSS);
+    drop(one);
+    assert!(soon(|| host.port("g1").mode == "gone"), "{}", adit.last_lines());
+    ip(&host.netns, "tuntap add mode tun name g1");
+    ip(&host.netns, "link set g1 up");
+    let tried = || adit.last_lines().matches("there again and cannot be used").count();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        ip(&host.netns, &format!("link set g1 mtu {}", 1400 + began.elapsed().as_millis() % 100));
+        ip(&host.netns, "link set g1 up");
+    }
+    // At once, after one second, and after two more.
+    assert_eq!(tried(), 3, "{}", adit.last_lines());
+    ip(&host.netns, "link delete g1");
+    let one = host.guest(1);
+    assert!(soon(|| host.port("g1").mode != "gone"), "another is tried at once: {}", adit.last_lines());
+    assert!(reaches(&one.netns, two.addr));
+    assert!(adit.end().expect("ended").success());
+}
+
 /// Where no endpoints are configured every address of the device is one, also those that it gets later.
 #[test]
 fn addresses_of_an_uplink_are_followed() {

@@ -4,7 +4,8 @@
 //! A tap or veth of a guest is deleted and made again whenever the guest is; to the kernel that is another device. It gets a
 //! program and sockets as the first one did. Sockets live in the memory of a worker, which is made once: so the workers are
 //! ended and started again, which stops the other ports for a moment too, and forgets nothing but caches. So they are when a
-//! device is to carry longer packets than their memory was made for; when such memory cannot be had, that MTU is not tried again.
+//! device is to carry longer packets than their memory was made for; when such memory cannot be had, that MTU is not tried again, and a device that
+//! cannot be used only after a while ([`Returns`](super::returns::Returns)).
 
 use super::Daemon;
 use super::ports::PortState;
@@ -14,12 +15,12 @@ use anyhow::Result;
 use datapath::worker::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl Daemon {
     /// Adapts to the devices and the underlay as the watcher knows them now.
     pub(super) async fn follow(&mut self) -> Result<()> {
-        self.learned.forget(self.watcher.current(), Instant::now());
+        self.learned.forget(self.watcher.current(), Instant::now().into_std());
         let present = self.watcher.present().clone();
         self.note_the_gone();
         let moved = self.follow_endpoints(&present);
@@ -79,18 +80,25 @@ impl Daemon {
 
     /// Attaches to devices of the right name where one was gone. A device that is down carries nothing yet: it may be half made.
     async fn reclaim_the_returned(&mut self, present: &BTreeMap<String, Presence>) -> Vec<usize> {
-        let returned =
-            |port: &PortState| port.gone && present.get(&port.device).is_some_and(|device| device.up);
-        let returned: Vec<usize> =
-            (0..self.ports.list.len()).filter(|i| returned(&self.ports.list[*i])).collect();
+        let is_up = |name: &str| present.get(name).filter(|device| device.up).map(|device| device.index);
+        self.returns.keep(|name, index| is_up(name) == Some(index));
+        let returned = |port: &PortState| {
+            let index = is_up(&port.device).filter(|_| port.gone)?;
+            self.returns.may_try(&port.device, index, Instant::now()).then_some(index)
+        };
+        let returned: Vec<(usize, u32)> = (0..self.ports.list.len())
+            .filter_map(|i| returned(&self.ports.list[i]).map(|index| (i, index)))
+            .collect();
         let mut back = Vec::new();
-        for index in returned {
-            match self.ports.reclaim(index, &self.config, self.workers.count()).await {
-                Ok(()) => back.push(index),
+        for (i, index) in returned {
+            match self.ports.reclaim(i, &self.config, self.workers.count()).await {
+                Ok(()) => back.push(i),
                 Err(error) => {
-                    let device = &self.ports.list[index].device;
+                    let device = &self.ports.list[i].device;
+                    let pause = self.returns.failed(device, index, Instant::now());
                     eprintln!(
-                        "adit: {device}: a device of that name is there again and cannot be used: {}",
+                        "adit: {device}: a device of that name is there again and cannot be used, it is tried again in {} s: {}",
+                        pause.as_secs(),
                         in_one_line(&error)
                     );
                 }
@@ -99,18 +107,28 @@ impl Daemon {
         back
     }
 
+    /// When a device that could not be used is tried again.
+    pub(super) fn try_again_at(&self) -> Option<Instant> {
+        self.returns.until()
+    }
+
     /// New workers, with sockets on the devices that are back, and room for what others carry now.
     fn start_over(&mut self, back: &[usize], grown: &[(usize, u32)]) -> Result<()> {
         let pipeline = self.compile()?;
         self.workers.stop();
         if let Err(error) = self.workers.start(&mut self.ports, &pipeline) {
             eprintln!("adit: going on without what came back or was changed: {}", in_one_line(&error));
-            back.iter().for_each(|index| self.ports.list[*index].lose());
+            for index in back {
+                let port = &mut self.ports.list[*index];
+                self.returns.failed(&port.device, port.ifindex, Instant::now());
+                port.lose();
+            }
             grown.iter().for_each(|(index, room)| self.ports.list[*index].refuse_mtu(*room));
             return self.workers.start(&mut self.ports, &pipeline);
         }
         for index in back {
             let port = &self.ports.list[*index];
+            self.returns.keep(|name, _| name != port.device);
             eprintln!("adit: {}: the device is back ({})", port.device, port.mode);
         }
         for (index, _) in grown {

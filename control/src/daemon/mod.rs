@@ -22,6 +22,7 @@ mod pmtu;
 mod ports;
 mod reload;
 mod report;
+mod returns;
 mod rows;
 mod serving;
 mod silence;
@@ -58,6 +59,7 @@ use monitors::Monitors;
 use nix::sys::resource::{Resource, setrlimit};
 use openflow::{Controllers, Gathering, Hearing, Listeners, Tls};
 use ports::Ports;
+use returns::Returns;
 use silence::Silence;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -154,6 +156,8 @@ struct Daemon {
     /// The shortage that was told last.
     shortage: Option<mtu::Shortage>,
     silence: Silence,
+    /// Devices that came back and could not be used.
+    returns: Returns,
     learner: Learner,
     /// What became of the lessons of frames, since the start.
     lessons: LearnedStatus,
@@ -254,6 +258,7 @@ impl Daemon {
             counter,
             shortage: None,
             silence,
+            returns: Returns::default(),
         })
     }
 
@@ -334,8 +339,14 @@ impl Daemon {
         }
         let review = self.reviewed + REVIEW;
         let publish_by = self.gathering.map(|gathering| gathering.until);
-        let some =
-            [self.learned_until(), self.awaited.until(), publish_by, self.next_expiry(), self.farewells_at];
+        let some = [
+            self.learned_until(),
+            self.awaited.until(),
+            publish_by,
+            self.next_expiry(),
+            self.farewells_at,
+            self.try_again_at(),
+        ];
         some.into_iter().flatten().fold(review, tokio::time::Instant::min)
     }
 
@@ -357,7 +368,7 @@ impl Daemon {
         if is_due(self.next_expiry()) {
             self.expire().await;
         }
-        if is_due(self.learned_until()) {
+        if is_due(self.learned_until()) || is_due(self.try_again_at()) {
             self.follow().await?;
         }
         Ok(())
