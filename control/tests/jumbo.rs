@@ -16,7 +16,7 @@ use std::time::Duration;
 use control::lab::{End, Netns, Ping, Pong, Process, Stop, veth};
 use nix::errno::Errno;
 use ovs_peer::Ovs;
-use switch::{Guest, Host, ip, reaches, soon, tcp};
+use switch::{Guest, Host, ip, kernel_since, reaches, soon, tcp};
 
 const UNDERLAY: u32 = 9000;
 const GUESTS: usize = 8900;
@@ -32,6 +32,9 @@ struct Side {
 impl Side {
     /// None, with a word on stderr, when we may not make one.
     fn new(number: u8, mtu: usize) -> Option<Side> {
+        if !kernel_since((6, 6), "packets in several buffers of AF_XDP") {
+            return None;
+        }
         let host = Host::new()?;
         let guest = host.guest(number);
         address_v6(&guest.netns, number);

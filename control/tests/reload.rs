@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::net::Ipv4Addr;
-use switch::{Guest, Host, PATIENCE, ip, reaches, soon};
+use switch::{Guest, Host, PATIENCE, ip, kernel_since, reaches, soon};
 
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const FLOWS: &str = "in_port=g1,actions=10\nin_port=10,actions=g1\n";
@@ -145,14 +145,13 @@ fn who_was_behind_a_tunnel_is_not_behind_the_next_one_with_its_number() {
 
 #[test]
 fn what_no_socket_can_listen_for_is_not_taken_up() {
-    let Some(host) = Host::new() else { return };
-    let (guest, _other) = guest_and_peer(&host);
-    // Room for the filter of some ports, and not for that of many; a namespace has a limit of its own since Linux 6.8.
-    if let Err(error) = host.netns.sysctl("net/core/optmem_max", "8192") {
-        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs net.core.optmem_max: {error:#}");
-        eprintln!("skipped: needs net.core.optmem_max of a namespace (Linux 6.8)");
+    if !kernel_since((6, 8), "net.core.optmem_max of a namespace") {
         return;
     }
+    let Some(host) = Host::new() else { return };
+    let (guest, _other) = guest_and_peer(&host);
+    // Room for the filter of some ports, and not for that of many.
+    host.netns.sysctl("net/core/optmem_max", "8192").expect("a limit");
     let mut adit = host.adit(&config("packet", &tunnel("vxlan", 100)), FLOWS);
     assert!(reaches(&guest.netns, THERE), "{:?}", host.status().drops);
     let many: String = (0..1000)

@@ -101,6 +101,19 @@ impl Host {
     }
 }
 
+/// Whether the kernel is as new as the test needs it. What a kernel lacks nobody can install: so where it is not, the test is skipped, with
+/// a word, also where nothing else may be.
+pub(crate) fn kernel_since(needed: (u32, u32), what_for: &str) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+    let here = numbers.next().zip(numbers.next()).expect("a version of Linux");
+    if here < needed {
+        let (major, minor) = needed;
+        eprintln!("skipped: needs Linux {major}.{minor} ({what_for}); this is {}", release.trim());
+    }
+    here >= needed
+}
+
 /// Two guests that talk to each other.
 pub(crate) fn two_guests(mode: &str) -> String {
     format!(
