@@ -6,8 +6,7 @@
 //!                                         port 3 (Memory), where bytes are looked at
 //! ```
 
-#[path = "../af_xdp/tests/support/bpf.rs"]
-#[expect(unsafe_code, reason = "system calls that no library makes without a loader")]
+#[path = "../af_xdp/tests/support/bpf/mod.rs"]
 mod bpf;
 mod common;
 mod namespace;

@@ -98,12 +98,11 @@ mod tests {
         let keys = |gre: &str, nvgre: &str| said(&format!("{one}{gre}"), &format!("{any}{nvgre}"));
         let takes = |winner, what, loser| {
             let alike = "GRE and NVGRE look alike";
-            vec![format!("{winner} takes GRE with {what} from 192.0.2.2, which {loser} asks for too: {alike}")]
+            vec![format!(
+                "{winner} takes GRE with {what} from 192.0.2.2, which {loser} asks for too: {alike}"
+            )]
         };
-        assert_eq!(
-            keys("\"flow\"", "\"flow\""),
-            takes("nvgre0", "keys from 1048576 to 4294967295", "gre0")
-        );
+        assert_eq!(keys("\"flow\"", "\"flow\""), takes("nvgre0", "keys from 1048576 to 4294967295", "gre0"));
         assert_eq!(keys("\"flow\"", "5001"), takes("nvgre0", "keys from 1280256 to 1280511", "gre0"));
         assert_eq!(keys("\"flow\"", "7"), takes("gre0", "keys from 1792 to 2047", "nvgre0"));
         assert_eq!(keys("1280300", "5001"), takes("nvgre0", "the key 1280300", "gre0"));
