@@ -34,7 +34,9 @@ macro_rules! fields {
             /// Where the field lies in a key.
             #[inline(always)]
             pub const fn slot(self) -> Slot {
-                match self { $(Field::$name => Slot { word: $word, shift: $shift, bits: $bits },)+ }
+                // A table, not a match: fields that only rules name are found by one look.
+                const SLOTS: &[Slot] = &[$(Slot { word: $word, shift: $shift, bits: $bits },)+];
+                SLOTS[self as usize]
             }
 
             /// The name that ovs-fields(7) gives it.
@@ -306,6 +308,18 @@ impl Field {
         }
     }
 
+    /// The words of a key that these bits of the field lie in, and which bits of the words those are. The second is of no bits, but
+    /// for fields of 128.
+    #[inline]
+    pub const fn cells(self, mask: u128) -> [(usize, u64); 2] {
+        let Slot { word, shift, bits } = self.slot();
+        let word = word as usize;
+        if bits == 128 {
+            return [(word, (mask >> 64) as u64), (word + 1, mask as u64)];
+        }
+        [(word, (mask as u64 & u64::MAX >> (64 - bits)) << shift), (word, 0)]
+    }
+
     /// Whether it lies in the room for Geneve options.
     #[inline]
     pub const fn is_option(self) -> bool {
@@ -322,7 +336,7 @@ impl Field {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::key::WORDS;
+    use crate::flow::key::{FlowKey, WORDS};
 
     #[test]
     fn every_field_lies_inside_the_key() {
@@ -331,6 +345,19 @@ mod tests {
             let last = if bits == 128 { word + 1 } else { word };
             assert!((last as usize) < WORDS, "{field:?}");
             assert!(bits == 128 || shift + bits <= 64, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn the_cells_of_bits_are_the_words_in_which_they_are_set() {
+        for field in Field::ALL {
+            for mask in [0, 1, u128::MAX, 0x0f0f << 60 | 0x55, 1 << 127 | 1 << 63] {
+                let mut key = FlowKey::default();
+                key.set(*field, mask);
+                let mut words = [0; WORDS];
+                field.cells(mask).into_iter().for_each(|(word, bits)| words[word] |= bits);
+                assert_eq!(words, *key.words(), "{field:?} {mask:#x}");
+            }
         }
     }
 

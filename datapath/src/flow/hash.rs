@@ -5,6 +5,7 @@
 
 use super::field::Field;
 use super::key::{FlowKey, FlowMask, SHORT_WORDS};
+use std::hash::Hasher;
 
 /// The secret of a process (or a constant, where runs must repeat).
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,66 @@ impl Seed {
     #[inline]
     pub fn pair(&self, a: u64, b: u64) -> u64 {
         mix(mix(a ^ self.0[0], b ^ self.0[1]) ^ self.0[2], self.0[3])
+    }
+}
+
+/// Hashes whatever can be hashed, a word at a time, under a seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixer {
+    hash: u64,
+    by: u64,
+}
+
+impl Mixer {
+    /// One that has hashed nothing yet.
+    pub fn new(seed: &Seed) -> Mixer {
+        Mixer { hash: seed.0[0], by: seed.0[3] }
+    }
+}
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for some in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..some.len()].copy_from_slice(some);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+        self.write_usize(bytes.len());
+    }
+
+    #[inline]
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.hash = mix(self.hash ^ number, self.by).wrapping_add(self.by);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    #[inline]
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.hash
     }
 }
 
@@ -95,11 +156,24 @@ fn conversation([types, a, b, c, ports, ..]: [u64; SHORT_WORDS], seed: &Seed) ->
 /// Hash of the bits of a key that are in the mask number `at`. `long` says that the mask has bits beyond the first line.
 #[inline]
 pub fn masked_hash(key: &FlowKey, mask: &FlowMask, long: bool, at: usize, seed: &Seed) -> u64 {
-    let masked = std::array::from_fn(|i| key.short()[i] & mask.short()[i]);
-    let mut hash = short_hash(masked, seed) ^ at as u64;
+    let mut hash = short_hash(masked(key.short(), mask.short()), seed) ^ at as u64;
     if long {
         hash = long_masked_hash(hash, key, mask, seed);
     }
+    mix(hash ^ seed.0[2], seed.0[3])
+}
+
+/// [`masked_hash`] of a key of which only the bits that are in the mask were kept: the first line, the rest where the mask is long, and
+/// the room for options where it has bits there.
+#[inline]
+pub fn kept_hash(
+    short: &[u64; SHORT_WORDS],
+    more: impl Iterator<Item = impl AsRef<[u64]>>,
+    at: usize,
+    seed: &Seed,
+) -> u64 {
+    let hash = short_hash(*short, seed) ^ at as u64;
+    let hash = more.fold(hash, |hash, words| rest_hash(hash, words.as_ref(), seed));
     mix(hash ^ seed.0[2], seed.0[3])
 }
 
@@ -116,28 +190,35 @@ fn short_hash([a, b, c, d, e, f, g, h]: [u64; SHORT_WORDS], seed: &Seed) -> u64 
 /// Apart, lest the words of a long key are read for a short one too.
 #[cold]
 fn long_hash(hash: u64, key: &FlowKey, seed: &Seed) -> u64 {
-    let hash = rest_hash(hash, key.rest().iter().copied(), seed);
+    let hash = rest_hash(hash, key.rest(), seed);
     match key.get(Field::OptionPresence) {
         0 => hash,
-        _ => rest_hash(hash, key.options().iter().copied(), seed),
+        _ => rest_hash(hash, key.options(), seed),
     }
 }
 
 #[cold]
 fn long_masked_hash(hash: u64, key: &FlowKey, mask: &FlowMask, seed: &Seed) -> u64 {
-    let hash = rest_hash(hash, masked(key.rest(), mask.rest()), seed);
+    let hash = rest_hash(hash, &masked(key.rest(), mask.rest()), seed);
     match mask.has_options() {
         false => hash,
-        true => rest_hash(hash, masked(key.options(), mask.options()), seed),
+        true => rest_hash(hash, &masked(key.options(), mask.options()), seed),
     }
 }
 
-fn masked(words: &[u64], bits: &[u64]) -> impl Iterator<Item = u64> {
-    words.iter().zip(bits).map(|(word, bits)| word & bits)
+#[inline]
+fn masked<const N: usize>(words: &[u64; N], bits: &[u64; N]) -> [u64; N] {
+    std::array::from_fn(|i| words[i] & bits[i])
 }
 
-fn rest_hash(hash: u64, words: impl Iterator<Item = u64>, seed: &Seed) -> u64 {
-    words.zip(0..).fold(hash, |hash, (word, i): (u64, usize)| mix(hash ^ word, seed.0[i % 4] | 1))
+/// The steps, of two words each, do not depend on each other.
+#[inline]
+fn rest_hash(hash: u64, words: &[u64], seed: &Seed) -> u64 {
+    let (pairs, _) = words.as_chunks::<2>();
+    let step = |[a, b]: [u64; 2], i: usize| mix(a ^ seed.0[i % 4], b ^ seed.0[(i + 1) % 4]);
+    let steps =
+        pairs.iter().zip(0..).fold(0, |all, (pair, i)| all ^ step(*pair, i).rotate_left(7 * i as u32));
+    mix(hash ^ steps, seed.0[0] | 1)
 }
 
 /// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that

@@ -82,15 +82,23 @@ pub(super) struct ActionSet<'a> {
     sets: [Option<&'a RuleAction>; SETS_MAX],
     len: usize,
     overflow: bool,
+    /// Something was written.
+    written: bool,
 }
 
 impl<'a> ActionSet<'a> {
     pub(super) fn write(&mut self, action: &'a RuleAction) {
+        self.written = true;
         match Slot::of(action) {
             Slot::Nowhere => {}
             Slot::Set => self.set(action),
             slot => self.single[slot as usize] = Some(action),
         }
+    }
+
+    /// Whether nothing is to be done.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.written
     }
 
     pub(super) fn clear(&mut self) {

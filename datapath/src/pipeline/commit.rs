@@ -4,11 +4,19 @@ use super::state::{PRESENT, State, TAG, VLAN_PRESENT};
 use super::translation::Translation;
 use crate::action::{Action, Edit};
 use crate::flow::Field;
+use crate::flow::key::WORDS;
 use crate::wire::ethertype;
 
 impl State<'_> {
     /// Writes out what the frame does not say yet.
     pub(super) fn commit(&mut self, out: &mut Translation) {
+        let dirty = self.dirty.words().iter().zip(&WRITTEN);
+        if dirty.fold(0, |any, (dirty, written)| any | dirty & written) != 0 {
+            self.commit_dirty(out);
+        }
+    }
+
+    fn commit_dirty(&mut self, out: &mut Translation) {
         if self.dirty.get(Field::VlanTci) != 0 {
             self.commit_vlan(out);
         }
@@ -129,3 +137,17 @@ const EDITABLE: &[Field] = &[
     Field::PbbTci,
     Field::InnerTtl,
 ];
+
+/// The bits of a key that are written out.
+const WRITTEN: [u64; WORDS] = {
+    let mut words = [0; WORDS];
+    let mut at = 0;
+    while at <= EDITABLE.len() {
+        let field = if at < EDITABLE.len() { EDITABLE[at] } else { Field::VlanTci };
+        let [(first, upper), (second, lower)] = field.cells(field.max());
+        words[first] |= upper;
+        words[second] |= lower;
+        at += 1;
+    }
+    words
+};

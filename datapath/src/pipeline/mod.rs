@@ -73,6 +73,7 @@ use credit::Credits;
 use lessons::Lessons;
 use queues::Queues;
 use stations::Stations;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use storms::Storms;
 
@@ -92,7 +93,7 @@ pub struct Pipeline {
     queues: Arc<Queues>,
     storms: Arc<Storms>,
     control: Arc<Control>,
-    passed: rpds::HashTrieMapSync<u32, passed::Places>,
+    passed: Arc<BTreeMap<OfPort, passed::Places>>,
     changes: Changes,
     credits: Credits,
 }
@@ -118,7 +119,7 @@ impl Pipeline {
             fins: rpds::HashTrieMapSync::new_sync(),
             queues: Arc::default(),
             control: Arc::default(),
-            passed: rpds::HashTrieMapSync::new_sync(),
+            passed: Arc::default(),
             changes: Changes::default(),
             credits: Credits::default(),
         };

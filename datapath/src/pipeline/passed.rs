@@ -4,6 +4,7 @@
 use super::{Base, Pipeline};
 use crate::flow::OfPort;
 use crate::stats::{Counted, Credit};
+use std::sync::Arc;
 
 /// The places of a tunnel port.
 #[derive(Clone, Copy, Debug)]
@@ -25,19 +26,17 @@ impl Pipeline {
     /// Gives places to the tunnel ports of a base that have none, and takes back those of ports that are gone.
     pub(super) fn place_tunnels(&mut self, base: &Base) {
         let there: Vec<OfPort> = base.tunnel_ports().collect();
-        let gone: Vec<u32> =
-            self.passed.keys().copied().filter(|port| !there.contains(&OfPort(*port))).collect();
+        let gone: Vec<OfPort> = self.passed.keys().copied().filter(|port| !there.contains(port)).collect();
         for port in gone {
-            if let Some(Places { came, went }) = self.passed.get(&port).copied() {
+            if let Some(Places { came, went }) = Arc::make_mut(&mut self.passed).remove(&port) {
                 self.release(came);
                 self.release(went);
             }
-            self.passed.remove_mut(&port);
         }
-        for OfPort(port) in there {
+        for port in there {
             if !self.passed.contains_key(&port) {
                 let places = Places { came: self.credit(), went: self.credit() };
-                self.passed.insert_mut(port, places);
+                Arc::make_mut(&mut self.passed).insert(port, places);
             }
         }
     }
@@ -48,13 +47,13 @@ impl Pipeline {
         self.release(came);
         self.release(went);
         let places = Places { came: self.credit(), went: self.credit() };
-        self.passed.insert_mut(tunnel.0, places);
+        Arc::make_mut(&mut self.passed).insert(tunnel, places);
         // Cached answers name the old ones.
         self.changes.everything();
     }
 
     pub(super) fn places(&self, tunnel: OfPort) -> Option<Places> {
-        self.passed.get(&tunnel.0).copied()
+        self.passed.get(&tunnel).copied()
     }
 
     /// What passed a tunnel port, as far as workers have written it; None of any other port.

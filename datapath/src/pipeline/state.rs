@@ -9,7 +9,7 @@ use super::shims::Shims;
 use super::tags::Buried;
 use super::translation::Translation;
 use crate::flow::key::{LONG_WORDS, PACKET_WORDS, WORDS};
-use crate::flow::{Field, FlowKey, FlowMask, OfPort};
+use crate::flow::{Field, FlowKey, FlowMask, OfPort, Slot};
 use crate::stats::DropReason;
 use crate::tunnel::OptionMap;
 use crate::wire::vlan;
@@ -86,21 +86,27 @@ impl<'a> State<'a> {
     }
 
     /// Notes that these bits of a field were looked at.
+    #[inline]
     pub(super) fn look_at(&self, field: Field, mask: u128, out: &mut Translation) {
-        let mut bits = FlowMask::default();
-        bits.set(field, mask);
-        for (word, bits) in bits.words().iter().enumerate().filter(|(_, bits)| **bits != 0) {
-            self.look(word, *bits, out);
-        }
+        field.cells(mask).into_iter().for_each(|(word, bits)| self.look(word, bits, out));
     }
 
     /// The value of part of a field, right-aligned.
+    #[inline(always)]
     pub(super) fn read(&self, part: Part, out: &mut Translation) -> u128 {
-        self.look_at(part.field, part.mask(), out);
-        (self.wish.get(part.field) & part.mask()) >> part.offset
+        let Slot { word, shift, bits } = part.field.slot();
+        // All but a few fields lie in one word.
+        if bits == 128 || part.bits == 0 || u16::from(part.offset) + u16::from(part.bits) > bits.into() {
+            self.look_at(part.field, part.mask(), out);
+            return (self.wish.get(part.field) & part.mask()) >> part.offset;
+        }
+        let (word, from, bits) = (usize::from(word), shift + part.offset, u64::MAX >> (64 - part.bits));
+        self.look(word, bits << from, out);
+        (self.wish.words()[word] >> from & bits).into()
     }
 
     /// The value of a field.
+    #[inline(always)]
     pub(super) fn get(&self, field: Field, out: &mut Translation) -> u128 {
         self.read(Part::all(field), out)
     }
@@ -132,12 +138,13 @@ impl<'a> State<'a> {
             }
             _ => {}
         }
-        self.wish.set_masked(field, value, mask);
-        let mut bits = FlowMask::default();
-        bits.set(field, mask);
-        self.known.unite(&bits);
-        self.dirty.unite(&bits);
-        out.rewrote(&bits);
+        for ((word, bits), (_, value)) in field.cells(mask).into_iter().zip(field.cells(value)) {
+            let wish = &mut self.wish.words_mut()[word];
+            *wish = *wish & !bits | value & bits;
+            self.known.words_mut()[word] |= bits;
+            self.dirty.words_mut()[word] |= bits;
+            out.rewrote(word, bits);
+        }
     }
 
     /// Sets bits of a field, where the frame has it: a rule cannot invent a header.
@@ -217,12 +224,8 @@ impl<'a> State<'a> {
 
     /// These fields say nothing from now on, to rules; in the frame they are what they were.
     pub(super) fn hide(&mut self, fields: &[Field], out: &mut Translation) {
-        for field in fields.iter().copied() {
-            let mut bits = FlowMask::default();
-            bits.set(field, field.max());
-            let word = usize::from(field.slot().word);
-            self.blank(word, bits.words()[word], out);
-        }
+        let cells = fields.iter().flat_map(|field| field.cells(u128::MAX));
+        cells.filter(|(_, bits)| *bits != 0).for_each(|(word, bits)| self.blank(word, bits, out));
     }
 
     /// One word says what another did, for the frames of this answer and others alike.
@@ -241,11 +244,11 @@ impl<'a> State<'a> {
     /// Sets bits that no header holds.
     pub(super) fn set_in_port(&mut self, port: u32, out: &mut Translation) {
         self.look_at(Field::InPort, Field::InPort.max(), out);
-        let mut bits = FlowMask::default();
-        bits.set(Field::InPort, Field::InPort.max());
-        self.known.unite(&bits);
         self.wish.set(Field::InPort, port.into());
-        out.rewrote(&bits);
+        for (word, bits) in Field::InPort.cells(u128::MAX) {
+            self.known.words_mut()[word] |= bits;
+            out.rewrote(word, bits);
+        }
     }
 
     /// Where the output in the action set leads.
@@ -264,12 +267,9 @@ impl<'a> State<'a> {
 
     /// Whether bits are what the frame says there, and nothing that rules have written or know.
     pub(super) fn is_untouched(&self, part: Part) -> bool {
-        let mut bits = FlowMask::default();
-        bits.set(part.field, part.mask());
-        let asked = bits.words().iter().enumerate().filter(|(_, bits)| **bits != 0);
         let frames_own =
             |word: usize, bits: u64| self.shims.origin(word) == word && self.known.words()[word] & bits == 0;
-        asked.into_iter().all(|(word, bits)| frames_own(word, *bits))
+        part.field.cells(part.mask()).into_iter().all(|(word, bits)| bits == 0 || frames_own(word, bits))
     }
 
     /// What an output to a tunnel port that leaves key or remote end to the flow shall take, until this state is forgotten.
@@ -283,9 +283,7 @@ impl<'a> State<'a> {
         {
             let Some(value) = value else { continue };
             self.wish.set(field, value);
-            let mut bits = FlowMask::default();
-            bits.set(field, field.max());
-            self.known.unite(&bits);
+            self.known.set(field, field.max());
         }
     }
 

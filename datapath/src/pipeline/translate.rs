@@ -175,10 +175,12 @@ impl<'a, O: Observer> Walk<'a, O> {
     /// What was written into the action set, at the end of the pipeline or of a clone of it.
     pub(super) fn own_action_set(&mut self) {
         let exited = std::mem::take(&mut self.exited);
-        let set = std::mem::take(&mut self.set);
         self.observer.action_set();
         self.told_by = ToldBy { cookie: NO_COOKIE, reason: Reason::ActionSet, ..self.told_by };
-        self.action_set(&set);
+        if !self.set.is_empty() {
+            let set = std::mem::take(&mut self.set);
+            self.action_set(&set);
+        }
         self.exited |= exited;
     }
 

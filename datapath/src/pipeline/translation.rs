@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::action::learn::Teaching;
 use crate::action::punt::Punt;
 use crate::action::report::{LEARNINGS_MAX, Learning, PUNTS_MAX, Reporter, TEACHINGS_MAX};
-use crate::flow::{CREDITS_MAX, FlowKey, FlowMask};
+use crate::flow::{CREDITS_MAX, FlowMask};
 use crate::stats::{Credit, DropReason};
 
 /// Most steps that a frame may take: to some hundred ports, and what is done to it before. A rule that needs more is refused as a
@@ -149,10 +149,8 @@ impl Translation {
         self.rewritten |= 1 << word;
     }
 
-    pub(super) fn rewrote(&mut self, bits: &FlowKey) {
-        for (word, bits) in bits.words().iter().enumerate() {
-            self.rewritten |= u64::from(*bits != 0) << word;
-        }
+    pub(super) fn rewrote(&mut self, word: usize, bits: u64) {
+        self.rewritten |= u64::from(bits != 0) << word;
     }
 
     pub(super) fn learn(&mut self, learning: Learning) {

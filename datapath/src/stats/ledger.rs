@@ -116,7 +116,10 @@ impl Ledger {
         if let Some(place) = self.place(credit) {
             place.packets.fetch_add(counted.packets, Relaxed);
             place.bytes.fetch_add(counted.bytes, Relaxed);
-            place.used_ms.fetch_max(counted.used_ms, Relaxed);
+            // Most often it is later already.
+            if place.used_ms.load(Relaxed) < counted.used_ms {
+                place.used_ms.fetch_max(counted.used_ms, Relaxed);
+            }
         }
     }
 

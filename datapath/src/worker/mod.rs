@@ -118,7 +118,7 @@ impl<'u> Worker<'u> {
             batch: Batch::new(),
             signatures: SignatureCache::new(parts.flows),
             megaflows: Megaflows::new(parts.flows, parts.seed),
-            programs: Programs::new(),
+            programs: Programs::new(parts.seed),
             full: false,
             forget_ns: 0,
             translation: Translation::default(),

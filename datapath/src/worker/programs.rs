@@ -5,10 +5,12 @@
 //! rule sets; and where a rule copies a field to another or counts a time to live down, on the values that frames have there.
 
 use crate::action::Action;
+use crate::flow::Seed;
+use crate::flow::hash::Mixer;
 use crate::mem::BATCH;
 use crate::pipeline::ACTIONS_MAX;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{Hash, Hasher};
 
 /// Most actions in the arena. At 20 bytes each, 2.6 MB.
 const ACTIONS: usize = 1 << 17;
@@ -29,18 +31,18 @@ pub(super) struct Programs {
     kept: usize,
     most: usize,
     index: HashTable<u16>,
-    hasher: BuildHasherDefault<DefaultHasher>,
+    seed: Seed,
 }
 
 impl Programs {
-    pub(super) fn new() -> Programs {
+    pub(super) fn new(seed: Seed) -> Programs {
         Programs {
             actions: Vec::with_capacity(ACTIONS),
             bounds: Vec::with_capacity(PROGRAMS),
             kept: 0,
             most: PROGRAMS_KEPT,
             index: HashTable::with_capacity(PROGRAMS),
-            hasher: BuildHasherDefault::default(),
+            seed,
         }
     }
 
@@ -51,7 +53,7 @@ impl Programs {
 
     /// The number of the program with these actions, if it is kept or there is room to keep it.
     pub(super) fn keep(&mut self, actions: &[Action]) -> Option<u16> {
-        let hash = self.hasher.hash_one(actions);
+        let hash = hash(actions, &self.seed);
         if let Some(id) = self.index.find(hash, |id| self.actions(*id) == actions) {
             return Some(*id);
         }
@@ -62,10 +64,10 @@ impl Programs {
         }
         let id = self.push(actions);
         self.kept += 1;
-        let Programs { actions, bounds, index, hasher, .. } = self;
+        let Programs { actions, bounds, index, seed, .. } = self;
         index.insert_unique(hash, id, |id| {
             let (start, end) = bounds[usize::from(*id)];
-            hasher.hash_one(&actions[start as usize..end as usize])
+            self::hash(&actions[start as usize..end as usize], seed)
         });
         Some(id)
     }
@@ -104,6 +106,12 @@ impl Programs {
     }
 }
 
+fn hash(actions: &[Action], seed: &Seed) -> u64 {
+    let mut mixer = Mixer::new(seed);
+    actions.hash(&mut mixer);
+    mixer.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +119,7 @@ mod tests {
 
     #[test]
     fn equal_programs_are_one() {
-        let mut programs = Programs::new();
+        let mut programs = Programs::new(Seed::new(1));
         let a = programs.keep(&[Action::Output(PortId(1))]);
         let b = programs.keep(&[Action::Output(PortId(2))]);
         assert_eq!(programs.keep(&[Action::Output(PortId(1))]), a);
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_arena_that_is_full_takes_a_batch_and_never_grows() {
-        let mut programs = Programs::new();
+        let mut programs = Programs::new(Seed::new(1));
         let capacity = |p: &Programs| (p.actions.capacity(), p.bounds.capacity(), p.index.capacity());
         let before = capacity(&programs);
         let program = |port: u16| [Action::Output(PortId(port)); ACTIONS_MAX];
@@ -141,7 +149,7 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_the_limit_says() {
-        let mut programs = Programs::new();
+        let mut programs = Programs::new(Seed::new(1));
         programs.limit(1);
         let [a, b] = [1, 2].map(|port| [Action::Output(PortId(port))]);
         assert_eq!((programs.keep(&a), programs.keep(&b), programs.put_aside(&b)), (Some(0), None, 1));

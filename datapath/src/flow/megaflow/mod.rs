@@ -25,7 +25,7 @@ pub use counts::IDLE_MS;
 pub use lists::CREDITS_MAX;
 
 use super::Field;
-use super::hash::{Seed, masked_hash};
+use super::hash::{Seed, kept_hash, masked_hash};
 use super::key::{FlowKey, FlowMask, LONG_WORDS, Line, PACKET_WORDS, SHORT_WORDS};
 use crate::mem::prefetch;
 use crate::stats::{Credit, Ledger};
@@ -457,16 +457,10 @@ fn hash_of(
     masks: &[Mask],
     seed: &Seed,
 ) -> u64 {
-    let at = usize::from(flows[flow as usize].mask);
-    let mut key = FlowKey::default();
-    key.words_mut()[..SHORT_WORDS].copy_from_slice(&flows[flow as usize].key.0);
-    if masks[at].long {
-        key.words_mut()[SHORT_WORDS..LONG_WORDS].copy_from_slice(rests[flow as usize].as_flattened());
-    }
-    if masks[at].options {
-        key.words_mut()[LONG_WORDS..PACKET_WORDS].copy_from_slice(&rooms[flow as usize]);
-    }
-    masked_hash(&key, &masks[at].bits, masks[at].long, at, seed)
+    let (at, flow) = (usize::from(flows[flow as usize].mask), flow as usize);
+    let rest = masks[at].long.then(|| rests[flow].as_flattened());
+    let room = masks[at].options.then(|| &rooms[flow][..]);
+    kept_hash(&flows[flow].key.0, rest.into_iter().chain(room), at, seed)
 }
 
 #[cfg(test)]
