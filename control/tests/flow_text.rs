@@ -181,12 +181,12 @@ fn groups_may_name_later_ones_and_never_themselves() {
     assert_eq!(groups.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1, 2]);
     let bucket = Bucket {
         id: 0,
-        weight: 1,
+        weight: 0,
         watch_port: Some(OfPort(2)),
         watch_group: None,
         actions: vec![RuleAction::Output(OfPort(2))],
     };
-    assert_eq!(groups[1].1, Group { kind: GroupKind::FastFailover, buckets: vec![bucket] });
+    assert_eq!(groups[1].1, Group::new(GroupKind::FastFailover, vec![bucket]));
     let faults = |text: &str| {
         let faults = parse_groups("groups", text, &ports()).unwrap_err();
         faults.iter().map(|fault| format!("{}: {}", fault.line, fault.message)).collect::<Vec<_>>()

@@ -9,8 +9,9 @@ use datapath::action::punt::Reason;
 use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Bundle, Clause, Group, GroupId, GroupKind, Instructions, LinkChoice, Match,
-    MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice, QueueId, Rule, RuleAction, TableId,
+    Band, BandKind, Bucket, Bundle, Clause, Group, GroupId, GroupKind, HashedField, Header, Instructions,
+    LinkChoice, Match, MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice, QueueId, Rule, RuleAction,
+    Selection, TableId,
 };
 use proptest::prelude::*;
 
@@ -297,10 +298,43 @@ prop_compose! {
     }
 }
 
+/// How a group chooses: each field once, with some of its bits.
+fn selections() -> impl Strategy<Value = Selection> {
+    let fields = [
+        (Field::EthSrc, Header::Any),
+        (Field::VlanTci, Header::Any),
+        (Field::VlanVid, Header::Any),
+        (Field::NwSrc, Header::Ip4),
+        (Field::NwSrc, Header::Arp),
+        (Field::Ipv6Dst, Header::Ip6),
+        (Field::Ipv6Label, Header::Ip6),
+        (Field::TpSrc, Header::Tcp),
+        (Field::TpSrc, Header::Udp),
+        (Field::TcpFlags, Header::Tcp),
+        (Field::TunId, Header::Any),
+        (Field::Reg5, Header::Any),
+        (Field::Xxreg1, Header::Any),
+    ];
+    let fields = prop::sample::subsequence(fields.to_vec(), 0..=fields.len());
+    let masks = prop::collection::vec(prop_oneof![Just(u128::MAX), 1..u128::MAX], 13);
+    prop_oneof![
+        Just(Selection::Unsaid),
+        any::<u64>().prop_map(Selection::Datapath),
+        (any::<u64>(), fields, masks).prop_map(|(param, fields, masks)| {
+            let field = |((field, of), mask): ((Field, Header), u128)| {
+                let mask = if mask & field.max() == 0 { field.max() } else { mask & field.max() };
+                HashedField { field, mask, of }
+            };
+            Selection::Hash(param, fields.into_iter().zip(masks).map(field).collect())
+        }),
+    ]
+}
+
 prop_compose! {
     fn groups()(
         id in 0u32..=0xffff_ff00,
         kind in 0..4usize,
+        selection in selections(),
         buckets in prop::collection::vec((any::<u16>(), any::<Option<u16>>(), draws()), 1..5),
     ) -> (GroupId, Group) {
         let kinds = [GroupKind::All, GroupKind::Select, GroupKind::Indirect, GroupKind::FastFailover];
@@ -312,7 +346,7 @@ prop_compose! {
                 GroupKind::Select => watch.map(watched),
                 _ => None,
             };
-            let weight = if kind == GroupKind::Select { weight } else { 1 };
+            let weight = if kind == GroupKind::Select { weight } else { 0 };
             let here = |action: &RuleAction| in_a_set(action) && !matches!(action, RuleAction::Group(_));
             let actions = draws.iter().map(anywhere).filter(here).collect();
             Bucket { id: number * 3, weight, watch_port, watch_group: None, actions }
@@ -321,7 +355,8 @@ prop_compose! {
         if kind == GroupKind::Indirect {
             buckets.truncate(1);
         }
-        (GroupId(id), Group { kind, buckets })
+        let selection = if kind == GroupKind::Select { selection } else { Selection::Unsaid };
+        (GroupId(id), Group { kind, selection, buckets })
     }
 }
 

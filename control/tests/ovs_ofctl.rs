@@ -705,6 +705,15 @@ const GROUPS_ACCEPTED: &[&str] = &[
     "group_id=1,type=all,bucket=set_field:10.0.0.1->ip_dst,set_field:80->tcp_dst,dec_ttl,1",
     "group_id=1,type=select,bucket=actions=output:1,weight=4",
     "group_id=0xffffff00,type=ff,bucket=actions=output:1,watch_port=4",
+    "group_id=1,type=select,selection_method=hash,bucket=1,bucket=2",
+    "group_id=1,type=select,selection_method=hash,selection_method_param=0xffffffffffffffff,bucket=1",
+    "group_id=1,type=select,selection_method=dp_hash,selection_method_param=4294967303,bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields=ip_src,bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(nw_src,nw_dst=255.255.0.0,tcp_src=65280),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(eth_dst=ff:ff:ff:00:00:00,ipv6_src=ffff::),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(tun_id,metadata=0xff00,reg0=0xff,reg15),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(vlan_tci=0x0fff,nw_proto,nw_ttl=255,arp_spa),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(tp_dst,udp_dst,sctp_dst,icmp_code),bucket=1",
     "group_id=1,type=all,bucket=load:5->NXM_NX_REG0[0..15],move:reg0[]->reg1[],output:reg1[],ALL",
 ];
 
@@ -725,6 +734,16 @@ const GROUPS_REFUSED: &[&str] = &[
     "group_id=1,type=all,bucket=goto_table:1",
     "group_id=1,type=all,bucket=bucket_id=1,1,bucket=bucket_id=1,2",
     "group_id=1,type=all,foo=1,bucket=1",
+    "group_id=1,type=all,selection_method=hash,bucket=1",
+    "group_id=1,type=select,selection_method=rendezvous,bucket=1",
+    "group_id=1,type=select,selection_method_param=1,bucket=1",
+    "group_id=1,type=select,fields=ip_src,bucket=1",
+    "group_id=1,type=select,selection_method=dp_hash,fields=ip_src,bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(ip_src,ip_src),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields=nonsense,bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(ip_src=0.0.0.0),bucket=1",
+    "group_id=1,type=select,selection_method=hash,fields(nw_proto=15),bucket=1",
+    "group_id=1,type=select,command_bucket_id=all,bucket=1",
     "add group_id=1,type=all,bucket=1",
 ];
 
@@ -736,7 +755,6 @@ const GROUPS_STRICTER: &[(&str, &str)] = &[
     ("group_id=1,type=ff,bucket=watch_group=2,1", "there is no such group"),
     ("group_id=1,type=all,bucket=resubmit(,1)", "not supported yet"),
     ("group_id=1,type=all,bucket=clone(1)", "not supported yet"),
-    ("group_id=1,type=select,selection_method=hash,bucket=1", "not supported yet"),
 ];
 
 /// What ovs-ofctl makes of a group; nothing when it refuses it.

@@ -360,7 +360,7 @@ fn groups() -> impl Strategy<Value = Vec<(u32, Group)>> {
                 actions,
             };
             let most = if kind == GroupKind::Indirect { 1 } else { 4 };
-            (id, Group { kind, buckets: (0..).zip(buckets).map(bucket).take(most).collect() })
+            (id, Group::new(kind, (0..).zip(buckets).map(bucket).take(most).collect()))
         })
     };
     // The later ones first: Open vSwitch takes no bucket that names a group it does not know.

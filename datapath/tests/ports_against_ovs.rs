@@ -48,7 +48,7 @@ fn failover() -> Group {
         watch_group: None,
         actions: vec![output(port)],
     };
-    Group { kind: GroupKind::FastFailover, buckets: vec![bucket(1), bucket(3)] }
+    Group::new(GroupKind::FastFailover, vec![bucket(1), bucket(3)])
 }
 
 fn gather(switch: &Switch<'_>, out: &mut Out) {

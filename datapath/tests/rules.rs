@@ -126,7 +126,7 @@ fn a_bucket_lives_while_its_port_or_its_group_does() {
         watch_group,
         actions: vec![output(to)],
     };
-    let failover = |buckets| Group { kind: GroupKind::FastFailover, buckets };
+    let failover = |buckets| Group::new(GroupKind::FastFailover, buckets);
     let mut pipeline = with(&[(0, Instructions::apply(vec![RuleAction::Group(GroupId(1))]))]);
     let first = bucket(0, Some(77), Some(GroupId(2)), 2);
     pipeline.set_group(GroupId(1), failover(vec![first, bucket(1, None, None, 3)]));
@@ -139,15 +139,15 @@ fn a_bucket_lives_while_its_port_or_its_group_does() {
 
 #[test]
 fn groups_that_watch_each_other_have_an_end() {
-    let watching = |id| Group {
-        kind: GroupKind::FastFailover,
-        buckets: vec![Bucket {
+    let watching = |id| {
+        let bucket = Bucket {
             id: 0,
             weight: 1,
             watch_port: None,
             watch_group: Some(GroupId(id)),
             actions: vec![output(2)],
-        }],
+        };
+        Group::new(GroupKind::FastFailover, vec![bucket])
     };
     let mut pipeline = with(&[(0, Instructions::apply(vec![RuleAction::Group(GroupId(1))]))]);
     pipeline.set_group(GroupId(1), watching(2));
@@ -158,17 +158,15 @@ fn groups_that_watch_each_other_have_an_end() {
 /// 200 buckets that watch a group of 200 buckets, and so on: 200^4 ways through them.
 #[test]
 fn groups_that_watch_many_groups_take_no_time() {
-    let watching = |id| Group {
-        kind: GroupKind::FastFailover,
-        buckets: (0..200)
-            .map(|number| Bucket {
-                id: number,
-                weight: 1,
-                watch_port: None,
-                watch_group: Some(GroupId(id)),
-                actions: vec![output(2)],
-            })
-            .collect(),
+    let watching = |id| {
+        let bucket = |number| Bucket {
+            id: number,
+            weight: 1,
+            watch_port: None,
+            watch_group: Some(GroupId(id)),
+            actions: vec![output(2)],
+        };
+        Group::new(GroupKind::FastFailover, (0..200).map(bucket).collect())
     };
     let mut pipeline = with(&[(0, Instructions::apply(vec![RuleAction::Group(GroupId(1))]))]);
     for id in 1..=6 {

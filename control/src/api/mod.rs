@@ -65,6 +65,15 @@ pub enum Request {
         /// The groups, one a line.
         text: String,
     },
+    /// Put buckets into groups, or take them out.
+    ChangeBuckets {
+        /// Put in; else taken out.
+        insert: bool,
+        /// What the text is called in faults.
+        source: String,
+        /// A group and its buckets, one a line.
+        text: String,
+    },
     /// Delete groups, and the flows that lead to them.
     DeleteGroups {
         /// Which; none: all.

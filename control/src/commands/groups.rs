@@ -15,6 +15,8 @@ Examples:
   adit groups add group_id=1,type=select,bucket=output:1,bucket=output:2
   adit groups add --file groups.txt
   adit groups mod group_id=1,type=all,bucket=output:1
+  adit groups insert-buckets group_id=1,command_bucket_id=last,bucket=bucket_id:7,output:3
+  adit groups remove-buckets group_id=1,command_bucket_id=7
   adit groups del 1 2
   adit groups del --all
 
@@ -40,6 +42,8 @@ pub enum Verb {
     Dump(DumpArgs),
     Add(ChangeArgs),
     Mod(ModArgs),
+    InsertBuckets(InsertArgs),
+    RemoveBuckets(RemoveArgs),
     Del(DelArgs),
 }
 
@@ -96,6 +100,34 @@ pub struct ModArgs {
     pub may_create: bool,
 }
 
+/// Put buckets into groups, whose other buckets stay as they are and go on counting
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit groups insert-buckets group_id=1,command_bucket_id=last,bucket=bucket_id:7,output:3
+  adit groups insert-buckets group_id=1,command_bucket_id=7,bucket=bucket_id:8,output:4
+
+command_bucket_id is first, last, or the number of the bucket behind which they go.")]
+pub struct InsertArgs {
+    /// A group and its new buckets
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Take buckets out of groups
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adit groups remove-buckets group_id=1,command_bucket_id=first
+  adit groups remove-buckets group_id=1                            all of them
+
+command_bucket_id is first, last, all, or a bucket's number.")]
+pub struct RemoveArgs {
+    /// A group, and which of its buckets
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Delete groups, and the flows that lead to them
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
@@ -123,6 +155,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Verb::Add(args) => change(socket, GroupCommand::Add, args)?,
         Verb::Mod(args) if args.may_create => change(socket, GroupCommand::AddOrModify, &args.change)?,
         Verb::Mod(args) => change(socket, GroupCommand::Modify, &args.change)?,
+        Verb::InsertBuckets(args) => buckets(socket, true, &args.change)?,
+        Verb::RemoveBuckets(args) => buckets(socket, false, &args.change)?,
         Verb::Del(args) => {
             ensure!(args.all || !args.groups.is_empty(), "which groups? give their numbers, or --all");
             input::change(socket, &Request::DeleteGroups { groups: args.groups.clone() }, 0)?;
@@ -135,6 +169,12 @@ fn change(socket: &Path, command: GroupCommand, args: &ChangeArgs) -> Result<()>
     let Text { source, text } = input::read(&args.groups, args.file.as_ref())?;
     let lines = text.lines().count();
     input::change(socket, &Request::ChangeGroups { command, source, text }, lines).map(drop)
+}
+
+fn buckets(socket: &Path, insert: bool, args: &ChangeArgs) -> Result<()> {
+    let Text { source, text } = input::read(&args.groups, args.file.as_ref())?;
+    let lines = text.lines().count();
+    input::change(socket, &Request::ChangeBuckets { insert, source, text }, lines).map(drop)
 }
 
 fn dump(socket: &Path, args: &DumpArgs) -> Result<()> {

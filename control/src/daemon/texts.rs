@@ -5,7 +5,8 @@ use crate::api::{GroupCommand, MeterCommand, Request};
 use crate::config::in_order;
 use crate::ofproto::{self, Command, Filter, FlowMod, GroupMod, MeterMod};
 use crate::text::{
-    Diagnostic, FlowRequest, parse_filter, parse_flow_requests, parse_group_requests, parse_meters,
+    Diagnostic, FlowRequest, parse_bucket_requests, parse_filter, parse_flow_requests, parse_group_requests,
+    parse_meters,
 };
 use datapath::pipeline::{GroupId, MeterId};
 use std::collections::HashMap;
@@ -44,6 +45,12 @@ pub(super) fn changes(view: &View, request: Request) -> Result<Changes, Vec<Stri
             let places = read.iter().map(|_| source.clone()).collect();
             let requests = read.into_iter().map(|(id, group)| ofproto::Request::Group(of(id, group)));
             Ok(Changes { requests: requests.collect(), places })
+        }
+        Request::ChangeBuckets { insert, source, text } => {
+            let read = parse_bucket_requests(&source, &text, insert, &*view.names).map_err(shown)?;
+            let places = read.iter().map(|_| source.clone()).collect();
+            let requests = read.into_iter().map(ofproto::Request::Buckets).collect();
+            Ok(Changes { requests, places })
         }
         Request::DeleteGroups { groups } => {
             let one = |group| ofproto::Request::Group(GroupMod::Delete(group));

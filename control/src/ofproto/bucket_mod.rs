@@ -58,6 +58,9 @@ impl Ofproto {
                     let silent = more.buckets.iter_mut().filter(|bucket| bucket.weight == 0);
                     silent.for_each(|bucket| bucket.weight = 1);
                 }
+                if group.kind != GroupKind::Select && more.kind == GroupKind::Select {
+                    more.buckets.iter_mut().for_each(|bucket| bucket.weight = 0);
+                }
                 let at = match place {
                     BucketPlace::First => 0,
                     BucketPlace::Last => group.buckets.len(),

@@ -7,6 +7,7 @@ use super::diagnostic::Diagnostic;
 use super::format::write_actions;
 use super::ports::PortNames;
 use super::scan::{Fault, Span, Word, Words};
+use super::selection;
 use super::suggest::did_you_mean;
 use super::value::{read_number, read_port};
 use super::{FAULTS_MAX, bounded, words};
@@ -129,7 +130,7 @@ fn reaches_itself(start: GroupId, leads: &BTreeMap<GroupId, Vec<GroupId>>) -> bo
 }
 
 /// A bucket on its way.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     place: Span<'a>,
     id: Option<u32>,
     weight: Option<u16>,
@@ -141,6 +142,7 @@ struct Draft<'a> {
 fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), Fault> {
     bounded(text.text)?;
     let (mut id, mut kind) = (None, None);
+    let mut selection = selection::Draft::default();
     let mut buckets: Vec<Draft<'a>> = Vec::new();
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
@@ -160,6 +162,7 @@ fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), 
             match key {
                 "group_id" if id.is_none() => id = Some(read_group_id(word.argument()?)?),
                 "type" if kind.is_none() => kind = Some(read_kind(word.argument()?)?),
+                _ if selection.word(word)? => {}
                 _ => return Err(word.key.fault(refusal(key))),
             }
         }
@@ -171,6 +174,12 @@ fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), 
     if kind == GroupKind::Indirect && buckets.len() != 1 {
         return Err(text.fault(format!("a group of type indirect has one bucket, not {}", buckets.len())));
     }
+    let buckets = finish_buckets(kind, buckets)?;
+    Ok((id, Group { kind, selection: selection.finish(kind)?, buckets }))
+}
+
+/// Buckets with their numbers: those that say none have the lowest that are free.
+pub(super) fn finish_buckets(kind: GroupKind, buckets: Vec<Draft<'_>>) -> Result<Vec<Bucket>, Fault> {
     let mut taken = BTreeSet::new();
     for bucket in &buckets {
         if bucket.id.is_some_and(|id| !taken.insert(id)) {
@@ -178,12 +187,11 @@ fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), 
         }
     }
     let mut free = (0..).filter(|id| !taken.contains(id));
-    let finish = |bucket: Draft<'a>| {
+    let finish = |bucket: Draft<'_>| {
         let id = bucket.id.or_else(|| free.next());
         bucket.finish(kind, id.unwrap_or(0))
     };
-    let buckets = buckets.into_iter().map(finish).collect::<Result<_, _>>()?;
-    Ok((id, Group { kind, buckets }))
+    buckets.into_iter().map(finish).collect()
 }
 
 /// What stands behind the sign that follows a word: words of their own.
@@ -207,7 +215,7 @@ fn read_kind(text: Span<'_>) -> Result<GroupKind, Fault> {
 fn refusal(word: &str) -> String {
     match word {
         "group_id" | "type" => format!("{word} is given twice"),
-        _ if words::GROUP_WORDS_NOT_YET.contains(&word) => format!("{word} is not supported yet"),
+        "command_bucket_id" => "command_bucket_id stands where buckets are put in or taken out".into(),
         _ => {
             let near = did_you_mean(word, words::GROUP_WORDS.iter().copied());
             format!("{word:?} is no property of a group{near}; actions stand in a bucket")
@@ -216,13 +224,13 @@ fn refusal(word: &str) -> String {
 }
 
 impl<'a> Draft<'a> {
-    fn new(place: Span<'a>, known: Known<'a>) -> Draft<'a> {
+    pub(super) fn new(place: Span<'a>, known: Known<'a>) -> Draft<'a> {
         let actions = Reading::new(known, Place::Bucket, Context::of_group());
-        let bucket = Bucket { id: 0, weight: 1, watch_port: None, watch_group: None, actions: Vec::new() };
+        let bucket = Bucket { id: 0, weight: 0, watch_port: None, watch_group: None, actions: Vec::new() };
         Draft { place, id: None, weight: None, watched: false, bucket, actions }
     }
 
-    fn word(&mut self, word: Word<'_>, known: Known<'_>) -> Result<(), Fault> {
+    pub(super) fn word(&mut self, word: Word<'_>, known: Known<'_>) -> Result<(), Fault> {
         let number = |max: u32| {
             let text = word.argument()?;
             read_number(text.text, max.into()).map(|number| number as u32).map_err(|m| text.fault(m))
@@ -261,7 +269,7 @@ impl<'a> Draft<'a> {
         if !self.watched && kind == GroupKind::FastFailover {
             return Err(place.fault("a bucket of type ff needs watch_port or watch_group"));
         }
-        let weight = self.weight.unwrap_or(1);
+        let weight = self.weight.unwrap_or(kind.weight());
         Ok(Bucket { id, weight, actions: self.actions.finish()?, ..self.bucket })
     }
 }
@@ -270,9 +278,10 @@ impl<'a> Draft<'a> {
 pub fn format_group(id: GroupId, group: &Group, ports: &dyn PortNames) -> String {
     let kind = KINDS.iter().find(|(_, kind)| *kind == group.kind).map_or("", |(names, _)| names[0]);
     let mut text = format!("group_id={},type={kind}", id.0);
+    selection::write(&group.selection, &mut text);
     for bucket in &group.buckets {
         let _ = write!(text, ",bucket=bucket_id:{}", bucket.id);
-        if bucket.weight != 1 {
+        if bucket.weight != group.kind.weight() {
             let _ = write!(text, ",weight:{}", bucket.weight);
         }
         if let Some(port) = bucket.watch_port {

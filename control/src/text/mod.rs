@@ -8,6 +8,7 @@
 
 mod actions;
 mod annotations;
+mod buckets;
 mod conditions;
 mod controller;
 mod diagnostic;
@@ -26,6 +27,7 @@ mod properties;
 mod queues;
 mod requests;
 mod scan;
+mod selection;
 mod settings;
 mod shims;
 mod spread;
@@ -35,6 +37,7 @@ mod vocabulary;
 mod words;
 
 pub use actions::{ACTIONS_MAX, There};
+pub use buckets::parse_bucket_requests;
 pub use conditions::PRIORITY_DEFAULT;
 pub use diagnostic::Diagnostic;
 pub use features::{Features, FieldFeatures, features};

@@ -217,7 +217,7 @@ pub(super) fn read_ipv4(text: &str) -> Result<Ipv4Addr, String> {
     text.parse().map_err(|_| format!("{text:?} is no IPv4 address: four numbers, as in 10.0.0.1"))
 }
 
-fn read_ipv6(text: &str) -> Result<Ipv6Addr, String> {
+pub(super) fn read_ipv6(text: &str) -> Result<Ipv6Addr, String> {
     text.parse().map_err(|_| format!("{text:?} is no IPv6 address"))
 }
 

@@ -25,12 +25,7 @@ pub struct Vocabulary {
 /// Every word.
 pub fn vocabulary() -> Vocabulary {
     let aliases = words::PROTOCOL_ALIASES.iter().map(|(alias, _)| *alias);
-    let refused = [
-        words::FLOW_WORDS_NOT_YET,
-        words::FIELDS_NOT_YET,
-        words::ACTIONS_NOT_YET,
-        words::GROUP_WORDS_NOT_YET,
-    ];
+    let refused = [words::FLOW_WORDS_NOT_YET, words::FIELDS_NOT_YET, words::ACTIONS_NOT_YET];
     Vocabulary {
         properties: [words::FLOW_WORDS, words::STATISTICS].concat(),
         protocols: words::PROTOCOLS.iter().map(|protocol| protocol.name).chain(aliases).collect(),

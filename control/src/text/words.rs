@@ -162,16 +162,24 @@ pub(super) const ACTIONS_NOT_YET: &[&str] = &[
 ];
 
 /// Properties of groups and of their buckets.
-pub(super) const GROUP_WORDS: &[&str] =
-    &["group_id", "type", "bucket", "bucket_id", "weight", "watch_port", "watch_group", "actions"];
+pub(super) const GROUP_WORDS: &[&str] = &[
+    "group_id",
+    "type",
+    "selection_method",
+    "selection_method_param",
+    "fields",
+    "command_bucket_id",
+    "bucket",
+    "bucket_id",
+    "weight",
+    "watch_port",
+    "watch_group",
+    "actions",
+];
 
 /// Properties of meters and of their bands.
 pub(super) const METER_WORDS: &[&str] =
     &["meter", "kbps", "pktps", "burst", "stats", "bands", "type", "rate", "burst_size", "prec_level"];
-
-/// Properties of groups that Open vSwitch knows and this version does not have.
-pub(super) const GROUP_WORDS_NOT_YET: &[&str] =
-    &["command_bucket_id", "fields", "selection_method", "selection_method_param"];
 
 /// The largest number that a bucket can have (OpenFlow 1.5, `OFPG_BUCKET_MAX`).
 pub(super) const BUCKET_ID_MAX: u32 = 0xffff_ff00;

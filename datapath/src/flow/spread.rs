@@ -103,6 +103,27 @@ impl HashFields {
     }
 }
 
+/// The hash of values, each with the number of its place: one that is missing is another than one that is zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixed(u64);
+
+impl Mixed {
+    /// Of nothing, by a number that makes it another than that of the next switch.
+    pub fn new(basis: u64) -> Mixed {
+        Mixed(SALT.pair(basis, u64::MAX))
+    }
+
+    /// With one more.
+    pub fn mix(&mut self, place: u64, value: u128) {
+        self.0 = SALT.pair(SALT.pair(self.0, place) ^ value as u64, (value >> 64) as u64);
+    }
+
+    /// The hash of all.
+    pub fn hash(self) -> u64 {
+        self.0
+    }
+}
+
 /// The hash of one of several ways for what has this hash.
 pub fn draw(hash: u64, way: u64) -> u64 {
     SALT.pair(hash, way)

@@ -2,7 +2,7 @@
 
 use super::GroupId;
 use super::action_set::ActionSet;
-use super::group::{Bucket, GroupKind};
+use super::group::{Bucket, Group, GroupKind};
 use super::observer::Observer;
 use super::translate::{ToldBy, Walk};
 use crate::action::punt::{NO_COOKIE, Reason};
@@ -41,7 +41,7 @@ impl<'a, O: Observer> Walk<'a, O> {
         let buckets = &installed.group.buckets;
         let chosen = match installed.group.kind {
             GroupKind::All | GroupKind::Indirect => Some(0..buckets.len()),
-            GroupKind::Select => self.selected(buckets).map(|at| at..at + 1),
+            GroupKind::Select => self.selected(&installed.group).map(|at| at..at + 1),
             GroupKind::FastFailover => {
                 buckets.iter().position(|b| pipeline.is_live(b, &self.looks)).map(|at| at..at + 1)
             }
@@ -93,11 +93,12 @@ impl<'a, O: Observer> Walk<'a, O> {
 
     /// By a hash of the conversation, so that its frames stay in order: the largest weighted draw wins (rendezvous hashing),
     /// and a bucket that goes takes only its own conversations with it.
-    fn selected(&mut self, buckets: &[Bucket]) -> Option<usize> {
-        for field in CONVERSATION.iter().copied() {
-            self.state.look_at(field, field.max(), self.out);
-        }
-        let hash = entropy(self.state.key(), &SELECT);
+    fn selected(&mut self, group: &Group) -> Option<usize> {
+        let buckets = &group.buckets;
+        let hash = match group.selection.hash(&self.state, self.out) {
+            Some(hash) => hash,
+            None => self.conversation(group.selection.param()),
+        };
         let draw = |bucket: &Bucket| {
             let uniform = (SELECT.pair(hash, bucket.id.into()) >> 11) as f64 / (1u64 << 53) as f64;
             // The minimum of exponential draws with rates w is of bucket i in the share w_i of cases.
@@ -106,5 +107,14 @@ impl<'a, O: Observer> Walk<'a, O> {
         let is_live = |bucket: &Bucket| bucket.weight > 0 && self.pipeline.is_live(bucket, &self.looks);
         let live = (0..buckets.len()).filter(|at| is_live(&buckets[*at]));
         live.min_by(|a, b| draw(&buckets[*a]).total_cmp(&draw(&buckets[*b])))
+    }
+
+    /// The hash of addresses, tags, types and ports; another for each number but 0.
+    fn conversation(&mut self, basis: u64) -> u64 {
+        for field in CONVERSATION.iter().copied() {
+            self.state.look_at(field, field.max(), self.out);
+        }
+        let hash = entropy(self.state.key(), &SELECT);
+        if basis == 0 { hash } else { SELECT.pair(hash, basis) }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Pipeline;
 use super::rule::{GroupId, RuleAction};
+use super::selection::Selection;
 use super::translate::LOOKUPS_MAX;
 use crate::flow::OfPort;
 use crate::stats::Credit;
@@ -26,6 +27,13 @@ pub enum GroupKind {
     FastFailover,
 }
 
+impl GroupKind {
+    /// The weight of a bucket that does not say it.
+    pub fn weight(self) -> u16 {
+        u16::from(self == GroupKind::Select)
+    }
+}
+
 /// One way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bucket {
@@ -46,8 +54,17 @@ pub struct Bucket {
 pub struct Group {
     /// What it does.
     pub kind: GroupKind,
+    /// How one is chosen, for `Select`.
+    pub selection: Selection,
     /// With what.
     pub buckets: Vec<Bucket>,
+}
+
+impl Group {
+    /// A group that says nothing of how one of its buckets is chosen.
+    pub fn new(kind: GroupKind, buckets: Vec<Bucket>) -> Group {
+        Group { kind, selection: Selection::Unsaid, buckets }
+    }
 }
 
 /// A group of a pipeline.

@@ -53,7 +53,7 @@ impl State<'_> {
             && (field != Field::NdOptionsType || self.get(Field::NdOptionsType, out) != 0)
     }
 
-    fn carries(&self, protocols: &[u8], out: &mut Translation) -> bool {
+    pub(super) fn carries(&self, protocols: &[u8], out: &mut Translation) -> bool {
         self.is_ip(out)
             && protocols.contains(&(self.get(Field::NwProto, out) as u8))
             && self.get(Field::NwFrag, out) & 2 == 0

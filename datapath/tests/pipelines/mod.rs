@@ -6,9 +6,9 @@ use datapath::action::punt::Reason;
 use datapath::flow::spread::HashFields;
 use datapath::flow::{Field, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Bundle, Clause, Domain, Fragments, Group, GroupId, GroupKind, Instructions,
-    LinkChoice, Match, MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice, PortConfig, PortSetup,
-    PriorityTags, QueueId, Rule, RuleAction, StormSpec, TableId, VlanMode,
+    Band, BandKind, Bucket, Bundle, Clause, Domain, Fragments, Group, GroupId, GroupKind, HashedField,
+    Header, Instructions, LinkChoice, Match, MeterId, MeterSpec, MeterUnit, Multipath, Part, PortChoice,
+    PortConfig, PortSetup, PriorityTags, QueueId, Rule, RuleAction, Selection, StormSpec, TableId, VlanMode,
 };
 use etherparse::PacketBuilder;
 use proptest::collection::vec;
@@ -631,7 +631,7 @@ pub(crate) fn group(id: u32) -> impl Strategy<Value = Group> {
     let port = option::weighted(0.4, select(vec![1u32, 2, 10, 77]).prop_map(OfPort));
     let watched = option::weighted(0.2, (id + 1..=4).prop_map(GroupId));
     let bucket = (0..3u16, port, watched, actions);
-    (kind, vec(bucket, 0..4)).prop_map(|(kind, buckets)| {
+    (kind, selection(), vec(bucket, 0..4)).prop_map(|(kind, selection, buckets)| {
         let bucket = |(id, (weight, watch_port, watch_group, actions))| Bucket {
             id,
             weight,
@@ -640,8 +640,45 @@ pub(crate) fn group(id: u32) -> impl Strategy<Value = Group> {
             actions,
         };
         let most = if kind == GroupKind::Indirect { 1 } else { 4 };
-        Group { kind, buckets: (0..).zip(buckets).map(bucket).take(most).collect() }
+        let selection = if kind == GroupKind::Select { selection } else { Selection::Unsaid };
+        Group { kind, selection, buckets: (0..).zip(buckets).map(bucket).take(most).collect() }
     })
+}
+
+/// How a group chooses.
+fn selection() -> impl Strategy<Value = Selection> {
+    let of = select(vec![
+        (Field::EthSrc, Header::Any),
+        (Field::VlanPcp, Header::Tag),
+        (Field::VlanVid, Header::Any),
+        (Field::NwSrc, Header::Ip4),
+        (Field::NwSrc, Header::Arp),
+        (Field::NwProto, Header::Ip),
+        (Field::NwProto, Header::Arp),
+        (Field::NwTtl, Header::Ip),
+        (Field::Ipv6Dst, Header::Ip6),
+        (Field::TpSrc, Header::Tcp),
+        (Field::TpDst, Header::Udp),
+        (Field::TpSrc, Header::Sctp),
+        (Field::TpSrc, Header::Icmp),
+        (Field::TpDst, Header::Icmp6),
+        (Field::NdTarget, Header::Any),
+        (Field::MplsLabel, Header::Any),
+        (Field::TunId, Header::Any),
+        (Field::Reg0, Header::Any),
+        (Field::Metadata, Header::Any),
+        (Field::InPort, Header::Any),
+    ]);
+    let mask =
+        prop_oneof![2 => Just(u128::MAX), 1 => any::<u128>(), 1 => (0..128u32).prop_map(|bit| 1 << bit)];
+    let field =
+        (of, mask).prop_map(|((field, of), mask)| HashedField { field, mask: mask & field.max(), of });
+    let fields = vec(field, 0..5).prop_map(Vec::into_boxed_slice);
+    prop_oneof![
+        2 => Just(Selection::Unsaid),
+        3 => (0..3u64, fields).prop_map(|(param, fields)| Selection::Hash(param, fields)),
+        2 => (0..3u64, 0..3u64).prop_map(|(high, low)| Selection::Datapath(high << 32 | low)),
+    ]
 }
 
 /// A meter that now and then has enough. Rates that divide a second, so that no implementation has to round.

@@ -121,7 +121,7 @@ impl Frame {
         &self.blank
     }
 
-    fn get(&self, field: Field) -> u128 {
+    pub(crate) fn get(&self, field: Field) -> u128 {
         self.says.get(field)
     }
 

@@ -12,11 +12,11 @@ use datapath::action::learn::{Learn, Lesson, Source, Spec};
 use datapath::action::punt::Reason;
 use datapath::flow::hash::entropy;
 use datapath::flow::key::WORDS;
-use datapath::flow::spread::draw;
+use datapath::flow::spread::{HashFields, Mixed, draw};
 use datapath::flow::{Field, FlowKey, OfPort, Seed};
 use datapath::pipeline::{
-    BandKind, Bucket, Bundle, Clause, Fragments, Group, GroupId, GroupKind, LinkChoice, Match, Multipath,
-    Part, PortChoice, PortConfig, PortSetup, Rule, RuleAction, TableId,
+    BandKind, Bucket, Bundle, Clause, Fragments, Group, GroupId, GroupKind, HashedField, Header, LinkChoice,
+    Match, Multipath, Part, PortChoice, PortConfig, PortSetup, Rule, RuleAction, Selection, TableId,
 };
 use frame::Frame;
 use meters::Meter;
@@ -861,7 +861,37 @@ impl Run<'_> {
     /// Rendezvous hashing: the smallest of exponential draws. The hash is the one thing that cannot be told otherwise.
     fn selected<'g>(&self, group: &'g Group) -> Option<&'g Bucket> {
         let seed = Seed::new(0x5e1e_c7ed);
-        let hash = entropy(&self.frame.says, &seed);
+        let conversation = |basis| match (entropy(&self.frame.says, &seed), basis) {
+            (hash, 0) => hash,
+            (hash, basis) => seed.pair(hash, basis),
+        };
+        let hash = match &group.selection {
+            Selection::Unsaid => conversation(0),
+            Selection::Hash(basis, fields) if fields.is_empty() => conversation(*basis),
+            Selection::Hash(basis, fields) => self.hashed(*basis, fields),
+            Selection::Datapath(param) if param >> 32 == 1 => {
+                HashFields::SymmetricL3L4Udp.hash(*param as u32, &self.frame.says, &mut |_, _| {})
+            }
+            Selection::Datapath(param) => {
+                use Field::{Ipv6Dst, Ipv6Src, NwDst, NwProto, NwSrc, TpDst, TpSrc};
+                use Header::{Ip, Ip4, Ip6, Sctp, Tcp, Udp};
+                let five = [
+                    (NwSrc, Ip4),
+                    (NwDst, Ip4),
+                    (Ipv6Src, Ip6),
+                    (Ipv6Dst, Ip6),
+                    (NwProto, Ip),
+                    (TpSrc, Tcp),
+                    (TpDst, Tcp),
+                    (TpSrc, Udp),
+                    (TpDst, Udp),
+                    (TpSrc, Sctp),
+                    (TpDst, Sctp),
+                ];
+                let five = five.map(|(field, of)| HashedField { field, mask: u128::MAX, of });
+                self.hashed(param & 0xffff_ffff, &five)
+            }
+        };
         let mut best: Option<(f64, &Bucket)> = None;
         for bucket in group.buckets.iter().filter(|b| b.weight > 0 && self.of.is_live(b)) {
             let uniform = (seed.pair(hash, bucket.id.into()) >> 11) as f64 / (1u64 << 53) as f64;
@@ -871,6 +901,36 @@ impl Run<'_> {
             }
         }
         best.map(|(_, bucket)| bucket)
+    }
+
+    /// The fields that the frame has, each with its place in the list (ovs-ofctl(8), `fields`).
+    fn hashed(&self, basis: u64, fields: &[HashedField]) -> u64 {
+        let of_ip = |of: &[u128], protocol: u128| {
+            of.contains(&self.frame.get(Field::EthType))
+                && self.frame.get(Field::NwProto) == protocol
+                && self.frame.get(Field::NwFrag) & 2 == 0
+        };
+        let (four, six, both) = ([0x0800], [0x86dd], [0x0800, 0x86dd]);
+        let mut mixed = Mixed::new(basis);
+        for (place, hashed) in fields.iter().enumerate() {
+            let is_one = match hashed.of {
+                Header::Any => true,
+                Header::Tag => self.frame.get(Field::VlanTci) & 0x1000 != 0,
+                Header::Arp => self.frame.get(Field::EthType) == 0x0806,
+                Header::Ip => both.contains(&self.frame.get(Field::EthType)),
+                Header::Ip4 => four.contains(&self.frame.get(Field::EthType)),
+                Header::Ip6 => six.contains(&self.frame.get(Field::EthType)),
+                Header::Tcp => of_ip(&both, 6),
+                Header::Udp => of_ip(&both, 17),
+                Header::Sctp => of_ip(&both, 132),
+                Header::Icmp => of_ip(&four, 1),
+                Header::Icmp6 => of_ip(&six, 58),
+            };
+            if is_one && self.frame.has(hashed.field) {
+                mixed.mix(place as u64, self.frame.get(hashed.field) & hashed.mask);
+            }
+        }
+        mixed.hash()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes to groups (OpenFlow 1.3.5 section 7.3.4.2; of single buckets, 1.5.1 section 7.3.4.3; Nicira's NXT_GROUP_MOD for 1.0, which is 1.5's).
 
 use super::buckets;
-use super::properties;
+use super::selection;
 use crate::ofproto::GroupMod;
 use crate::openflow::wire::{Reader, Writer};
 use crate::openflow::{BucketChange, BucketMod, BucketPlace, Code, Message, Version};
@@ -36,7 +36,7 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Messag
     let (number, kind) = (reader.u16()?, reader.u8()?);
     reader.skip(1)?;
     let group = reader.u32()?;
-    let mut at = place::ALL;
+    let (mut at, mut rest) = (place::ALL, None);
     let buckets = match buckets::numbered(version) {
         true => {
             let len = usize::from(reader.u16()?);
@@ -52,15 +52,14 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Messag
             }
             let mut list = reader.part(len, Code::BadBucket)?;
             let buckets = buckets::decode(version, kind, &mut list)?;
-            // No property of a group is known here.
-            if let Some((property, _)) = properties::next(reader)? {
-                return Err(property.unknown());
-            }
+            rest = Some(reader.rest_as(Code::BadPropertyLen));
             buckets
         }
         false => buckets::decode(version, kind, &mut reader.rest_as(Code::BadBucket))?,
     };
     let kind = buckets::kind(kind)?;
+    let whole = matches!(number, command::ADD | command::MODIFY | command::ADD_OR_MODIFY);
+    let selection = rest.map(|mut rest| selection::decode(kind, whole, &mut rest)).transpose()?;
     check(kind, number, &buckets)?;
     // Single buckets can be meant where they have numbers.
     if !buckets::numbered(version) && matches!(number, command::INSERT_BUCKET | command::REMOVE_BUCKET) {
@@ -71,7 +70,7 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Messag
     if group > MAX && number != command::DELETE {
         return Err(Code::InvalidGroup);
     }
-    let buckets = Group { kind, buckets };
+    let buckets = Group { kind, selection: selection.unwrap_or_default(), buckets };
     let change = |change| Message::BucketMod(BucketMod { group: id, change });
     Ok(match number {
         command::ADD => Message::GroupMod(GroupMod::Add(id, buckets)),
@@ -135,7 +134,7 @@ fn check(kind: GroupKind, number: u16, buckets: &[Bucket]) -> Result<(), Code> {
 
 /// Writes a change to groups; false if the version has no words for it.
 pub(super) fn encode(version: Version, change: &GroupMod, writer: &mut Writer) {
-    let none = Group { kind: GroupKind::All, buckets: Vec::new() };
+    let none = Group::new(GroupKind::All, Vec::new());
     let (number, id, group) = match change {
         GroupMod::Add(id, group) => (command::ADD, id.0, group),
         GroupMod::Modify(id, group) => (command::MODIFY, id.0, group),
@@ -147,7 +146,7 @@ pub(super) fn encode(version: Version, change: &GroupMod, writer: &mut Writer) {
 
 /// Writes a change to buckets, for which only versions with numbered buckets have words.
 pub(super) fn encode_buckets(version: Version, change: &BucketMod, writer: &mut Writer) {
-    let none = Group { kind: GroupKind::All, buckets: Vec::new() };
+    let none = Group::new(GroupKind::All, Vec::new());
     let (number, place, group) = match &change.change {
         BucketChange::Insert(place, group) => (command::INSERT_BUCKET, *place, group),
         BucketChange::Remove(place) => (command::REMOVE_BUCKET, *place, &none),
@@ -165,5 +164,6 @@ fn put(version: Version, number: u16, id: u32, place: BucketPlace, group: &Group
     buckets::encode(version, group.kind, &group.buckets, writer);
     if buckets::numbered(version) {
         writer.put_len(at, start);
+        selection::encode(version, &group.selection, writer);
     }
 }

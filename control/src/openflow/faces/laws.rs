@@ -8,8 +8,8 @@ use bytes::Bytes;
 use datapath::action::punt::{NO_COOKIE, Reason};
 use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Group, GroupId, GroupKind, Instructions, Match, MeterId, MeterSpec, MeterUnit,
-    QueueId, RuleAction, TableId,
+    Band, BandKind, Bucket, Group, GroupId, GroupKind, HashedField, Header, Instructions, Match, MeterId,
+    MeterSpec, MeterUnit, QueueId, RuleAction, Selection, TableId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -69,12 +69,36 @@ fn a_bucket_action() -> impl Strategy<Value = RuleAction> {
     ]
 }
 
-fn a_group() -> impl Strategy<Value = Group> {
+fn a_selection() -> impl Strategy<Value = Selection> {
+    let fields = [
+        (Field::EthDst, Header::Any),
+        (Field::VlanPcp, Header::Tag),
+        (Field::NwDst, Header::Arp),
+        (Field::NwDst, Header::Ip4),
+        (Field::TpDst, Header::Tcp),
+        (Field::TpDst, Header::Icmp6),
+        (Field::Metadata, Header::Any),
+    ];
+    let fields = proptest::sample::subsequence(fields.to_vec(), 0..=fields.len());
+    prop_oneof![
+        Just(Selection::Unsaid),
+        any::<u64>().prop_map(Selection::Datapath),
+        (any::<u64>(), fields).prop_map(|(param, fields)| {
+            let field = |(field, of): (Field, Header)| HashedField { field, mask: field.max(), of };
+            Selection::Hash(param, fields.into_iter().map(field).collect())
+        }),
+    ]
+}
+
+fn a_group(version: Version) -> impl Strategy<Value = Group> {
     let kind = select(&[GroupKind::All, GroupKind::Select, GroupKind::Indirect, GroupKind::FastFailover][..]);
     let bucket =
         (any::<u16>(), option::of(a_port()), option::of(0..0xffff_ff00u32), vec(a_bucket_action(), 0..3));
-    (kind, vec(bucket, 1..4)).prop_map(|(kind, buckets)| {
-        let mut group = Group { kind, buckets: Vec::new() };
+    (kind, vec(bucket, 1..4), a_selection()).prop_map(move |(kind, buckets, selection)| {
+        let mut group = Group::new(kind, Vec::new());
+        if kind == GroupKind::Select && matches!(version, Version::V10 | Version::V15) {
+            group.selection = selection;
+        }
         for (id, (weight, watch_port, watch_group, actions)) in (0..).zip(buckets) {
             if kind == GroupKind::Indirect && id > 0 {
                 break;
@@ -179,7 +203,7 @@ fn a_plain_message(version: Version) -> BoxedStrategy<(bool, Message)> {
         },
     );
     let change = select(&[PortChange::Add, PortChange::Delete, PortChange::Modify][..]);
-    let group_mod = (0..4u8, 0..0xffff_ff00u32, a_group()).prop_map(move |(kind, id, group)| {
+    let group_mod = (0..4u8, 0..0xffff_ff00u32, a_group(version)).prop_map(move |(kind, id, group)| {
         let id = GroupId(id);
         (
             false,
@@ -352,7 +376,7 @@ fn a_reply(version: Version) -> BoxedStrategy<(bool, Message)> {
             GroupStats { group, users, counted, buckets, duration_ms }
         },
     );
-    let groups = vec((any::<u32>(), a_group()), 0..3)
+    let groups = vec((any::<u32>(), a_group(version)), 0..3)
         .prop_map(|all| Reply::GroupDesc(all.into_iter().map(|(id, group)| (GroupId(id), group)).collect()));
     let group_features = any::<[u32; 10]>().prop_map(|n| {
         Reply::GroupFeatures(GroupFeatures {

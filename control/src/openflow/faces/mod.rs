@@ -29,6 +29,7 @@ mod properties;
 mod queues;
 mod refusals;
 mod roles;
+mod selection;
 mod tables;
 mod times;
 mod tlv;

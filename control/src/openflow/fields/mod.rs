@@ -4,9 +4,11 @@
 //! Sources: OpenFlow 1.3.5 section 7.2.3 (class 0x8000, ONF's experimenter), OpenFlow 1.5.1 section 7.2.3.7 (packet registers, TCP flags),
 //! ovs-fields(7) (Nicira's classes 0 and 1).
 
+mod hashed;
 mod header;
 mod table;
 
+pub(crate) use hashed::of_hashed;
 pub(crate) use header::{Claimed, option_number, read_header, write_header};
 pub(crate) use table::FIELDS;
 

@@ -1,6 +1,6 @@
 //! Groups: which are asked for, what they are, and their counters (OpenFlow 1.3.5 sections 7.3.5.8 to 7.3.5.10).
 
-use super::super::{buckets, properties, times};
+use super::super::{buckets, selection, times};
 use crate::openflow::wire::{Reader, Writer};
 use crate::openflow::{Code, GroupFeatures, GroupStats, Version};
 use datapath::pipeline::{Group, GroupId};
@@ -55,17 +55,16 @@ pub(super) fn decode_desc(version: Version, reader: &mut Reader<'_>) -> Result<(
     let kind = rest.u8()?;
     rest.skip(1)?;
     let id = GroupId(rest.u32()?);
-    let buckets = match buckets::numbered(version) {
-        true => {
-            let len = usize::from(rest.u16()?);
-            rest.skip(6)?;
-            let buckets = buckets::decode(version, kind, &mut rest.part(len, Code::BadLen)?)?;
-            while properties::next(&mut rest)?.is_some() {}
-            buckets
-        }
-        false => buckets::decode(version, kind, &mut rest)?,
-    };
-    Ok((id, Group { kind: buckets::kind(kind)?, buckets }))
+    if !buckets::numbered(version) {
+        let buckets = buckets::decode(version, kind, &mut rest)?;
+        return Ok((id, Group::new(buckets::kind(kind)?, buckets)));
+    }
+    let len = usize::from(rest.u16()?);
+    rest.skip(6)?;
+    let buckets = buckets::decode(version, kind, &mut rest.part(len, Code::BadLen)?)?;
+    let kind = buckets::kind(kind)?;
+    let selection = selection::decode(kind, true, &mut rest)?;
+    Ok((id, Group { kind, selection, buckets }))
 }
 
 /// Writes what a group is.
@@ -80,6 +79,7 @@ pub(super) fn encode_desc(version: Version, id: GroupId, group: &Group, writer: 
     buckets::encode(version, group.kind, &group.buckets, writer);
     if buckets::numbered(version) {
         writer.put_len(at, list);
+        selection::encode(version, &group.selection, writer);
     }
     writer.put_len(start, start);
 }
