@@ -9,14 +9,14 @@ mod ovs_peer;
 mod switch;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr};
 use std::process::Command;
 use std::time::Duration;
 
 use control::lab::{End, Netns, Ping, Pong, Process, Stop, veth};
 use nix::errno::Errno;
 use ovs_peer::Ovs;
-use switch::{Guest, Host, ip, kernel_since, reaches, soon, tcp};
+use switch::{Guest, Host, far_side, ip, kernel_since, offload, reaches, soon, tcp, udp};
 
 const UNDERLAY: u32 = 9000;
 const GUESTS: usize = 8900;
@@ -84,16 +84,7 @@ struct Network {
 impl Network {
     fn new() -> Option<Network> {
         let here = Side::new(1, GUESTS)?;
-        let peer = Netns::new("peer").expect("a namespace");
-        let two =
-            Guest { netns: Netns::new("guest").expect("a namespace"), addr: Ipv4Addr::new(10, 0, 0, 2) };
-        for netns in [&peer, &two.netns] {
-            let _ = netns.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        }
-        let end = End { netns: &peer, device: "g2", mac: None };
-        veth(End { netns: &two.netns, device: "eth0", mac: Some([2, 0, 0, 0, 0, 2]) }, end, GUESTS as u32)
-            .expect("a cable");
-        two.netns.addr("eth0", two.addr.into(), 24).expect("an address");
+        let (peer, two) = far_side(GUESTS as u32);
         address_v6(&two.netns, 2);
         let end = |netns| End { netns, device: "eth1", mac: None };
         veth(end(&here.host.netns), end(&peer), UNDERLAY).expect("a cable");
@@ -102,32 +93,9 @@ impl Network {
     }
 }
 
-/// Its device fills in no checksums and cuts up no segments.
-fn offload(netns: &Netns, device: &str) {
-    let run = || Command::new("ethtool").args(["-K", device, "tx", "off"]).output();
-    let output = netns.run(run).expect("a namespace").expect("ethtool");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn ping(from: &Guest, to: IpAddr, packet: usize, whole: bool) -> Pong {
     let ping = Ping { count: 2, packet, whole, ..Ping::new(to) };
     ping.run(&from.netns, &Stop::default()).expect("asked")
-}
-
-/// A datagram in an IP packet of that size, whose checksum the receiver's kernel verifies.
-fn udp(from: &Guest, to: &Guest, packet: usize, what: &str) {
-    let socket = |guest: &Guest, port| guest.netns.run(|| UdpSocket::bind((guest.addr, port)));
-    let (sender, receiver) = (
-        socket(from, 4000).expect("a namespace").expect("bound"),
-        socket(to, 5000).expect("a namespace").expect("bound"),
-    );
-    receiver.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
-    let payload: Vec<u8> = (0..packet - 28).map(|n| (n * 7) as u8).collect();
-    sender.send_to(&payload, (to.addr, 5000)).expect("sent");
-    let mut buffer = vec![0; 1 << 14];
-    let len =
-        receiver.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: UDP, {packet} bytes: {error}"));
-    assert_eq!(buffer[..len], payload, "{what}");
 }
 
 /// How many packets a guest's kernel found with a wrong checksum, of IP, ICMP, TCP and UDP.

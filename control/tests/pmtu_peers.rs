@@ -14,7 +14,7 @@ use control::lab::Netns;
 use narrow::{GUESTS, Narrow, Network};
 use nix::errno::Errno;
 use ovs_peer::Ovs;
-use switch::{ip, reaches};
+use switch::{ip, offload, reaches};
 
 const KINDS: [&str; 4] = ["vxlan", "gre", "nvgre", "geneve"];
 const WAYS: [Narrow; 2] = [Narrow::Here, Narrow::Further];
@@ -141,7 +141,7 @@ fn two_of_open_vswitch(network: &Network, narrow: Narrow) -> [Ovs<'_>; 2] {
     }
     // It takes frames off a device without asking for checksums that are left to it.
     for (_, guest) in [&network.one, &network.two] {
-        offload(&guest.netns);
+        offload(&guest.netns, "eth0");
     }
     switches
 }
@@ -210,13 +210,6 @@ fn kernel() -> String {
 fn tried(netns: &Netns, command: &str) -> bool {
     let run = || Command::new("ip").args(command.split_whitespace()).output().expect("ip");
     netns.run(run).expect("a namespace").status.success()
-}
-
-/// The guest's device fills in no checksums and cuts up no segments.
-fn offload(netns: &Netns) {
-    let run = || Command::new("ethtool").args(["-K", "eth0", "tx", "off"]).output().expect("ethtool");
-    let output = netns.run(run).expect("a namespace");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

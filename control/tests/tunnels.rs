@@ -9,13 +9,13 @@
 mod ovs_peer;
 mod switch;
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use control::lab::{Capture, End, Netns, Ping, Process, Stop, veth};
 use nix::sys::socket::{setsockopt, sockopt};
 use ovs_peer::Ovs;
-use switch::{Guest, Host, ip, reaches, tcp};
+use switch::{Guest, Host, far_side, ip, offload, reaches, tcp, udp};
 
 /// The guests' MTU is 1500, and the longest headers are 70 bytes.
 const UNDERLAY_MTU: u32 = 1600;
@@ -34,16 +34,7 @@ impl Network {
     fn new() -> Option<Network> {
         let host = Host::new()?;
         let one = host.guest(1);
-        let peer = Netns::new("peer").expect("a namespace");
-        let two =
-            Guest { netns: Netns::new("guest").expect("a namespace"), addr: Ipv4Addr::new(10, 0, 0, 2) };
-        for netns in [&peer, &two.netns] {
-            let _ = netns.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        }
-        let here = End { netns: &peer, device: "g2", mac: None };
-        veth(End { netns: &two.netns, device: "eth0", mac: Some([2, 0, 0, 0, 0, 2]) }, here, 1500)
-            .expect("a cable");
-        two.netns.addr("eth0", two.addr.into(), 24).expect("an address");
+        let (peer, two) = far_side(1500);
         let end = |netns| End { netns, device: "eth1", mac: None };
         veth(end(&host.netns), end(&peer), UNDERLAY_MTU).expect("a cable");
         let _ = host.netns.sysctl("net/ipv6/conf/eth1/disable_ipv6", "0");
@@ -98,29 +89,6 @@ fn carries(host: &Host, one: &Guest, two: &Guest, what: &str) {
     let carried = tcp(one, two);
     assert!(carried.there.bytes > 100_000 && carried.back.bytes > 100_000, "{what}: {carried:?}");
     assert_eq!(host.status().drops, before, "{what}");
-}
-
-/// The device fills in no checksums and cuts up no segments.
-fn offload(netns: &Netns, device: &str) {
-    let run = || std::process::Command::new("ethtool").args(["-K", device, "tx", "off"]).output();
-    let output = netns.run(run).expect("a namespace").expect("ethtool");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A datagram in an IP packet of that size, whose checksum the receiver's kernel verifies.
-fn udp(from: &Guest, to: &Guest, packet: usize, what: &str) {
-    let socket = |guest: &Guest, port| guest.netns.run(|| UdpSocket::bind((guest.addr, port)));
-    let (sender, receiver) = (
-        socket(from, 4000).expect("a namespace").expect("bound"),
-        socket(to, 5000).expect("a namespace").expect("bound"),
-    );
-    receiver.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
-    let payload: Vec<u8> = (0..packet - 28).map(|n| (n * 7) as u8).collect();
-    sender.send_to(&payload, (to.addr, 5000)).expect("sent");
-    let mut buffer = [0; 2048];
-    let len =
-        receiver.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: UDP, {packet} bytes: {error}"));
-    assert_eq!(buffer[..len], payload, "{what}");
 }
 
 const V4: &str = "remote_ip = \"192.0.2.2\"";

@@ -7,7 +7,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -197,4 +197,40 @@ pub(crate) fn tcp(client: &Guest, server: &Guest) -> Transfer {
     let from = Peer { netns: &client.netns, addr: SocketAddrV4::new(client.addr, 40_000) };
     let to = Peer { netns: &server.netns, addr: SocketAddrV4::new(server.addr, 5000) };
     Transfer::run(from, to, Duration::from_millis(300), 7, &Stop::default()).expect("carried")
+}
+
+/// Another host, whose device `g2` leads to a guest of that MTU, number 2; what switches there is yet to be set up.
+pub(crate) fn far_side(mtu: u32) -> (Netns, Guest) {
+    let peer = Netns::new("peer").expect("a namespace");
+    let two = Guest { netns: Netns::new("guest").expect("a namespace"), addr: Ipv4Addr::new(10, 0, 0, 2) };
+    for netns in [&peer, &two.netns] {
+        let _ = netns.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+    }
+    let there = End { netns: &two.netns, device: "eth0", mac: Some([2, 0, 0, 0, 0, 2]) };
+    veth(there, End { netns: &peer, device: "g2", mac: None }, mtu).expect("a cable");
+    two.netns.addr("eth0", two.addr.into(), 24).expect("an address");
+    (peer, two)
+}
+
+/// The device fills in no checksums and cuts up no segments from here on.
+pub(crate) fn offload(netns: &Netns, device: &str) {
+    let run = || Command::new("ethtool").args(["-K", device, "tx", "off"]).output();
+    let output = netns.run(run).expect("a namespace").expect("ethtool");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A datagram in an IP packet of that size, whose checksum the receiver's kernel verifies.
+pub(crate) fn udp(from: &Guest, to: &Guest, packet: usize, what: &str) {
+    let socket = |guest: &Guest, port| guest.netns.run(|| UdpSocket::bind((guest.addr, port)));
+    let (sender, receiver) = (
+        socket(from, 4000).expect("a namespace").expect("bound"),
+        socket(to, 5000).expect("a namespace").expect("bound"),
+    );
+    receiver.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+    let payload: Vec<u8> = (0..packet - 28).map(|n| (n * 7) as u8).collect();
+    sender.send_to(&payload, (to.addr, 5000)).expect("sent");
+    let mut buffer = vec![0; 1 << 14];
+    let len =
+        receiver.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: UDP, {packet} bytes: {error}"));
+    assert_eq!(buffer[..len], payload, "{what}");
 }

@@ -156,17 +156,6 @@ pub(super) fn queues(config: &Config, port: Option<OfPort>, queue: Option<QueueI
 }
 
 fn desc(number: OfPort, name: &str, mac: [u8; 6], config: u32, running: bool) -> PortDesc {
-    PortDesc {
-        number,
-        mac,
-        name: name.to_string(),
-        config,
-        state: if running { LIVE } else { LINK_DOWN },
-        current: 0,
-        advertised: 0,
-        supported: 0,
-        peer: 0,
-        current_speed: 0,
-        max_speed: 0,
-    }
+    let state = if running { LIVE } else { LINK_DOWN };
+    PortDesc { config, state, ..PortDesc::named(number, mac, name.to_string()) }
 }

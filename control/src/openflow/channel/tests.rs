@@ -329,19 +329,7 @@ fn slaves_hear_of_ports_alone_until_they_ask_for_more() {
     let id = lab.join(Version::V13);
     lab.role(id, RoleKind::Slave, 1);
     assert_eq!(lab.channel.listeners(0, Reason::NoMatch).count(), 0);
-    let port = PortDesc {
-        number: OfPort(1),
-        mac: [0; 6],
-        name: "g1".into(),
-        config: 0,
-        state: 0,
-        current: 0,
-        advertised: 0,
-        supported: 0,
-        peer: 0,
-        current_speed: 0,
-        max_speed: 0,
-    };
+    let port = PortDesc::named(OfPort(1), [0; 6], "g1".into());
     lab.channel.port_status(PortChange::Modify, &port);
     assert_eq!(lab.channel.told().len(), 1);
     let change =

@@ -16,9 +16,9 @@ fn reason(version: Version, reason: u8) -> u8 {
     if reason == METER_DELETE && version < Version::V14 { DELETE } else { reason }
 }
 
-/// Reads it.
+/// Reads it. Where a struct is filled from the reader, its fields stand in the order of the wire.
 pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<FlowRemoved, Code> {
-    match version {
+    Ok(match version {
         Version::V10 => {
             let matching = decode_v10(reader)?;
             let (cookie, priority, reason) = (reader.u64()?, reader.u16()?, reader.u8()?);
@@ -28,7 +28,8 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<FlowRe
             let (packets, bytes) = (reader.u64()?, reader.u64()?);
             // 1.0 says neither the table nor the other timeout.
             let (table, hard_timeout) = (TableId(flow_mod::ALL_TABLES), 0);
-            Ok(FlowRemoved {
+            FlowRemoved {
+                matching,
                 cookie,
                 priority,
                 reason,
@@ -38,47 +39,40 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<FlowRe
                 hard_timeout,
                 packets,
                 bytes,
-                matching,
-            })
+            }
         }
-        Version::V13 | Version::V14 => {
-            let (cookie, priority, reason) = (reader.u64()?, reader.u16()?, reader.u8()?);
-            let (table, duration_ms) = (TableId(reader.u8()?), times::decode(reader)?);
-            let (idle_timeout, hard_timeout) = (reader.u16()?, reader.u16()?);
-            let (packets, bytes) = (reader.u64()?, reader.u64()?);
-            let matching = decode_oxm(reader)?;
-            Ok(FlowRemoved {
-                cookie,
-                priority,
-                reason,
-                table,
-                duration_ms,
-                idle_timeout,
-                hard_timeout,
-                packets,
-                bytes,
-                matching,
-            })
-        }
+        Version::V13 | Version::V14 => FlowRemoved {
+            cookie: reader.u64()?,
+            priority: reader.u16()?,
+            reason: reader.u8()?,
+            table: TableId(reader.u8()?),
+            duration_ms: times::decode(reader)?,
+            idle_timeout: reader.u16()?,
+            hard_timeout: reader.u16()?,
+            packets: reader.u64()?,
+            bytes: reader.u64()?,
+            matching: decode_oxm(reader)?,
+        },
         Version::V15 => {
-            let (table, reason, priority) = (TableId(reader.u8()?), reader.u8()?, reader.u16()?);
-            let (idle_timeout, hard_timeout, cookie) = (reader.u16()?, reader.u16()?, reader.u64()?);
-            let matching = decode_oxm(reader)?;
+            let mut removed = FlowRemoved {
+                table: TableId(reader.u8()?),
+                reason: reader.u8()?,
+                priority: reader.u16()?,
+                idle_timeout: reader.u16()?,
+                hard_timeout: reader.u16()?,
+                cookie: reader.u64()?,
+                matching: decode_oxm(reader)?,
+                duration_ms: 0,
+                packets: 0,
+                bytes: 0,
+            };
             let counters = oxs::decode(reader)?;
-            Ok(FlowRemoved {
-                cookie,
-                priority,
-                reason,
-                table,
-                duration_ms: counters.duration_ms.unwrap_or(0),
-                idle_timeout,
-                hard_timeout,
-                packets: counters.packets.unwrap_or(u64::MAX),
-                bytes: counters.bytes.unwrap_or(u64::MAX),
-                matching,
-            })
+            removed.duration_ms = counters.duration_ms.unwrap_or(0);
+            removed.packets = counters.packets.unwrap_or(u64::MAX);
+            removed.bytes = counters.bytes.unwrap_or(u64::MAX);
+            removed
         }
-    }
+    })
 }
 
 /// Reads it in Nicira's words.

@@ -127,19 +127,8 @@ fn decode_v14(reader: &mut Reader<'_>) -> Result<PortDesc, Code> {
     rest.skip(2)?;
     let mac = rest.array()?;
     rest.skip(2)?;
-    let mut port = PortDesc {
-        number,
-        mac,
-        name: rest.name::<NAME_LEN>()?,
-        config: rest.u32()? & CONFIG,
-        state: rest.u32()? & STATE,
-        current: 0,
-        advertised: 0,
-        supported: 0,
-        peer: 0,
-        current_speed: 0,
-        max_speed: 0,
-    };
+    let mut port = PortDesc::named(number, mac, rest.name::<NAME_LEN>()?);
+    (port.config, port.state) = (rest.u32()? & CONFIG, rest.u32()? & STATE);
     while let Some((property, mut value)) = properties::next(&mut rest)? {
         // Optical and other properties say nothing that is wanted here.
         if property == Property::Standard(0) {

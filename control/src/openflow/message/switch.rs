@@ -71,6 +71,25 @@ pub struct PortDesc {
     pub max_speed: u32,
 }
 
+impl PortDesc {
+    /// A port of which nothing is said but who it is.
+    pub fn named(number: OfPort, mac: [u8; 6], name: String) -> PortDesc {
+        PortDesc {
+            number,
+            mac,
+            name,
+            config: 0,
+            state: 0,
+            current: 0,
+            advertised: 0,
+            supported: 0,
+            peer: 0,
+            current_speed: 0,
+            max_speed: 0,
+        }
+    }
+}
+
 /// How a port shall behave from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMod {
