@@ -747,3 +747,39 @@ fn adding_and_deleting_one_entry_does_not_look_at_the_others() {
         "2,000 adds to an empty table {first:?}, to a full one {last:?}, deletes {gone:?}"
     );
 }
+
+#[test]
+fn a_table_tells_once_that_room_is_scarce_and_once_that_it_is_there_again() {
+    use control::ofproto::{Vacancy, VacancyEvent::*};
+    let mut switch = switch();
+    let table = TableId(2);
+    switch.set_table_config(table, TableConfig { max_entries: 10, eviction: false }).expect("a table");
+    switch.set_vacancy(Some(table), Some(Vacancy { down: 20, up: 50 })).expect("a table");
+    let mut told = Vec::new();
+    let flow = |priority: usize| format!("table=2,priority={priority},actions=drop");
+    for priority in 0..10 {
+        switch.flow_mod(0, add(&flow(priority))).expect("added");
+        told.extend(switch.vacancy_events().into_iter().map(|(_, event)| (priority, event)));
+    }
+    assert_eq!(told, [(8, Down)], "nine of ten leave less than a fifth");
+    assert_eq!(switch.vacancy(table), 0);
+    told.clear();
+    for priority in 0..10 {
+        switch.flow_mod(0, request(Command::DeleteStrict, &flow(priority))).expect("deleted");
+        told.extend(switch.vacancy_events().into_iter().map(|(_, event)| (priority, event)));
+    }
+    assert_eq!(told, [(5, Up)], "four of ten leave more than a half");
+    assert_eq!((switch.vacancy(table), switch.vacancy_told(TableId(1))), (100, None));
+
+    switch.set_vacancy(Some(table), None).expect("a table");
+    for priority in 0..10 {
+        switch.flow_mod(0, add(&flow(priority))).expect("added");
+    }
+    assert!(switch.vacancy_events().is_empty(), "nobody asked");
+    // A table that is nearly full when it is asked tells of room first.
+    switch.set_vacancy(None, Some(Vacancy { down: 20, up: 50 })).expect("all tables");
+    assert!(switch.vacancy_events().is_empty());
+    switch.flow_mod(0, delete("table=2")).expect("deleted");
+    assert_eq!(switch.vacancy_events(), [(table, Up)]);
+    assert!(switch.set_vacancy(Some(TableId(254)), None).is_err());
+}

@@ -2,7 +2,9 @@
 //! the numbers of our errors.
 
 use bytes::Bytes;
-use control::ofproto::{Aggregate, Command, Filter, FlowFlags, FlowMod, GroupMod, MeterMod, reserved};
+use control::ofproto::{
+    Aggregate, Command, Filter, FlowFlags, FlowMod, GroupMod, MeterMod, VacancyEvent, reserved,
+};
 use control::openflow::*;
 use control::text::{NoNames, parse_groups, parse_meters, parse_table_flow};
 use datapath::action::punt::Reason;
@@ -325,6 +327,22 @@ fn ports_tables_and_queues() {
     let change =
         TableMod { table: Some(TableId(3)), miss: 0, eviction: Some(true), vacancy: Some((false, 0, 0)) };
     is_in(&[V14, V15], &Message::TableMod(change), "OFPT_TABLE_MOD: table_id=3, eviction=on, vacancy=off");
+
+    let change = TableMod { vacancy: Some((true, 20, 80)), eviction: Some(false), ..change };
+    let expected = "OFPT_TABLE_MOD: table_id=3, eviction=off, vacancy=on vacancy:20,80";
+    is_in(&[V14, V15], &Message::TableMod(change), expected);
+    let desc = TableDesc { table: TableId(3), eviction: true, vacancy: Some((20, 80, 19)) };
+    let told = |text: &str| {
+        text.contains("eviction=on eviction_flags=OTHER|IMPORTANCE")
+            && text.contains("vacancy=on vacancy_down=20% vacancy_up=80% vacancy=19%")
+    };
+    let text = self::said(V14, Message::MultipartReply(Reply::TableDesc(vec![desc]), false), false);
+    assert!(text.contains("table 3:") && told(&text), "{text}");
+    for (event, reason) in [(VacancyEvent::Down, "VACANCY_DOWN"), (VacancyEvent::Up, "VACANCY_UP")] {
+        let text = self::said(V15, Message::TableStatus(event, desc), false);
+        assert!(text.contains("OFPT_TABLE_STATUS") && text.contains(&format!("reason={reason}")), "{text}");
+        assert!(told(&text), "{text}");
+    }
 
     let queue = QueueDesc { port: OfPort(2), queue: QueueId(5), min_rate: Some(250), max_rate: Some(500) };
     let text = "port=2 queue 5: min_rate:25.0% max_rate:50.0%";

@@ -158,9 +158,53 @@ fn groups() {
     refused(V15, 15, &numbered("0008", "00000001", one), Code::BadBucket);
     refused(V15, 15, &numbered("0010", "ffffffff", &format!("{one}{one}")), Code::BadBucket);
     refused(V15, 15, &numbered("0008", "ffffffff", "0008 0000 ffffff01"), Code::BadBucket);
-    let property = "ffff 000c 0000154d 00000001 00000000";
-    let unknown = format!("{one}{property}");
+    let unknown = format!("{one} ffff 000c 0000154d 00000002 00000000");
     refused(V15, 15, &numbered("0008", "ffffffff", &unknown), Code::BadPropertyExperimenterType);
+    selections(&|property| numbered("0008", "ffffffff", &format!("{one}{property}")));
+    let inserted = numbered("0008", "fffffffe", &format!("{one} {}", method("0028", HASH, "")));
+    refused(V15, 15, &inserted.replacen("0000 00", "0003 01", 1), Code::BadPropertyValue);
+}
+
+/// `hash` and `dp_hash` with zeros up to 16 bytes.
+const HASH: &str = "68617368 00000000 00000000 00000000";
+const DP_HASH: &str = "64705f68 61736800 00000000 00000000";
+
+/// How a group selects: a property of that length.
+fn method(len: &str, name: &str, fields: &str) -> String {
+    format!("ffff {len} 0000154d 00000001 00000000 {name} 0000000000000007 {fields}")
+}
+
+/// As `lib/ofp-group.c` of Open vSwitch has it, in a group with this property.
+fn selections(with: &dyn Fn(&str) -> String) {
+    let select = |property: &str| with(property).replacen("0000 00", "0000 01", 1);
+    refused(V15, 15, &with(&method("0028", HASH, "")), Code::BadPropertyValue);
+    taken(V15, 15, &select(&method("0028", HASH, "")));
+    taken(V15, 15, &select(&method("0028", DP_HASH, "")));
+    taken(V15, 15, &select(&method("0028", HASH, "").replacen("154d", "1540", 1)));
+    taken(V15, 15, &select(&method("0030", HASH, "80001604 ffff0000")));
+    refused(V15, 15, &select(&method("0030", DP_HASH, "80001604 ffff0000")), Code::BadPropertyValue);
+    refused(
+        V15,
+        15,
+        &select(&method("0028", &HASH.replace("68617368", "68617369"), "")),
+        Code::BadPropertyValue,
+    );
+    refused(V15, 15, &select(&method("0028", &"61".repeat(16), "")), Code::BadPropertyValue);
+    refused(
+        V15,
+        15,
+        &select("ffff 0020 0000154d 00000001 00000000 68617368 00000000 00000000 00000000"),
+        Code::BadPropertyLen,
+    );
+    let twice = "80001604 ffff0000 80001604 ffff0000";
+    refused(V15, 15, &select(&method("0038", HASH, twice)), Code::DupField);
+    refused(V15, 15, &select(&method("0034", HASH, "80001708 ffff0000 ffff0000 00000000")), Code::BadMask);
+    refused(V15, 15, &select(&method("0030", HASH, "8000fe04 ffff0000")), Code::BadField);
+    refused(V15, 15, &select(&method("002d", HASH, "80001401 0f 000000")), Code::BadMask);
+    // Nicira's message for 1.0 has the same.
+    let nicira = experimenter(NICIRA, 31, &select(&method("0030", HASH, "00001e04 0a000000")));
+    refused(V10, 4, &nicira, Code::BadField);
+    taken(V10, 4, &experimenter(NICIRA, 31, &select(&method("0030", HASH, "00000e04 0a000000"))));
 }
 
 #[test]

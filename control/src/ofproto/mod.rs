@@ -28,6 +28,7 @@ mod packet_out;
 mod port_mod;
 mod shelf;
 mod stats;
+mod vacancy;
 
 pub use bucket_mod::{BUCKET_ID_MAX, BucketChange, BucketMod, BucketPlace};
 pub use check::ACTIONS_MAX;
@@ -47,6 +48,7 @@ pub use names::{groups_behind, remotes_named, reserved};
 pub use options::{OptionMod, OptionModFailed};
 pub use port_mod::PortRequest;
 pub use stats::TableStats;
+pub use vacancy::{Vacancy, VacancyEvent};
 
 use alike::Alike;
 use datapath::pipeline::{Base, GroupId, Installed, Match, MeterId, Pipeline, RuleAction, TableId};
@@ -149,6 +151,8 @@ pub struct Ofproto {
     timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
     names: Names,
     teachers: Teachers,
+    /// Tables that tell how much room there is.
+    vacancies: RedBlackTreeMapSync<TableId, vacancy::Watched>,
     serial: u64,
     leaving: Leaving,
 }
@@ -171,6 +175,7 @@ impl Ofproto {
             timers: RedBlackTreeMapSync::default(),
             names: Names::default(),
             teachers: Teachers::default(),
+            vacancies: RedBlackTreeMapSync::default(),
             serial: 0,
             leaving: Leaving::default(),
         }
@@ -228,10 +233,12 @@ impl Ofproto {
         let done = self.try_bundle(now, requests, frames);
         if done.is_err() {
             self.pipeline.roll_back(mark);
-            let Ofproto { tables, entries, groups, meters, timers, names, teachers, serial, .. } = before;
+            let Ofproto {
+                tables, entries, groups, meters, timers, names, teachers, vacancies, serial, ..
+            } = before;
             (self.tables, self.entries, self.groups) = (tables, entries, groups);
             (self.meters, self.timers, self.names) = (meters, timers, names);
-            (self.teachers, self.serial) = (teachers, serial);
+            (self.teachers, self.vacancies, self.serial) = (teachers, vacancies, serial);
             self.leaving.truncate(leaving);
         }
         done

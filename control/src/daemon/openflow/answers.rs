@@ -1,11 +1,11 @@
 //! Long answers, out of a snapshot: in parts, each no longer than a message.
 
 use super::Picture;
-use crate::ofproto::{Entry, Filter, GROUPS_MAX, TableConfig};
+use crate::ofproto::{Entry, Filter, GROUPS_MAX};
 use crate::openflow::channel::{Asked, refusal};
 use crate::openflow::{
     Code, Envelope, FlowMonitor, FlowStats, FlowUpdate, GroupFeatures, GroupStats, Message, MeterFeatures,
-    MeterStats, Question, QueueDesc, QueueStats, Reply, SwitchDesc, TableStats, UpdateEvent,
+    MeterStats, Question, QueueDesc, QueueStats, Reply, SwitchDesc, TableDesc, TableStats, UpdateEvent,
 };
 use bytes::Bytes;
 use datapath::flow::OfPort;
@@ -117,9 +117,8 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
             return parts(asked, &features, 16, |part| Reply::TableFeatures(part.to_vec()), out);
         }
         Question::TableDesc => {
-            let descs: Vec<(TableId, TableConfig)> = (0..picture.tables)
-                .map(|table| (TableId(table), switch.table_config(TableId(table))))
-                .collect();
+            let descs: Vec<TableDesc> =
+                (0..picture.tables).map(|table| super::tables::desc(switch, TableId(table))).collect();
             return parts(asked, &descs, PART, |part| Reply::TableDesc(part.to_vec()), out);
         }
         Question::QueueDesc(port, queue) => {

@@ -23,9 +23,9 @@ pub(crate) use tls::fits;
 use super::Daemon;
 use super::calls::View;
 use super::sweep::Sweeper;
-use crate::ofproto::{Applied, Farewell, Reason, Removed};
+use crate::ofproto::{Applied, Farewell, Reason, Removed, VacancyEvent};
 use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step, weight};
-use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, Version};
+use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
 use datapath::tunnel::OptionMap;
@@ -245,6 +245,9 @@ impl Daemon {
             if watched {
                 channel.flows_changed(Some((id, xid)), changes(&applied), now);
             }
+            if applied.changes() {
+                model.vacancies().into_iter().for_each(|(event, desc)| channel.table_status(event, desc));
+            }
             model.note(&applied);
             if Instant::now() > end {
                 break;
@@ -324,7 +327,16 @@ impl Daemon {
             let now = self.workers.now_ms();
             channel.flows_changed(None, changes(applied), now);
         }
+        for (event, desc) in self.vacancies() {
+            self.controllers.channel.table_status(event, desc);
+        }
         self.deliver();
+    }
+
+    /// What tables have to tell of how much room there is.
+    fn vacancies(&mut self) -> Vec<(VacancyEvent, TableDesc)> {
+        let events = self.switch.vacancy_events().into_iter();
+        events.map(|(table, event)| (event, tables::desc(&self.switch, table))).collect()
     }
 
     /// Tells of an entry that has gone.

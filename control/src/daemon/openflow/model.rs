@@ -2,10 +2,11 @@
 
 use super::super::Daemon;
 use super::super::inject::Injection;
-use crate::ofproto::{self, Applied, OptionMod, PortRequest};
+use crate::ofproto::{self, Applied, OptionMod, PortRequest, Vacancy, VacancyEvent};
 use crate::openflow::channel::{Change, Switch};
 use crate::openflow::{
-    Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvMap, TlvTable, TlvTableMod,
+    Code, Features, PacketOut, PortMod, QueueDesc, TableDesc, TableFeatures, TableMod, TlvMap, TlvTable,
+    TlvTableMod,
 };
 use datapath::flow::OfPort;
 use datapath::pipeline::Fragments;
@@ -55,6 +56,11 @@ impl<'d> Model<'d> {
     /// What the last message has changed.
     pub(super) fn take_applied(&mut self) -> Applied {
         std::mem::take(&mut self.applied)
+    }
+
+    /// What tables have to tell of how much room there is.
+    pub(super) fn vacancies(&mut self) -> Vec<(VacancyEvent, TableDesc)> {
+        self.daemon.vacancies()
     }
 
     /// Notes what is to be published.
@@ -196,11 +202,14 @@ impl Switch for Model<'_> {
             return Err(Code::TableModBadTable);
         }
         // What happens to frames that no entry takes is said by an entry, since OpenFlow 1.3.
-        if matches!(change.vacancy, Some((true, ..))) || change.miss & !TABLE_MISS != 0 {
+        if change.miss & !TABLE_MISS != 0 {
             return Err(Code::TableModBadConfig);
         }
         if let Some(eviction) = change.eviction {
             self.daemon.switch.set_eviction(change.table, eviction)?;
+        }
+        if let Some((told, down, up)) = change.vacancy {
+            self.daemon.switch.set_vacancy(change.table, told.then_some(Vacancy { down, up }))?;
         }
         Ok(())
     }

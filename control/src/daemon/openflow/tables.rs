@@ -1,8 +1,8 @@
 //! What tables can do: all of them the same, but that each leads only to later ones (OpenFlow 1.3.5 section 7.3.5.5).
 
-use crate::ofproto::ENTRIES_MAX;
+use crate::ofproto::{ENTRIES_MAX, Ofproto};
 use crate::openflow::fields::{EXPERIMENTER, FIELDS, Numbering, WireField};
-use crate::openflow::{TableFeatures, TableProperty, Version};
+use crate::openflow::{TableDesc, TableFeatures, TableProperty, Version};
 use datapath::pipeline::TableId;
 
 /// `OFPIT_*`: goto, metadata, write, apply and clear actions, meter.
@@ -15,6 +15,19 @@ const MASKED: u32 = 1 << 8;
 /// What has come with 1.5: copy-field, and the meter, which was an instruction before.
 const ACTIONS_1_5: [u16; 2] = [28, 29];
 const METER_INSTRUCTION: u16 = 6;
+
+/// `OFPTC_EVICTION` and `OFPTC_VACANCY_EVENTS` among what tables can do, since 1.4.
+const EVICTION_AND_VACANCY: u32 = 1 << 2 | 1 << 3;
+
+/// How a table behaves.
+pub(super) fn desc(switch: &Ofproto, table: TableId) -> TableDesc {
+    let told = switch.vacancy_told(table);
+    TableDesc {
+        table,
+        eviction: switch.table_config(table).eviction,
+        vacancy: told.map(|told| (told.down, told.up, switch.vacancy(table))),
+    }
+}
 
 /// All tables, in the numbers of this version.
 pub(super) fn all(tables: u8, version: Version) -> Vec<TableFeatures> {
@@ -44,7 +57,7 @@ pub(super) fn all(tables: u8, version: Version) -> Vec<TableFeatures> {
             name: String::new(),
             metadata_match: u64::MAX,
             metadata_write: u64::MAX,
-            config: 0,
+            config: if version >= Version::V14 { EVICTION_AND_VACANCY } else { 0 },
             max_entries: ENTRIES_MAX as u32,
             properties,
         }

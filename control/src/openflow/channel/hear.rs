@@ -153,6 +153,7 @@ impl Channel {
             | Message::QueueConfigReply(..)
             | Message::RoleReply(_)
             | Message::RoleStatus(_)
+            | Message::TableStatus(..)
             | Message::RequestForward(_)
             | Message::GetAsyncReply(_)
             | Message::TlvTableReply(_)

@@ -2,10 +2,10 @@
 
 use super::monitors::Telling;
 use super::{Channel, ConnectionId};
-use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod};
+use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod, VacancyEvent};
 use crate::openflow::{
     Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
-    UpdateEvent, Version,
+    TableDesc, UpdateEvent, Version,
 };
 use datapath::action::punt;
 use datapath::pipeline::{Bucket, Group, Instructions, RuleAction, TableId};
@@ -89,6 +89,17 @@ impl Channel {
             if connection.wants(connection.asks.port_status, reason) {
                 let message = Message::PortStatus(change, port.clone());
                 self.told.push((*id, Envelope::new(0, message)));
+            }
+        }
+    }
+
+    /// Room in a table has become scarce, or is there again. Versions before 1.4 have no word for it.
+    pub fn table_status(&mut self, event: VacancyEvent, desc: TableDesc) {
+        for (id, connection) in &self.connections {
+            if connection.version >= Version::V14
+                && connection.wants(connection.asks.table_status, event.number())
+            {
+                self.told.push((*id, Envelope::new(0, Message::TableStatus(event, desc))));
             }
         }
     }

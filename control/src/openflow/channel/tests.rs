@@ -1,10 +1,10 @@
 //! The clauses, by name, against a switch that notes what it is asked.
 
 use super::*;
-use crate::ofproto::{Command, FlowMod, GroupMod, Request};
+use crate::ofproto::{Command, FlowMod, GroupMod, Request, VacancyEvent};
 use crate::openflow::{
     AsyncChange, BundleAdd, BundleControl, Features, PacketOut, PortChange, PortDesc, QueueDesc, Refusal,
-    Role, RoleKind, SwitchConfig, TableFeatures, TableMod, TlvTable, TlvTableMod,
+    Role, RoleKind, SwitchConfig, TableDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
 };
 use datapath::action::punt::Reason;
 use datapath::flow::OfPort;
@@ -377,4 +377,26 @@ fn requests_in_parts_are_one_and_bounded() {
         errors(&steps).first().copied()
     });
     assert_eq!(refused, Some((3, Code::MultipartBufferOverflow)));
+}
+
+#[test]
+fn who_asks_is_told_of_room_in_tables_if_its_version_has_a_word_for_it() {
+    let mut lab = Lab::default();
+    let [old, silent, asks, slave] =
+        [Version::V13, Version::V14, Version::V14, Version::V15].map(|version| lab.join(version));
+    let all = |master, slave| {
+        let change = AsyncChange { table_status: [Some(master), Some(slave)], ..AsyncChange::default() };
+        Message::SetAsync(change)
+    };
+    for (id, message) in [(old, all(0x18, 0)), (asks, all(1 << 4, 0)), (slave, all(0x18, 1 << 3))] {
+        assert_eq!(errors(&lab.say(id, 1, message)), []);
+    }
+    lab.role(slave, RoleKind::Slave, 1);
+    let desc = TableDesc { table: TableId(2), eviction: false, vacancy: Some((20, 50, 10)) };
+    let mut told = |event| {
+        lab.channel.table_status(event, desc);
+        lab.channel.told().into_iter().map(|(to, _)| to).collect::<Vec<_>>()
+    };
+    assert_eq!(told(VacancyEvent::Down), [slave], "{silent:?} has not asked");
+    assert_eq!(told(VacancyEvent::Up), [asks]);
 }

@@ -141,6 +141,10 @@ impl Body<'_> {
             Kind::BarrierReply => Message::BarrierReply,
             Kind::RoleRequest => Message::RoleRequest(roles::decode_request(reader)?),
             Kind::RoleReply => Message::RoleReply(roles::decode_reply(reader)?),
+            Kind::TableStatus => {
+                let (event, desc) = tables::decode_status(reader)?;
+                Message::TableStatus(event, desc)
+            }
             Kind::RoleStatus => Message::RoleStatus(roles::decode_status(reader)?),
             Kind::GetAsyncRequest => Message::GetAsyncRequest,
             Kind::GetAsyncReply => {

@@ -115,6 +115,9 @@ impl Out {
             }
             Message::RoleRequest(role) => roles::encode_request(role, self.kind(Kind::RoleRequest)?),
             Message::RoleReply(role) => roles::encode_reply(role, self.kind(Kind::RoleReply)?),
+            Message::TableStatus(event, desc) => {
+                tables::encode_status(*event, desc, self.kind(Kind::TableStatus)?);
+            }
             Message::RoleStatus(role) => {
                 roles::encode_status(role, self.kind_or(Kind::RoleStatus, Extension::RoleStatus)?);
             }

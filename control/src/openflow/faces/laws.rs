@@ -1,7 +1,7 @@
 //! Laws of messages: whatever bytes come, nothing panics; what is written is read back the same, in every version.
 
 use super::{decode, encode, parts};
-use crate::ofproto::{Aggregate, Command, Filter, FlowFlags, FlowMod, GroupMod, MeterMod, TableConfig};
+use crate::ofproto::{Aggregate, Command, Filter, FlowFlags, FlowMod, GroupMod, MeterMod, VacancyEvent};
 use crate::openflow::laws::a_flow;
 use crate::openflow::*;
 use bytes::Bytes;
@@ -289,6 +289,12 @@ fn a_plain_message(version: Version) -> BoxedStrategy<(bool, Message)> {
             )
         });
         all.extend([meter_mod.boxed(), control.boxed(), table_mod.boxed()]);
+        if v14 {
+            let event = select(&[VacancyEvent::Down, VacancyEvent::Up][..]);
+            let status =
+                (event, a_table_desc()).prop_map(|(event, desc)| (false, Message::TableStatus(event, desc)));
+            all.push(status.boxed());
+        }
     }
     if version <= Version::V13 {
         let queue = (any::<u32>(), option::of(0..=1000u16), option::of(0..=1000u16));
@@ -425,11 +431,7 @@ fn a_reply(version: Version) -> BoxedStrategy<(bool, Message)> {
         all.push(vec(a_table(), 0..3).prop_map(Reply::TableFeatures).boxed());
     }
     if v14 {
-        let descs = vec((0..254u8, any::<bool>()), 0..4).prop_map(|all| {
-            let desc =
-                |(table, eviction)| (TableId(table), TableConfig { eviction, ..TableConfig::default() });
-            Reply::TableDesc(all.into_iter().map(desc).collect())
-        });
+        let descs = vec(a_table_desc(), 0..4).prop_map(Reply::TableDesc);
         let queue = (a_port(), any::<u32>(), option::of(0..=1000u16), option::of(0..=1000u16)).prop_map(
             |(port, queue, min_rate, max_rate)| QueueDesc { port, queue: QueueId(queue), min_rate, max_rate },
         );
@@ -437,6 +439,15 @@ fn a_reply(version: Version) -> BoxedStrategy<(bool, Message)> {
     }
     let all = proptest::strategy::Union::new(all);
     (all, any::<bool>()).prop_map(|(reply, more)| (false, Message::MultipartReply(reply, more))).boxed()
+}
+
+fn a_table_desc() -> impl Strategy<Value = TableDesc> {
+    let vacancy = option::of(any::<(u8, u8, u8)>());
+    (0..254u8, any::<bool>(), vacancy).prop_map(|(table, eviction, vacancy)| TableDesc {
+        table: TableId(table),
+        eviction,
+        vacancy,
+    })
 }
 
 fn a_table() -> impl Strategy<Value = TableFeatures> {

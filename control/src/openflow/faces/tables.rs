@@ -2,9 +2,9 @@
 
 use super::flow_mod::{table, table_number};
 use super::properties::{self, Property};
-use crate::ofproto::TableConfig;
+use crate::ofproto::VacancyEvent;
 use crate::openflow::wire::{Reader, Writer};
-use crate::openflow::{Code, TableMod, TableStats, Version};
+use crate::openflow::{Code, TableDesc, TableMod, TableStats, Version};
 use datapath::pipeline::TableId;
 
 /// `OFPTC_DEPRECATED_MASK`: what 1.1 and 1.2 said of frames that no entry takes. Not looked at since (1.3.5 section 7.3.3).
@@ -77,24 +77,50 @@ pub(super) fn encode_mod(version: Version, change: &TableMod, writer: &mut Write
 }
 
 /// Reads how a table is set (1.4). How many entries it takes is not said here.
-pub(super) fn decode_desc(reader: &mut Reader<'_>) -> Result<(TableId, TableConfig), Code> {
+pub(super) fn decode_desc(reader: &mut Reader<'_>) -> Result<TableDesc, Code> {
     let len = usize::from(reader.u16()?);
     let mut rest = reader.part(len.checked_sub(2).ok_or(Code::BadLen)?, Code::BadLen)?;
     let table = TableId(rest.u8()?);
     rest.skip(1)?;
-    let eviction = rest.u32()? & EVICTION != 0;
-    while properties::next(&mut rest)?.is_some() {}
-    Ok((table, TableConfig { eviction, ..TableConfig::default() }))
+    let config = rest.u32()?;
+    let mut desc = TableDesc { table, eviction: config & EVICTION != 0, vacancy: None };
+    while let Some((property, mut value)) = properties::next(&mut rest)? {
+        if property == Property::Standard(VACANCY_PROPERTY) && config & VACANCY != 0 {
+            desc.vacancy = Some((value.u8()?, value.u8()?, value.u8()?));
+        }
+    }
+    Ok(desc)
 }
 
 /// Writes how a table is set (1.4).
-pub(super) fn encode_desc(table: TableId, config: &TableConfig, writer: &mut Writer) {
+pub(super) fn encode_desc(desc: &TableDesc, writer: &mut Writer) {
     let start = writer.len();
-    writer.u16(0).u8(table.0).zeros(1).u32(if config.eviction { EVICTION } else { 0 });
+    let config = if desc.eviction { EVICTION } else { 0 } | if desc.vacancy.is_some() { VACANCY } else { 0 };
+    writer.u16(0).u8(desc.table.0).zeros(1).u32(config);
     properties::put(writer, EVICTION_PROPERTY, |writer| {
         writer.u32(EVICTION_BY);
     });
+    if let Some((down, up, now)) = desc.vacancy {
+        properties::put(writer, VACANCY_PROPERTY, |writer| {
+            writer.u8(down).u8(up).u8(now).zeros(1);
+        });
+    }
     writer.put_len(start, start);
+}
+
+/// Reads what a table tells (1.4.1 section 7.4.5).
+pub(super) fn decode_status(reader: &mut Reader<'_>) -> Result<(VacancyEvent, TableDesc), Code> {
+    let number = reader.u8()?;
+    let event = [VacancyEvent::Down, VacancyEvent::Up].into_iter().find(|event| event.number() == number);
+    let event = event.ok_or(Code::BadPropertyValue)?;
+    reader.skip(7)?;
+    Ok((event, decode_desc(reader)?))
+}
+
+/// Writes what a table tells.
+pub(super) fn encode_status(event: VacancyEvent, desc: &TableDesc, writer: &mut Writer) {
+    writer.u8(event.number()).zeros(7);
+    encode_desc(desc, writer);
 }
 
 /// Bytes of a table's name.

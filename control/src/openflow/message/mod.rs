@@ -14,7 +14,7 @@ pub use stats::*;
 pub use switch::*;
 
 use super::{Code, Version};
-use crate::ofproto::{FlowMod, GroupMod, MeterMod};
+use crate::ofproto::{FlowMod, GroupMod, MeterMod, VacancyEvent};
 use bytes::Bytes;
 use datapath::flow::OfPort;
 
@@ -102,6 +102,8 @@ pub enum Message {
     RoleReply(Role),
     /// Another controller has become master (1.4).
     RoleStatus(Role),
+    /// Room in a table has become scarce, or is there again.
+    TableStatus(VacancyEvent, TableDesc),
     /// Which asynchronous messages do I get?
     GetAsyncRequest,
     /// The answer.

@@ -2,9 +2,9 @@
 
 use super::{
     GroupFeatures, GroupStats, MeterFeatures, MeterStats, PortDesc, PortStats, QueueDesc, QueueStats,
-    TableFeatures, TableStats,
+    TableDesc, TableFeatures, TableStats,
 };
-use crate::ofproto::{Filter, FlowFlags, TableConfig};
+use crate::ofproto::{Filter, FlowFlags};
 use datapath::flow::OfPort;
 use datapath::pipeline::{Group, GroupId, Instructions, Match, MeterId, MeterSpec, QueueId, TableId};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub enum Reply {
     /// Ports.
     PortDesc(Vec<PortDesc>),
     /// How tables are set.
-    TableDesc(Vec<(TableId, TableConfig)>),
+    TableDesc(Vec<TableDesc>),
     /// Queues as they are set.
     QueueDesc(Vec<QueueDesc>),
     /// News of flows.

@@ -118,6 +118,17 @@ pub struct TableMod {
     pub vacancy: Option<(bool, u8, u8)>,
 }
 
+/// How a table behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableDesc {
+    /// Which.
+    pub table: TableId,
+    /// Whether entries give way.
+    pub eviction: bool,
+    /// Whether it tells of scarcity: below and above how many percent, and how many there are now.
+    pub vacancy: Option<(u8, u8, u8)>,
+}
+
 /// How the map of Geneve options shall change (`NXTTMC_*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlvTableMod {

@@ -157,7 +157,7 @@ impl Body {
             Reply::TableFeatures(all) => self.each(all, table_features::encode),
             Reply::PortDesc(all) => self.each(all, |one, writer| port::encode(version, one, writer)),
             Reply::TableDesc(all) => {
-                self.each(all, |(table, config), writer| tables::encode_desc(*table, config, writer));
+                self.each(all, tables::encode_desc);
             }
             Reply::QueueDesc(all) => {
                 self.each(all, |queue, writer| queues::encode_desc(version, queue, writer))
