@@ -10,6 +10,7 @@ use crate::wire::{ethertype, mpls};
 
 impl State<'_> {
     /// Whether the frame has the header that the field is in (ovs-fields(7), "prerequisites").
+    #[inline]
     pub(super) fn has(&self, field: Field, out: &mut Translation) -> bool {
         match field {
             Field::NwSrc | Field::NwDst => matches!(self.ether_type(out), ethertype::IPV4 | ethertype::ARP),

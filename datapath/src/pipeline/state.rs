@@ -9,7 +9,7 @@ use super::shims::Shims;
 use super::tags::Buried;
 use super::translation::Translation;
 use crate::flow::key::{LONG_WORDS, PACKET_WORDS, WORDS};
-use crate::flow::{Field, FlowKey, FlowMask, OfPort, Slot};
+use crate::flow::{Field, FlowKey, FlowMask, OfPort};
 use crate::stats::DropReason;
 use crate::tunnel::OptionMap;
 use crate::wire::vlan;
@@ -94,13 +94,11 @@ impl<'a> State<'a> {
     /// The value of part of a field, right-aligned.
     #[inline(always)]
     pub(super) fn read(&self, part: Part, out: &mut Translation) -> u128 {
-        let Slot { word, shift, bits } = part.field.slot();
         // All but a few fields lie in one word.
-        if bits == 128 || part.bits == 0 || u16::from(part.offset) + u16::from(part.bits) > bits.into() {
+        let Some((word, from, bits)) = part.place() else {
             self.look_at(part.field, part.mask(), out);
             return (self.wish.get(part.field) & part.mask()) >> part.offset;
-        }
-        let (word, from, bits) = (usize::from(word), shift + part.offset, u64::MAX >> (64 - part.bits));
+        };
         self.look(word, bits << from, out);
         (self.wish.words()[word] >> from & bits).into()
     }
@@ -139,12 +137,18 @@ impl<'a> State<'a> {
             _ => {}
         }
         for ((word, bits), (_, value)) in field.cells(mask).into_iter().zip(field.cells(value)) {
-            let wish = &mut self.wish.words_mut()[word];
-            *wish = *wish & !bits | value & bits;
-            self.known.words_mut()[word] |= bits;
-            self.dirty.words_mut()[word] |= bits;
-            out.rewrote(word, bits);
+            self.put(word, bits, value, out);
         }
+    }
+
+    /// Sets bits of a word.
+    #[inline]
+    fn put(&mut self, word: usize, bits: u64, value: u64, out: &mut Translation) {
+        let wish = &mut self.wish.words_mut()[word];
+        *wish = *wish & !bits | value & bits;
+        self.known.words_mut()[word] |= bits;
+        self.dirty.words_mut()[word] |= bits;
+        out.rewrote(word, bits);
     }
 
     /// Sets bits of a field, where the frame has it: a rule cannot invent a header.
@@ -189,7 +193,14 @@ impl<'a> State<'a> {
             return Ok(());
         }
         let value = self.read(from, out);
-        self.assign(to.field, value << to.offset, to.mask(), out)
+        match to.place() {
+            // No frame holds registers, so none of what follows matters to them.
+            Some((word, at, bits)) if word >= PACKET_WORDS => {
+                self.put(word, bits << at, (value as u64) << at, out);
+                Ok(())
+            }
+            _ => self.assign(to.field, value << to.offset, to.mask(), out),
+        }
     }
 
     /// Counts a time to live down, which must be more than 1.

@@ -9,11 +9,13 @@ pub mod ledger;
 pub mod perf;
 pub mod reason;
 pub mod shared;
+mod tally;
 
 pub use ledger::{Counted, Credit, Ledger};
 pub use perf::{PerfCounters, Stage};
 pub use reason::{DropReason, Drops};
 pub use shared::{SharedStats, Snapshot};
+pub use tally::Tally;
 
 /// Packets and bytes, both ways, of one port of one worker. Bytes are those of the Ethernet frame without FCS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use super::{FREE, Flow, FlowId, INLINE, LINKED, Megaflows};
 use crate::mem::prefetch;
-use crate::stats::{Counted, Credit, Ledger};
+use crate::stats::{Counted, Credit, Ledger, Tally};
 
 /// A flow that was not used for this long goes when the sweep finds it, as in Open vSwitch (`ofproto/ofproto-provider.h`,
 /// OFPROTO_MAX_IDLE_DEFAULT): so that masks which nobody uses any more cost nobody a probe.
@@ -45,17 +45,17 @@ impl Megaflows {
         (self.now_ms as u32).wrapping_sub(self.flows[flow].used_ms)
     }
 
-    /// Writes what a flow has counted into the ledger.
-    pub(super) fn flush(&mut self, flow: u32, ledger: &Ledger) {
+    /// Has what a flow has counted be added to each place.
+    pub(super) fn flush(&mut self, flow: u32, mut count: impl FnMut(Credit, Counted)) {
         let used_ms = self.now_ms.saturating_sub(self.idle_ms(flow as usize).into());
         let have = &mut self.flows[flow as usize];
         if have.packets == 0 {
             return;
         }
         let (packets, bytes) = (std::mem::take(&mut have.packets), std::mem::take(&mut have.bytes));
-        let add = |credit| ledger.add(credit, Counted { packets, bytes, used_ms });
+        let mut add = |credit| count(credit, Counted { packets, bytes, used_ms });
         have.inline().iter().for_each(|number| add(Credit::of(*number)));
-        have.list().into_iter().for_each(|list| self.lists.each(list).for_each(add));
+        have.list().into_iter().for_each(|list| self.lists.each(list).for_each(&mut add));
     }
 
     /// Lets a flow, which has no credits now, count for these. There is room.
@@ -83,7 +83,8 @@ impl Megaflows {
 
     /// Flushes all flows.
     pub fn flush_all(&mut self, ledger: &Ledger) {
-        (0..self.high as u32).for_each(|flow| self.flush(flow, ledger));
+        let mut tally = Tally::new(ledger);
+        (0..self.high as u32).for_each(|flow| self.flush(flow, |credit, counted| tally.add(credit, counted)));
     }
 
     /// Begins a sweep over all flows that there are now.
@@ -95,6 +96,7 @@ impl Megaflows {
     /// at most. Returns whether the sweep is at its end.
     pub fn sweep(&mut self, places: usize, ledger: &Ledger) -> bool {
         let mut left = places;
+        let mut tally = Tally::new(ledger);
         while left > 0 && self.swept < self.sweep_end {
             let flow = self.swept;
             if let Some(next) = self.flows.get(flow + AHEAD) {
@@ -109,7 +111,7 @@ impl Megaflows {
                 self.remove(FlowId(flow as u32), ledger);
                 left = left.saturating_sub(REMOVAL);
             } else {
-                self.flush(flow as u32, ledger);
+                self.flush(flow as u32, |credit, counted| tally.add(credit, counted));
             }
         }
         if self.is_empty() {

@@ -19,6 +19,7 @@
 //! do not fit its line; 144 more if its key is long, and 64 more if it was known by Geneve options.
 
 mod counts;
+mod forget;
 mod lists;
 
 pub use counts::IDLE_MS;
@@ -47,8 +48,6 @@ type Room = [u64; PACKET_WORDS - LONG_WORDS];
 const EXACT: usize = 0;
 /// Every bit.
 const EXACT_WITH_OPTIONS: usize = 1;
-/// Flows looked at to find the one to give up.
-const CANDIDATES: usize = 8;
 
 /// A flow of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,14 +285,17 @@ impl Megaflows {
         let same =
             |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
         if let Some(flow) = self.index.find(hash, same).copied() {
-            self.empty(flow, ledger);
+            self.empty(flow, |credit, counted| ledger.add(credit, counted));
             self.make_room(credits.len(), ledger);
             self.flows[flow as usize].set_answer(answer);
             self.set_credits(flow, credits);
             return FlowId(flow);
         }
         self.make_room(credits.len(), ledger);
-        let flow = self.free.pop().unwrap_or_else(|| self.evict(ledger));
+        if self.free.is_empty() {
+            self.evict(ledger);
+        }
+        let flow = self.free.pop().expect("the places of flows that were given up are free");
         self.high = self.high.max(flow as usize + 1);
         let Mask { bits, long, options, .. } = &self.masks[at];
         let masked = |words: &[u64], bits: &[u64], to: &mut [u64]| {
@@ -317,69 +319,11 @@ impl Megaflows {
         FlowId(flow)
     }
 
-    /// Forgets a flow.
-    pub fn remove(&mut self, flow: FlowId, ledger: &Ledger) {
-        if self.flows[flow.0 as usize].state != FREE {
-            self.unlink(flow.0, ledger);
-            self.free.push(flow.0);
-        }
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self, ledger: &Ledger) {
-        self.flush_all(ledger);
-        self.index.clear();
-        self.free.clear();
-        self.free.extend((0..self.flows.len() as u32).rev());
-        self.flows[..self.high].iter_mut().for_each(|flow| flow.state = FREE);
-        self.lists.clear();
-        self.masks.truncate(EXACT_WITH_OPTIONS + 1);
-        self.masks.iter_mut().for_each(|mask| mask.flows = 0);
-        (self.high, self.sweep_end) = (0, 0);
-    }
-
-    fn unlink(&mut self, flow: u32, ledger: &Ledger) {
-        let hash = hash_of(flow, &self.flows, (&self.rests, &self.rooms), &self.masks, &self.seed);
-        if let Ok(entry) = self.index.find_entry(hash, |have| *have == flow) {
-            entry.remove();
-        }
-        self.empty(flow, ledger);
-        let have = &mut self.flows[flow as usize];
-        have.state = FREE;
-        self.masks[usize::from(have.mask)].flows -= 1;
-    }
-
-    /// Flushes a flow, which counts for nobody then.
-    fn empty(&mut self, flow: u32, ledger: &Ledger) {
-        self.flush(flow, ledger);
-        let have = &mut self.flows[flow as usize];
-        let list = have.list();
-        have.state = FREE + 1;
-        list.into_iter().for_each(|list| self.lists.remove(list));
-    }
-
-    /// The next few places.
-    fn candidates(&self) -> impl Iterator<Item = usize> + use<> {
-        let (hand, size) = (self.hand, self.flows.len());
-        (0..CANDIDATES).map(move |i| (hand + i) % size)
-    }
-
-    fn next_candidates(&mut self) {
-        self.hand = (self.hand + CANDIDATES) % self.flows.len();
-    }
-
-    /// Gives up the flow unused for longest among the next few; only called when all places are taken.
-    fn evict(&mut self, ledger: &Ledger) -> u32 {
-        let victim = self.candidates().max_by_key(|flow| self.idle_ms(*flow)).unwrap_or(0);
-        self.next_candidates();
-        self.unlink(victim as u32, ledger);
-        victim as u32
-    }
-
     /// The place of a mask; that of an exact one when there is no room for another.
     fn mask_for(&mut self, wanted: &FlowMask, key: &FlowKey) -> usize {
         let same = |mask: &Mask| mask.bits.words()[..PACKET_WORDS] == wanted.words()[..PACKET_WORDS];
-        if let Some(at) = self.masks.iter().position(same) {
+        // The exact ones, which are asked for least, come last.
+        if let Some(at) = self.masks.iter().rposition(same) {
             return at;
         }
         let mask = Mask::of(wanted.clone());
