@@ -6,7 +6,7 @@ use af_xdp::{ChunkSize, Umem, UmemConfig};
 use control::lab::Process;
 use control::ofproto::{Command as FlowCommand, FlowMod};
 use control::openflow::{Envelope, Message, Version, encode};
-use datapath::flow::Field;
+use datapath::flow::{Field, OfPort};
 use datapath::mem::FramePool;
 use datapath::pipeline::{Instructions, Match, Rule, RuleAction, TableId};
 use datapath::port::{Packet, Port, Slot};
@@ -432,8 +432,13 @@ impl Talk {
     }
 
     fn say(&mut self, message: Message) {
-        let bytes = encode(Version::V13, &Envelope::new(7, message)).expect("words for it");
-        self.0.write_all(&bytes).expect("sent");
+        self.say_all([message]);
+    }
+
+    /// Says some messages in one breath.
+    fn say_all<const N: usize>(&mut self, messages: [Message; N]) {
+        let words = |message| encode(Version::V13, &Envelope::new(7, message)).expect("words for it");
+        self.0.write_all(&messages.map(words).concat()).expect("sent");
     }
 
     /// What kind of message comes next.
@@ -487,5 +492,66 @@ fn no_frame_that_comes_after_the_answer_to_a_barrier_takes_an_old_action() {
     assert!(soon(|| host.port("g1").rx_packets >= ROUNDS.into()), "all frames have come");
     let counted = ofctl(&host, &["dump-aggregate", "br0", "table=1"]);
     assert!(counted.contains("packet_count=0 "), "{counted}");
+    assert!(adit.end().expect("ended").success());
+}
+
+#[test]
+fn what_is_deleted_and_soon_asked_for_again_loses_no_frame() {
+    let Some((host, [one, two])) = lab() else { return };
+    let adit = adit(&host, "", ACROSS);
+    assert!(reaches(&one.netns, two.addr));
+    let mut talk = Talk::begin(&host);
+    let flow = |command, from: u128, to: u32| {
+        let matching = if from == 0 { Match::any() } else { Match::any().exact(Field::InPort, from) };
+        let instructions =
+            Instructions { apply: vec![RuleAction::Output(OfPort(to))], ..Instructions::default() };
+        let rule = Rule::new(9, matching, instructions);
+        Message::FlowMod(FlowMod { command, ..FlowMod::add(TableId(0), rule) }, None)
+    };
+    let everything = || flow(FlowCommand::Delete, 0, 1);
+    let missed = host.drops("table_miss");
+    let heard = two.netns.run(|| std::net::UdpSocket::bind((two.addr, 7)).expect("a socket"));
+    let heard = heard.expect("a namespace");
+    let sender = one.netns.run(|| std::net::UdpSocket::bind((one.addr, 0)).expect("a socket"));
+    let sender = sender.expect("a namespace");
+    let send = |frames: u32| {
+        for _ in 0..frames {
+            sender.send_to(b"on its way", (two.addr, 7)).expect("sent");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // As Faucet does it: all goes, and some moments later most of it comes again. What is sent fits into the socket.
+    for _ in 0..4 {
+        talk.say(everything());
+        send(20);
+        talk.say(everything());
+        talk.say_all([flow(FlowCommand::Add, 2, 1), flow(FlowCommand::Add, 1, 2)]);
+        send(30);
+    }
+    heard.set_nonblocking(true).expect("set");
+    let mut came = 0;
+    assert!(
+        soon(|| {
+            while heard.recv(&mut [0; 64]).is_ok() {
+                came += 1;
+            }
+            came == 200
+        }),
+        "{came} of 200 came"
+    );
+    assert_eq!(host.drops("table_miss"), missed);
+    // Whoever waits for it, or for whom nothing comes in its place, has it gone.
+    talk.say(everything());
+    talk.say(Message::BarrierRequest);
+    assert_eq!(talk.hear(), 21, "BARRIER_REPLY");
+    send(5);
+    assert_eq!(host.drops("table_miss"), missed + 5);
+    talk.say(flow(FlowCommand::Add, 1, 2));
+    talk.say(Message::BarrierRequest);
+    assert_eq!(talk.hear(), 21, "BARRIER_REPLY");
+    talk.say(everything());
+    std::thread::sleep(Duration::from_millis(400));
+    send(5);
+    assert_eq!(host.drops("table_miss"), missed + 10);
     assert!(adit.end().expect("ended").success());
 }

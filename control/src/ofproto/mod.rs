@@ -119,6 +119,12 @@ impl Applied {
     pub fn changes(&self) -> bool {
         self.added + self.modified + self.others_removed + self.removed.len() > 0
     }
+
+    /// Whether it is another because something went, of which nobody is to be told, and for nothing else.
+    pub fn only_deletes(&self) -> bool {
+        let goes = self.others_removed + self.removed.len() > 0;
+        goes && self.added + self.modified == 0 && !self.removed.iter().any(Removed::is_told)
+    }
 }
 
 /// What is said of the entries of one table.
