@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use benches::allocations::{self, Counting};
 use benches::sample::{Samples, used};
 use benches::{Scenario, frames, place, switch};
-use datapath::flow::{Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Seed, SignatureCache, extract};
+use datapath::flow::{
+    Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Scope, Seed, SignatureCache, extract,
+};
 use datapath::mem::BATCH;
 use datapath::stats::Ledger;
 use datapath::tunnel::{EncapId, Last, Marks, decap};
@@ -136,6 +138,7 @@ fn key(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
 
 fn lookup(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
     let (seed, ledger) = (Seed::new(1), Ledger::default());
+    let scope = Scope::everything(seed);
     let mut signatures = SignatureCache::new(switch::REMEMBERED);
     let mut megaflows = Megaflows::new(switch::REMEMBERED, seed);
     let mut mask = FlowMask::default();
@@ -144,10 +147,10 @@ fn lookup(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
     for ((frame, key), program) in batch(frames::plain).iter().zip(&mut keys).zip(0..) {
         let _ = extract(frame, PORT, None, key);
         let answer = Answer { generation: 1, program, ..Answer::default() };
-        signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, &[], &ledger));
+        signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger));
     }
     give(Box::new(|| {
-        let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&keys[i], &seed));
+        let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| scope.hash(&keys[i]));
         hashes.iter().for_each(|hash| signatures.prefetch(*hash));
         let flows = hashes.map(|hash| signatures.find(hash));
         flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));

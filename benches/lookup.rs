@@ -3,7 +3,9 @@
 use benches::frames;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use datapath::flow::hash::entropy;
-use datapath::flow::{Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Seed, SignatureCache, extract};
+use datapath::flow::{
+    Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Scope, Seed, SignatureCache, extract,
+};
 use datapath::mem::BATCH;
 use datapath::stats::Ledger;
 use std::hint::black_box;
@@ -20,6 +22,7 @@ fn keys(c: &mut Criterion) {
     let batch: Vec<_> = (0..BATCH as u32).map(frames::plain).collect();
     let mut keys = vec![FlowKey::default(); BATCH];
     let seed = Seed::new(1);
+    let scope = Scope::everything(seed);
     let mut group = c.benchmark_group("key");
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("extract", |b| {
@@ -32,7 +35,7 @@ fn keys(c: &mut Criterion) {
     group.bench_function("hash", |b| {
         b.iter(|| {
             for key in &keys {
-                black_box(KeyHash::of(black_box(key), &seed));
+                black_box(scope.hash(black_box(key)));
             }
         });
     });
@@ -47,6 +50,7 @@ fn keys(c: &mut Criterion) {
 
 fn exact(c: &mut Criterion) {
     let (seed, ledger) = (Seed::new(1), Ledger::default());
+    let scope = Scope::everything(seed);
     let mut group = c.benchmark_group("flow caches, hits");
     group.throughput(Throughput::Elements(BATCH as u64));
     for flows in [64, 10_048, 100_032] {
@@ -57,13 +61,13 @@ fn exact(c: &mut Criterion) {
         let keys: Vec<_> = (0..flows as u32).map(key).collect();
         for (key, program) in keys.iter().zip(0..) {
             let answer = Answer { generation: 1, program, ..Answer::default() };
-            signatures.insert(KeyHash::of(key, &seed), megaflows.insert(key, &mask, answer, &[], &ledger));
+            signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger));
         }
         let mut batches = keys.chunks_exact(BATCH).cycle();
         group.bench_function(BenchmarkId::from_parameter(flows), |b| {
             b.iter(|| {
                 let batch = batches.next().expect("a cycle has no end");
-                let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| KeyHash::of(&batch[i], &seed));
+                let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| scope.hash(&batch[i]));
                 hashes.iter().for_each(|hash| signatures.prefetch(*hash));
                 let flows = hashes.map(|hash| signatures.find(hash));
                 flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{HERE, MTU, NEXT_HOP_MAC, Switch, THERE, UPLINK_MAC, ip, pipeline, tunnel, umem};
-use datapath::flow::{OfPort, Origin, Seed};
+use datapath::flow::{OfPort, Origin, Scope, Seed};
 use datapath::mem::Frame;
 use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
 use datapath::port::PortId;
@@ -169,13 +169,13 @@ fn tunnels(set: u32) -> TunnelTable {
 
 type Taken = Result<(Recognised, Vec<u8>), DropReason>;
 
-fn generally(frame: &mut Frame<'_>, tunnels: &TunnelTable, familiar: &mut Familiar, seed: &Seed) -> Taken {
+fn generally(frame: &mut Frame<'_>, tunnels: &TunnelTable, familiar: &mut Familiar, scope: &Scope) -> Taken {
     let head = Head::of(frame.bytes());
     let is_endpoint = |address: IpAddr| address == ip(HERE);
     let (tunnel, outer) = decap(frame, tunnels, is_endpoint, &mut Last::default())?;
     let spec = tunnels.spec(tunnel);
-    familiar.remember(&head, (tunnel, spec), &outer, seed);
-    let recognised = Recognised { origin: Origin::tunnel(spec.ofport, &outer, seed), tunnel, mss: spec.mss };
+    familiar.remember(&head, (tunnel, spec), &outer, scope);
+    let recognised = Recognised { origin: Origin::tunnel(spec.ofport, &outer, scope), tunnel, mss: spec.mss };
     Ok((recognised, frame.bytes().to_vec()))
 }
 
@@ -187,6 +187,7 @@ proptest! {
         packets in vec((packets(), prop::bool::weighted(0.03)), 2..60),
     ) {
         let (umem, seed) = (umem(), Seed::new(3));
+        let scope = Scope::everything(seed);
         let mut frames = umem.take_frames();
         let (mut frame, mut twin) = (frames.next().unwrap(), frames.next().unwrap());
         let mut familiar = Familiar::new(seed);
@@ -204,12 +205,12 @@ proptest! {
                 Some(recognised) => Ok((recognised, frame.bytes().to_vec())),
                 None => {
                     prop_assert_eq!(frame.bytes(), &bytes[..], "as it was");
-                    generally(&mut frame, &sets[set], &mut familiar, &seed)
+                    generally(&mut frame, &sets[set], &mut familiar, &scope)
                 }
             };
             let mut nobody = familiar.clone();
             nobody.forget();
-            prop_assert_eq!(found, generally(&mut twin, &sets[set], &mut nobody, &seed), "{:?}", packet);
+            prop_assert_eq!(found, generally(&mut twin, &sets[set], &mut nobody, &scope), "{:?}", packet);
         }
     }
 }
@@ -220,6 +221,7 @@ fn what_came_once_is_recognised() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (umem, seed, tunnels) = (umem(), Seed::new(3), tunnels(0));
+    let scope = Scope::everything(seed);
     let mut frame = umem.take_frames().next().unwrap();
     let mut familiar = Familiar::new(seed);
     let (mut taken, mut recognised) = ([0; 2], [0; 2]);
@@ -231,7 +233,7 @@ fn what_came_once_is_recognised() {
         if familiar.take_out(&mut frame).is_some() {
             recognised[gre] += 1;
             taken[gre] += 1;
-        } else if generally(&mut frame, &tunnels, &mut familiar, &seed).is_ok() {
+        } else if generally(&mut frame, &tunnels, &mut familiar, &scope).is_ok() {
             taken[gre] += 1;
         }
     }

@@ -8,7 +8,8 @@ use super::queue::{Queue, Queued};
 use super::report::Reporter;
 use super::storm::Storm;
 use super::{Action, Means, TooLong, edit, headers};
-use crate::flow::{FlowKey, KeyHash, Seed};
+use crate::flow::hash::entropy;
+use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Sent, Slot, finish_checksum};
 use crate::stats::{DropReason, Drops};
@@ -41,8 +42,6 @@ pub struct Executor<'a, 'u> {
 pub struct Seen<'a> {
     /// Their keys.
     pub keys: &'a [FlowKey],
-    /// The hashes of the keys.
-    pub hashes: &'a [KeyHash],
 }
 
 impl<'u> Executor<'_, 'u> {
@@ -140,9 +139,9 @@ impl<'u> Executor<'_, 'u> {
         if last {
             return way(self, run, seen);
         }
-        for (place, (key, hash)) in run.iter_mut().zip(seen.keys.iter().zip(seen.hashes)) {
+        for (place, key) in run.iter_mut().zip(seen.keys) {
             let copy = self.take(place, last);
-            way(self, &mut [copy], Seen { keys: from_ref(key), hashes: from_ref(hash) });
+            way(self, &mut [copy], Seen { keys: from_ref(key) });
         }
     }
 
@@ -160,9 +159,9 @@ impl<'u> Executor<'_, 'u> {
             self.clamp(run, seen.keys, mss, encap.frame_max());
         }
         let stamp = encap.stamp(marks);
-        for i in 0..run.len().min(seen.hashes.len()) {
+        for i in 0..run.len().min(seen.keys.len()) {
             let Some(frame) = &mut run[i] else { continue };
-            let Err(reason) = stamp.push(frame, seen.hashes[i].entropy()) else { continue };
+            let Err(reason) = stamp.push(frame, entropy(&seen.keys[i], self.seed)) else { continue };
             let Some(frame) = run[i].take() else { continue };
             if reason == DropReason::ExceedsMtu {
                 // It may go on in pieces, behind those before it.

@@ -8,8 +8,9 @@
 //! device (`CHECKSUM_PARTIAL`), and for what they send we are the device.
 
 use super::field::Field;
-use super::hash::{KeyHash, Seed, origin_hash};
+use super::hash::Seed;
 use super::key::{FlowKey, OfPort, Short};
+use super::scope::{KeyHash, Scope};
 use super::{plain, shim};
 use crate::stats::DropReason;
 use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
@@ -75,33 +76,38 @@ pub struct Origin {
 impl Origin {
     /// A port.
     #[inline]
-    pub fn port(in_port: OfPort, seed: &Seed) -> Origin {
+    pub fn port(in_port: OfPort, scope: &Scope) -> Origin {
         let mut short = Short::default();
         short.give(Field::InPort, in_port.0);
-        Origin { hash: origin_hash(short.words(), seed), short, ipv6: None }
+        Origin { hash: scope.origin_hash(&short.words()), short, ipv6: None }
     }
 
     /// A tunnel port.
-    pub fn tunnel(in_port: OfPort, tunnelled: &Tunnelled, seed: &Seed) -> Origin {
+    pub fn tunnel(in_port: OfPort, tunnelled: &Tunnelled, scope: &Scope) -> Origin {
         let mut short = Short::default();
         short.give(Field::InPort, in_port.0);
         from_tunnel(tunnelled, &mut short);
         let Tunnelled { remote, local, .. } = *tunnelled;
         let ipv6 = (remote.is_ipv6() || local.is_ipv6()).then_some((remote, local));
-        Origin { hash: origin_hash(short.words(), seed), short, ipv6 }
+        Origin { hash: scope.origin_hash(&short.words()), short, ipv6 }
     }
 }
 
 /// Writes the key of a frame that is plain into `key`, and tells its hashes, and whether its checksum may be [`unfilled`]. None, and
 /// nothing is written, for frames that only [`read_any`] reads.
 #[inline(always)]
-pub fn read_plain(frame: &[u8], origin: &Origin, seed: &Seed, key: &mut FlowKey) -> Option<(KeyHash, bool)> {
+pub fn read_plain(
+    frame: &[u8],
+    origin: &Origin,
+    scope: &Scope,
+    key: &mut FlowKey,
+) -> Option<(KeyHash, bool)> {
     if origin.ipv6.is_some() {
         return None;
     }
     let (short, suspect) = plain::read(frame, &origin.short)?;
     key.begin(&short);
-    Some((KeyHash::of_short(short.words(), origin.hash, seed), suspect))
+    Some((scope.hash_short(key.short(), origin.hash), suspect))
 }
 
 /// Of a plain frame for which [`read_plain`] said so.
@@ -114,14 +120,14 @@ pub fn unfilled(frame: &[u8]) -> Option<Unfilled> {
 pub fn read_any(
     frame: &[u8],
     origin: &Origin,
-    seed: &Seed,
+    scope: &Scope,
     key: &mut FlowKey,
 ) -> Result<(KeyHash, Option<Unfilled>), DropReason> {
     let unfilled = any(frame, origin.short, key)?;
     if let Some((remote, local)) = origin.ipv6 {
         from_tunnel_v6(remote, local, key);
     }
-    Ok((KeyHash::of(key, seed), unfilled))
+    Ok((scope.hash(key), unfilled))
 }
 
 /// Writes the key of the frame into `key`.
@@ -132,14 +138,14 @@ pub fn extract(
     key: &mut FlowKey,
 ) -> Result<Option<Unfilled>, DropReason> {
     // Nobody asks for the hashes.
-    const SEED: Seed = Seed::new(0);
+    static NOTHING: Scope = Scope::nothing(Seed::new(0));
     let origin = match tunnelled {
-        Some(tunnelled) => Origin::tunnel(in_port, tunnelled, &SEED),
-        None => Origin::port(in_port, &SEED),
+        Some(tunnelled) => Origin::tunnel(in_port, tunnelled, &NOTHING),
+        None => Origin::port(in_port, &NOTHING),
     };
-    match read_plain(frame, &origin, &SEED, key) {
+    match read_plain(frame, &origin, &NOTHING, key) {
         Some((_, suspect)) => Ok(if suspect { unfilled(frame) } else { None }),
-        None => read_any(frame, &origin, &SEED, key).map(|(_, unfilled)| unfilled),
+        None => read_any(frame, &origin, &NOTHING, key).map(|(_, unfilled)| unfilled),
     }
 }
 

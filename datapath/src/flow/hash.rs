@@ -1,15 +1,15 @@
 //! Hashes of keys, under a secret seed so that nobody outside can aim at one bucket.
 //!
 //! Each step multiplies two 64-bit words into 128 bits and folds the halves together, the construction of wyhash and
-//! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other.
+//! foldhash: one multiplication mixes sixteen bytes. The four steps of a short key do not depend on each other. What the exact cache
+//! knows a key by is in [`scope`](super::scope).
 
-use super::field::Field;
 use super::key::{FlowKey, FlowMask, SHORT_WORDS};
 use std::hash::Hasher;
 
 /// The secret of a process (or a constant, where runs must repeat).
 #[derive(Clone, Copy, Debug)]
-pub struct Seed([u64; 4]);
+pub struct Seed(pub(super) [u64; 4]);
 
 impl Seed {
     /// A seed spread out of one number.
@@ -91,66 +91,18 @@ impl Hasher for Mixer {
 }
 
 #[inline(always)]
-const fn mix(a: u64, b: u64) -> u64 {
+pub(super) const fn mix(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Hashes of a key of a frame. They share their steps, so that a frame which goes into a tunnel is not hashed twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyHash {
-    /// Of the whole key: which line of the exact cache, and the signature in it.
-    pub(super) whole: u64,
-    /// Of the conversation: [`entropy`].
-    pub(super) conversation: u64,
-}
-
-impl KeyHash {
-    /// Hashes a key.
-    #[inline]
-    pub fn of(key: &FlowKey, seed: &Seed) -> KeyHash {
-        let words = *key.short();
-        let mut hash = KeyHash::of_short(words, origin_hash(words, seed), seed);
-        if key.is_long() {
-            hash.whole = long_hash(hash.whole, key, seed);
-        }
-        hash.conversation = entropy(key, seed);
-        hash
-    }
-
-    /// Hashes a key that is not long, and no fragment. `origin` is what [`origin_hash`] says of it.
-    #[inline(always)]
-    pub(super) fn of_short(words: [u64; SHORT_WORDS], origin: u64, seed: &Seed) -> KeyHash {
-        let conversation = conversation(words, seed);
-        KeyHash { whole: mix(conversation ^ origin, words[4] ^ seed.0[3]), conversation }
-    }
-
-    /// Hash of the conversation that the frame belongs to: [`entropy`].
-    #[inline]
-    pub fn entropy(self) -> u64 {
-        self.conversation
-    }
-
-    /// Never zero: that is an empty place.
-    #[inline]
-    pub(super) fn signature(self) -> u32 {
-        (self.whole >> 32) as u32 | 1
-    }
-}
-
-/// Hash of where a frame comes from, port and tunnel: the same for one frame after another.
-#[inline]
-pub(super) fn origin_hash([port, _, _, _, _, a, b, c]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
-    let [s, t, u, v] = seed.0;
-    mix(port >> 32 ^ t, a ^ v) ^ mix(b ^ s, c ^ u).rotate_left(16)
-}
-
-/// Hash of addresses, tags, types, and ports.
+/// Hash of addresses, tags, types, and ports. Where IPv4 addresses and MAC addresses meet in one word, those bits of theirs that differ
+/// between guests do not: so one multiplication does.
 #[inline(always)]
 fn conversation([types, a, b, c, ports, ..]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
     const LOW: u64 = 0xffff_ffff;
-    let [s, t, u, v] = seed.0;
-    mix(a ^ s, b ^ t) ^ mix(c ^ u, (ports & !LOW | types & LOW) ^ v).rotate_left(32)
+    let [s, t, ..] = seed.0;
+    mix(a ^ c ^ s, b ^ (ports & !LOW | types & LOW) ^ t)
 }
 
 /// Hash of the bits of a key that are in the mask number `at`. `long` says that the mask has bits beyond the first line.
@@ -187,18 +139,8 @@ fn short_hash([a, b, c, d, e, f, g, h]: [u64; SHORT_WORDS], seed: &Seed) -> u64 
         ^ mix(g ^ v, h ^ s).rotate_left(48)
 }
 
-/// Apart, lest the words of a long key are read for a short one too.
 #[cold]
-fn long_hash(hash: u64, key: &FlowKey, seed: &Seed) -> u64 {
-    let hash = rest_hash(hash, key.rest(), seed);
-    match key.get(Field::OptionPresence) {
-        0 => hash,
-        _ => rest_hash(hash, key.options(), seed),
-    }
-}
-
-#[cold]
-fn long_masked_hash(hash: u64, key: &FlowKey, mask: &FlowMask, seed: &Seed) -> u64 {
+pub(super) fn long_masked_hash(hash: u64, key: &FlowKey, mask: &FlowMask, seed: &Seed) -> u64 {
     let hash = rest_hash(hash, &masked(key.rest(), mask.rest()), seed);
     match mask.has_options() {
         false => hash,
@@ -221,12 +163,23 @@ fn rest_hash(hash: u64, words: &[u64], seed: &Seed) -> u64 {
     mix(hash ^ steps, seed.0[0] | 1)
 }
 
+/// Of the first word of a key: whether it is one of a fragment.
+const FRAGMENT: u64 = 0xff;
+
 /// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that
 /// changes from frame to frame (TCP flags, time to live) or between fragments of a packet (which have no ports). What tunnels
 /// spread over the paths of the underlay (RFC 7348 section 4.1, RFC 7637 section 3.2).
-#[inline]
+#[inline(always)]
 pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
-    const FRAGMENT: u64 = 0xff;
+    let words = *key.short();
+    if words[0] & FRAGMENT != 0 || key.may_be_long() {
+        return entropy_of_any(key, seed);
+    }
+    conversation(words, seed)
+}
+
+#[inline(never)]
+fn entropy_of_any(key: &FlowKey, seed: &Seed) -> u64 {
     let mut words = *key.short();
     if words[0] & FRAGMENT != 0 {
         (words[0], words[4]) = (words[0] & !FRAGMENT, 0);
@@ -240,7 +193,7 @@ pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::key::PACKET_WORDS;
+    use crate::flow::Field;
 
     fn tcp() -> FlowKey {
         let mut key = FlowKey::default();
@@ -272,44 +225,5 @@ mod tests {
         later.set(Field::TpSrc, 0);
         later.set(Field::TpDst, 0);
         assert_eq!(entropy(&first, &seed), entropy(&later, &seed));
-    }
-
-    #[test]
-    fn a_whole_hash_and_one_by_its_parts_are_the_same() {
-        let seed = Seed::new(4);
-        let mut key = tcp();
-        for (field, value) in [(Field::InPort, 7), (Field::TunId, 100), (Field::TunSrc, 9), (Field::NwTos, 3)]
-        {
-            key.set(field, value);
-        }
-        let words = *key.short();
-        assert_eq!(KeyHash::of_short(words, origin_hash(words, &seed), &seed), KeyHash::of(&key, &seed));
-    }
-
-    #[test]
-    fn every_field_moves_the_key_hash() {
-        let seed = Seed::new(2);
-        let zero = FlowKey::default();
-        let of_frames = |field: &&Field| usize::from(field.slot().word) < PACKET_WORDS;
-        for field in Field::ALL.iter().filter(of_frames) {
-            let mut key = zero.clone();
-            key.set(Field::OptionPresence, u128::from(field.is_option()));
-            let zero = key.clone();
-            key.set(*field, key.get(*field) ^ 1);
-            assert_ne!(KeyHash::of(&key, &seed).whole, KeyHash::of(&zero, &seed).whole, "{field:?}");
-        }
-    }
-
-    #[test]
-    fn ports_spread_over_the_buckets() {
-        let seed = Seed::new(3);
-        let mut counts = [0u32; 64];
-        for port in 0..6400 {
-            let mut key = tcp();
-            key.set(Field::TpSrc, port);
-            counts[(KeyHash::of(&key, &seed).whole >> 58) as usize] += 1;
-        }
-        // A fair die gives 100 each with a standard deviation of 10.
-        assert!(counts.iter().all(|n| (50..150).contains(n)), "{counts:?}");
     }
 }

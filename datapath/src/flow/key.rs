@@ -57,11 +57,16 @@ pub type FlowMask = FlowKey;
 
 impl Default for FlowKey {
     fn default() -> Self {
-        FlowKey { words: [0; WORDS], written: false }
+        FlowKey::empty()
     }
 }
 
 impl FlowKey {
+    /// All fields absent; as a mask: no bit.
+    pub const fn empty() -> FlowKey {
+        FlowKey { words: [0; WORDS], written: false }
+    }
+
     /// All words.
     #[inline]
     pub fn words(&self) -> &[u64; WORDS] {
@@ -97,6 +102,12 @@ impl FlowKey {
     #[inline]
     pub fn is_long(&self) -> bool {
         self.written && self.words[SHORT_WORDS..PACKET_WORDS].iter().any(|word| *word != 0)
+    }
+
+    /// Whether words beyond the first cache line were written since the key began: if not, they are zero.
+    #[inline(always)]
+    pub(super) fn may_be_long(&self) -> bool {
+        self.written
     }
 
     /// Whether the key uses the room for options.

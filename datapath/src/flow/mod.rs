@@ -7,14 +7,16 @@ pub mod key;
 pub mod megaflow;
 mod part;
 mod plain;
+pub mod scope;
 pub mod shim;
 pub mod signature;
 pub mod spread;
 
 pub use extract::{Origin, Tunnelled, Unfilled, extract};
 pub use field::{Field, Slot};
-pub use hash::{KeyHash, Seed};
+pub use hash::Seed;
 pub use key::{FlowKey, FlowMask, OfPort};
 pub use megaflow::{Answer, CREDITS_MAX, FlowId, Hit, IDLE_MS, MASKS_MAX, Megaflows};
 pub use part::Part;
+pub use scope::{KeyHash, Scope};
 pub use signature::SignatureCache;

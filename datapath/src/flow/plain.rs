@@ -98,7 +98,7 @@ fn be16<const N: usize>(head: &[u8; N], at: usize) -> u16 {
 mod tests {
     use super::*;
     use crate::flow::extract::{self, Origin};
-    use crate::flow::{FlowKey, KeyHash, OfPort, Seed};
+    use crate::flow::{FlowKey, FlowMask, OfPort, Scope, Seed};
     use crate::wire::checksum;
     use proptest::prelude::*;
     use proptest::strategy::ValueTree;
@@ -154,8 +154,10 @@ mod tests {
 
         #[test]
         fn the_plain_way_is_the_general_way(frame in frames()) {
-            let seed = Seed::new(5);
-            let origin = Origin::port(OfPort(7), &seed);
+            let mut few = FlowMask::default();
+            few.set(Field::InPort, u128::MAX);
+            few.set(Field::EthSrc, u128::MAX);
+            let scopes = [Scope::everything(Seed::new(5)), Scope::of(&few, Seed::new(5))];
             let (mut plain, mut general) = (FlowKey::default(), FlowKey::default());
             let mut short = Short::default();
             short.give(Field::InPort, 7_u32);
@@ -164,10 +166,13 @@ mod tests {
             if generally.is_ok() {
                 prop_assert_eq!(&plain, &general);
             }
-            if let Some((hash, suspect)) = extract::read_plain(&frame, &origin, &seed, &mut plain) {
-                prop_assert_eq!(hash, KeyHash::of(&general, &seed));
-                prop_assert!(suspect || generally == Ok(None));
-                prop_assert_eq!(plain, general);
+            for scope in scopes {
+                let origin = Origin::port(OfPort(7), &scope);
+                if let Some((hash, suspect)) = extract::read_plain(&frame, &origin, &scope, &mut plain) {
+                    prop_assert_eq!(hash, scope.hash(&general));
+                    prop_assert!(suspect || generally == Ok(None));
+                    prop_assert_eq!(&plain, &general);
+                }
             }
         }
     }

@@ -5,8 +5,8 @@
 //! ([`Megaflows::fits`](super::Megaflows::fits)), so a false one costs time and nothing else, and one that means a flow
 //! which is gone does no harm.
 
-use super::hash::KeyHash;
 use super::megaflow::FlowId;
+use super::scope::KeyHash;
 use crate::mem::prefetch;
 
 const WAYS: usize = 8;
@@ -35,7 +35,7 @@ impl SignatureCache {
 
     #[inline]
     fn line(&self, hash: KeyHash) -> usize {
-        hash.whole as usize & (self.lines.len() - 1)
+        hash.0 as usize & (self.lines.len() - 1)
     }
 
     /// Brings near what [`SignatureCache::find`] looks at.
@@ -59,7 +59,7 @@ impl SignatureCache {
         let line = &mut self.lines[at];
         let same = line.signatures.iter().position(|signature| *signature == hash.signature());
         let empty = || line.signatures.iter().position(|signature| *signature == 0);
-        let way = same.or_else(empty).unwrap_or((hash.whole >> 24) as usize % WAYS);
+        let way = same.or_else(empty).unwrap_or((hash.0 >> 24) as usize % WAYS);
         line.signatures[way] = hash.signature();
         line.flows[way] = flow.0;
     }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn hash(whole: u64) -> KeyHash {
-        KeyHash { whole, ..KeyHash::default() }
+        KeyHash(whole)
     }
 
     #[test]

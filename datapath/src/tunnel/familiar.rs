@@ -6,13 +6,14 @@
 //! are the common ones: IPv4 without options and without marks of congestion, and in it UDP without checksum with VXLAN, or with Geneve
 //! that has no options, or GRE and NVGRE with nothing but a key. All others go the general way, each time.
 //!
-//! It holds for one set of tunnel ports, endpoints and known remote ends; whoever keeps it has it [forget](Familiar::forget) when that changes.
+//! It holds for one set of tunnel ports, endpoints and known remote ends, and one [`Scope`]; whoever keeps it has it
+//! [forget](Familiar::forget) when that changes.
 
 use super::mss::Mss;
 use super::spec::{Kind, TunnelSpec};
 use super::table::TunnelId;
 use super::{VSID_MIN, ecn};
-use crate::flow::{Origin, Seed, Tunnelled};
+use crate::flow::{Origin, Scope, Seed, Tunnelled};
 use crate::mem::Frame;
 use crate::wire::{ethernet, ipv4, protocol, udp, vlan, vxlan};
 
@@ -122,14 +123,14 @@ pub struct Familiar {
 impl Familiar {
     /// Recognises nothing yet. `seed` keeps who sends from choosing the places.
     pub fn new(seed: Seed) -> Familiar {
-        let origin = Origin::port(crate::flow::OfPort(0), &seed);
+        let origin = Origin::port(crate::flow::OfPort(0), &Scope::nothing(seed));
         let known = Recognised { origin, tunnel: TunnelId(0), mss: None };
         let place = Place { words: [0; WORDS], shape: &UDP, epoch: 0, sum: 0, known };
         let places = vec![place; PLACES].into_boxed_slice().try_into().expect("as many as were made");
         Familiar { places, epoch: 1, multiplier: seed.pair(0, 0) | 1 }
     }
 
-    /// From now on nothing is known: the tunnels are others.
+    /// From now on nothing is known: the tunnels are others, or what of a key is hashed.
     pub fn forget(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
@@ -171,14 +172,14 @@ impl Familiar {
         head: &Head,
         (tunnel, spec): (TunnelId, &TunnelSpec),
         outer: &Tunnelled,
-        seed: &Seed,
+        scope: &Scope,
     ) {
         let Some((head, shape)) = head.0.as_ref().and_then(|head| Some((head, shape_of(head, spec.kind)?)))
         else {
             return;
         };
         let sum = [0, 8, 12, 14, 16, 18].map(|at| u32::from(ne16(head, IP + at))).iter().sum();
-        let origin = Origin::tunnel(spec.ofport, outer, seed);
+        let origin = Origin::tunnel(spec.ofport, outer, scope);
         let known = Recognised { origin, tunnel, mss: spec.mss };
         let place = self.place_of(head);
         self.places[place] = Place { words: words(head), shape, epoch: self.epoch, sum, known };

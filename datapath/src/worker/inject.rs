@@ -7,7 +7,7 @@
 
 use super::Worker;
 use crate::action::execute::{Executor, Seen};
-use crate::flow::{Field, FlowKey, KeyHash, OfPort, extract};
+use crate::flow::{Field, FlowKey, OfPort, extract};
 use crate::pipeline::{Match, Pipeline, RuleAction, Target, translate_actions};
 use crate::port::PortId;
 use crate::stats::{Counted, DropReason};
@@ -169,8 +169,7 @@ impl Worker<'_> {
         translation.renumber_once(executor.report);
         let counted = Counted { packets: 1, bytes: frame.len() as u64, used_ms: *now_ns / 1_000_000 };
         translation.credits().iter().for_each(|credit| pipeline.ledger().add(*credit, counted));
-        let hash = KeyHash::of(&key, seed);
-        let seen = Seen { keys: from_ref(&key), hashes: from_ref(&hash) };
+        let seen = Seen { keys: from_ref(&key) };
         executor.execute(&mut [Some(frame)], seen, translation.actions(), &**pipeline);
         // Control frees what it has made: nothing here names it any more.
         executor.report.end_batch();

@@ -17,7 +17,7 @@ pub use inject::{Injections, Injector, PACKETS_MAX, PacketOut, injections};
 pub use publish::{Inbox, Publisher, channel};
 
 use crate::action::TooLong;
-use crate::flow::{Megaflows, OfPort, Seed, SignatureCache};
+use crate::flow::{Megaflows, OfPort, Scope, Seed, SignatureCache};
 use crate::mem::{BATCH, FramePool};
 use crate::pipeline::recent::Recent;
 use crate::pipeline::{Pipeline, Translation};
@@ -87,6 +87,8 @@ pub struct Worker<'u> {
     recent: Recent,
     inbox: Inbox,
     seed: Seed,
+    /// What of a key is hashed: what some megaflow is known by.
+    scope: Scope,
     now_ns: u64,
     adopted_ns: u64,
     /// Whether there is more to do than a turn can: the last one was full.
@@ -126,6 +128,7 @@ impl<'u> Worker<'u> {
             pipeline: parts.pipeline,
             inbox: parts.inbox,
             seed: parts.seed,
+            scope: Scope::nothing(parts.seed),
             now_ns: 0,
             adopted_ns: 0,
             loaded: false,

@@ -3,7 +3,7 @@
 use super::{FORGET_NS, Role, Worker};
 use crate::action::execute::{Executor, Seen};
 use crate::flow::{
-    Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Seed, SignatureCache, Unfilled, extract,
+    Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Scope, SignatureCache, Unfilled, extract,
 };
 use crate::mem::{BATCH, Frame};
 use crate::pipeline::recent::{Known, Outlook, Recent};
@@ -65,13 +65,13 @@ impl<'u> Batch<'u> {
         &mut self,
         frame: &mut Frame<'u>,
         origin: &Origin,
-        seed: &Seed,
+        scope: &Scope,
         signatures: &SignatureCache,
         at: usize,
     ) -> Result<(), DropReason> {
-        let plain = extract::read_plain(frame.bytes(), origin, seed, &mut self.keys[at]);
+        let plain = extract::read_plain(frame.bytes(), origin, scope, &mut self.keys[at]);
         let Some((hash, suspect)) = plain else {
-            return self.read_any(frame, origin, seed, signatures, at);
+            return self.read_any(frame, origin, scope, signatures, at);
         };
         signatures.prefetch(hash);
         (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
@@ -86,11 +86,11 @@ impl<'u> Batch<'u> {
         &mut self,
         frame: &mut Frame<'u>,
         origin: &Origin,
-        seed: &Seed,
+        scope: &Scope,
         signatures: &SignatureCache,
         at: usize,
     ) -> Result<(), DropReason> {
-        let (hash, unfilled) = extract::read_any(frame.bytes(), origin, seed, &mut self.keys[at])?;
+        let (hash, unfilled) = extract::read_any(frame.bytes(), origin, scope, &mut self.keys[at])?;
         signatures.prefetch(hash);
         (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
         leave_unfilled(frame, unfilled);
@@ -113,10 +113,15 @@ const AHEAD: usize = 8;
 impl<'u> Worker<'u> {
     /// Frames -> keys and their hashes. Outer headers are checked and cut off; frames that have no key die here.
     pub(super) fn classify(&mut self, in_port: PortId) {
+        if let Some(looked_at) = self.megaflows.newly_looked_at() {
+            self.scope = Scope::of(looked_at, self.seed);
+            // They know what comes out of each tunnel by hashes, too.
+            self.familiar.forget();
+        }
         let mut frames = std::mem::take(&mut self.batch.frames);
         match self.roles[usize::from(in_port.0)] {
             Role::Guest(ofport) => {
-                let origin = Origin::port(ofport, &self.seed);
+                let origin = Origin::port(ofport, &self.scope);
                 self.each(&mut frames, |worker, frame, at| worker.read_of_port(frame, &origin, at));
             }
             Role::Uplink => {
@@ -163,7 +168,7 @@ impl<'u> Worker<'u> {
     /// The key of a frame that comes from a port.
     #[inline(always)]
     fn read_of_port(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
-        self.batch.read(frame, origin, &self.seed, &self.signatures, at)
+        self.batch.read(frame, origin, &self.scope, &self.signatures, at)
     }
 
     /// Takes a frame out of its tunnel; its key.
@@ -174,11 +179,11 @@ impl<'u> Worker<'u> {
         last: &mut Last,
         at: usize,
     ) -> Result<(), DropReason> {
-        let Worker { batch, seed, signatures, familiar, .. } = self;
+        let Worker { batch, scope, signatures, familiar, .. } = self;
         let Some(Recognised { origin, tunnel, mss }) = familiar.take_out(frame) else {
             return self.read_of_any_tunnel(frame, last, at);
         };
-        batch.read(frame, origin, seed, signatures, at)?;
+        batch.read(frame, origin, scope, signatures, at)?;
         // Also those who come to us out of a tunnel shall send nothing back that does not fit it.
         if let Some(mss) = *mss {
             let tunnel = *tunnel;
@@ -195,15 +200,15 @@ impl<'u> Worker<'u> {
         last: &mut Last,
         at: usize,
     ) -> Result<(), DropReason> {
-        let Worker { batch, seed, signatures, familiar, pipeline, .. } = self;
+        let Worker { batch, scope, signatures, familiar, pipeline, .. } = self;
         let (head, tunnels) = (Head::of(frame.bytes()), pipeline.tunnels());
         let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
         let spec = tunnels.spec(tunnel);
-        familiar.remember(&head, (tunnel, spec), &outer, seed);
-        batch.read(frame, &Origin::tunnel(spec.ofport, &outer, seed), seed, signatures, at)?;
+        familiar.remember(&head, (tunnel, spec), &outer, scope);
+        batch.read(frame, &Origin::tunnel(spec.ofport, &outer, scope), scope, signatures, at)?;
         if outer.options != 0 {
             last.give_options(&mut batch.keys[at]);
-            batch.hashes[at] = KeyHash::of(&batch.keys[at], seed);
+            batch.hashes[at] = scope.hash(&batch.keys[at]);
         }
         if let Some(mss) = spec.mss {
             self.clamp(frame, tunnel, mss, at);
@@ -308,7 +313,7 @@ impl<'u> Worker<'u> {
     fn flow_by_length(&mut self, i: usize) -> Option<FlowId> {
         self.batch.keys[i].measure(self.batch.lengths[i]);
         let key = &self.batch.keys[i];
-        let hash = KeyHash::of(key, &self.seed);
+        let hash = self.scope.hash(key);
         self.batch.hashes[i] = hash;
         match self.signatures.find(hash).filter(|flow| self.megaflows.fits(*flow, key)) {
             Some(flow) if holds(&mut self.megaflows, &self.pipeline, &self.recent, flow, key) => {
@@ -417,7 +422,7 @@ impl<'u> Worker<'u> {
             self;
         let (in_port, now_ns) = (Some(in_port), *now_ns);
         let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
-        let seen = Seen { keys: &batch.keys[run.clone()], hashes: &batch.hashes[run.clone()] };
+        let seen = Seen { keys: &batch.keys[run.clone()] };
         executor.execute(&mut batch.frames[run], seen, programs.actions(program), &**pipeline);
     }
 

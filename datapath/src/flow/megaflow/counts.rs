@@ -117,6 +117,10 @@ impl Megaflows {
         if self.is_empty() {
             self.high = 0;
         }
-        self.swept >= self.sweep_end
+        let ended = self.swept >= self.sweep_end;
+        if ended {
+            self.look_over();
+        }
+        ended
     }
 }

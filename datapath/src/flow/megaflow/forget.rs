@@ -31,6 +31,7 @@ impl Megaflows {
         self.masks.truncate(EXACT_WITH_OPTIONS + 1);
         self.masks.iter_mut().for_each(|mask| mask.flows = 0);
         (self.high, self.sweep_end) = (0, 0);
+        self.look_over();
     }
 
     /// Gives up the flow unused for longest among the next few, and among the few after them, and so on; only called when all places are

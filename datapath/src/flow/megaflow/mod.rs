@@ -160,6 +160,9 @@ pub struct Megaflows {
     index: HashTable<u32>,
     free: Vec<u32>,
     masks: Vec<Mask>,
+    /// All bits of the masks that have flows, or had some since they were looked over; and whether somebody was told.
+    looked_at: FlowMask,
+    told: bool,
     lists: Lists,
     hand: usize,
     /// Places from here on were not used since there was no flow.
@@ -185,6 +188,8 @@ impl Megaflows {
             index: HashTable::with_capacity(flows * 2),
             free: (0..flows as u32).rev().collect(),
             masks,
+            looked_at: FlowMask::default(),
+            told: true,
             lists: Lists::new(flows),
             hand: 0,
             high: 0,
@@ -250,6 +255,31 @@ impl Megaflows {
         })
     }
 
+    /// The bits that some flow is known by, if they are others than when this was asked last.
+    #[inline]
+    pub fn newly_looked_at(&mut self) -> Option<&FlowMask> {
+        if self.told {
+            return None;
+        }
+        self.told = true;
+        Some(&self.looked_at)
+    }
+
+    #[cold]
+    fn look_at(&mut self, mask: usize) {
+        let before = self.looked_at.clone();
+        self.looked_at.unite(&self.masks[mask].bits);
+        self.told &= self.looked_at == before;
+    }
+
+    /// Finds out which bits are still looked at.
+    fn look_over(&mut self) {
+        let before = std::mem::take(&mut self.looked_at);
+        let used = self.masks.iter().filter(|mask| mask.flows > 0);
+        used.for_each(|mask| self.looked_at.unite(&mask.bits));
+        self.told &= self.looked_at == before;
+    }
+
     /// What was answered.
     #[inline]
     pub fn answer(&self, flow: FlowId) -> Answer {
@@ -313,6 +343,9 @@ impl Megaflows {
         (have.packets, have.bytes) = (0, 0);
         (have.used_ms, have.mask) = (self.now_ms as u32, at as u8);
         self.set_credits(flow, credits);
+        if self.masks[at].flows == 0 {
+            self.look_at(at);
+        }
         self.masks[at].flows += 1;
         let Megaflows { flows, rests, rooms, masks, index, seed, .. } = self;
         index.insert_unique(hash, flow, |flow| hash_of(*flow, flows, (rests, rooms), masks, seed));
