@@ -4,13 +4,15 @@
 mod narrow;
 mod switch;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::process::Command;
 use std::time::Duration;
 
+use control::lab::checksum;
 use narrow::{GUESTS, Narrow, Network};
 use nix::errno::Errno;
-use switch::{reaches, tcp};
+use socket2::{Domain, Protocol, Socket, Type};
+use switch::{Host, TUNNELLED, one_uplink, reaches, soon, tcp};
 
 impl Network {
     /// How many senders the first switch has told, and how many packets it has fragmented.
@@ -110,4 +112,43 @@ fn nothing_is_lost_without_a_word_when_the_first_link_is_too_narrow() {
 #[test]
 fn nothing_is_lost_without_a_word_when_a_link_further_on_is_too_narrow() {
     no_silent_loss(Narrow::Further);
+}
+
+/// "Fragmentation needed", 1400, as a router would quote a packet of the tunnel (RFC 792, RFC 1191 section 4): 1500 bytes of VXLAN.
+fn needed(here: Ipv4Addr, there: Ipv4Addr) -> Vec<u8> {
+    let mut message = vec![3, 4, 0, 0, 0, 0, 0x05, 0x78, 0x45, 0, 0x05, 0xdc, 0, 0, 0x40, 0, 64, 17, 0, 0];
+    message.extend(here.octets().into_iter().chain(there.octets()));
+    message.extend([0xc3, 0x50, 0x12, 0xb5, 0x05, 0xc8, 0, 0]);
+    let sum = checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    message
+}
+
+/// Somebody who knows both ends, and makes it up.
+#[test]
+fn nothing_is_learned_of_a_tunnel_that_nothing_was_sent_into() {
+    let (here, there) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+    let Some(host) = Host::new() else { return };
+    let (guest, other) = (host.guest(1), host.guest(2));
+    host.netns.addr("g2", here.into(), 24).expect("an address");
+    let adit = host.adit(&one_uplink("packet", ""), TUNNELLED);
+    assert!(reaches(&other.netns, here), "the way is known");
+    let says = || {
+        let sent = other.netns.run(|| {
+            let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("a raw socket");
+            raw.send_to(&needed(here, there), &SocketAddrV4::new(here, 0).into()).expect("sent");
+        });
+        sent.expect("a namespace");
+    };
+    let learned = || host.status().underlay.iter().find_map(|way| way.learned_mtu);
+    let refused = soon(|| {
+        says();
+        host.status().mtu_refused > 2
+    });
+    assert!(refused && learned().is_none(), "{:?}", host.status().underlay);
+    // Whoever is asked for is asked for through the tunnel.
+    let _ = reaches(&guest.netns, Ipv4Addr::new(10, 0, 0, 9));
+    says();
+    assert!(soon(|| learned() == Some(1400)), "{:?}", host.status().underlay);
+    assert!(adit.end().expect("ended").success());
 }

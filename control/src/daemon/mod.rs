@@ -7,6 +7,7 @@
 mod awaited;
 mod buffers;
 mod calls;
+mod doubts;
 mod farewell;
 mod filter;
 mod follow;
@@ -41,7 +42,7 @@ use crate::config::{self, Config, Rules};
 use crate::learning::Learner;
 use crate::netlink::{Remote, Uplink, Watcher};
 use crate::ofproto::Ofproto;
-use crate::pmtu::{Learned, Listener};
+use crate::pmtu::{Learned, Listener, Sent};
 use crate::status::LearnedStatus;
 use crate::text::{Diagnostic, Names};
 use anyhow::{Context, Result, anyhow, bail};
@@ -53,6 +54,7 @@ use datapath::port::PortId;
 use datapath::stats::cycles;
 use datapath::tunnel::{Reach, Underlay};
 use datapath::worker::Role;
+use doubts::Doubts;
 use inject::Injected;
 use local::Local;
 use monitors::Monitors;
@@ -147,6 +149,8 @@ struct Daemon {
     names: Arc<Names>,
     /// What the underlay has said of packets that did not fit, and who hears it.
     learned: Learned,
+    sent: Sent,
+    doubts: Doubts,
     routers: Option<Listener>,
     /// The underlay that it knows.
     published: Underlay,
@@ -252,6 +256,8 @@ impl Daemon {
             listener,
             seed,
             learned: Learned::default(),
+            sent: Sent::default(),
+            doubts: Doubts::default(),
             routers: pmtu::listen(),
             published,
             since,
@@ -315,6 +321,7 @@ impl Daemon {
                         bail!("worker {worker} has ended by itself: no frames go any more; see above for what it said last");
                     }
                     self.age();
+                    self.note_sent();
                     self.stand_alone();
                     self.bundles_wait();
                 }
@@ -346,6 +353,7 @@ impl Daemon {
             self.next_expiry(),
             self.farewells_at,
             self.try_again_at(),
+            self.doubts.until(),
         ];
         some.into_iter().flatten().fold(review, tokio::time::Instant::min)
     }
@@ -367,6 +375,9 @@ impl Daemon {
         }
         if is_due(self.next_expiry()) {
             self.expire().await;
+        }
+        if is_due(self.doubts.until()) {
+            self.hear_doubted().await?;
         }
         if is_due(self.learned_until()) || is_due(self.try_again_at()) {
             self.follow().await?;

@@ -4,7 +4,7 @@ use super::Daemon;
 use crate::causes::in_one_line;
 use crate::pmtu::{Known, Lesson, Listener, Report};
 use anyhow::Result;
-use datapath::tunnel::Underlay;
+use datapath::tunnel::{TunnelSpec, Underlay};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -47,14 +47,56 @@ impl Daemon {
         underlay
     }
 
-    /// Takes in what was heard.
+    /// Takes in what was heard, or asks the workers first.
     pub(super) async fn hear(&mut self, report: &Report) -> Result<()> {
+        let mut lesson = self.judge(report);
+        if lesson == Lesson::Unsent {
+            self.note_sent();
+            lesson = self.judge(report);
+        }
+        if lesson == Lesson::Unsent {
+            if !self.doubts.add(*report, self.workers.sweeper(), tokio::time::Instant::now()) {
+                self.learned.refuse();
+            }
+            return Ok(());
+        }
+        self.take_in(lesson).await
+    }
+
+    /// Takes in what was heard before, and for which the workers have said now what they sent.
+    pub(super) async fn hear_doubted(&mut self) -> Result<()> {
+        let answered = self.doubts.answered(tokio::time::Instant::now());
+        if !answered.is_empty() {
+            self.note_sent();
+        }
+        for report in answered {
+            match self.judge(&report) {
+                Lesson::Unsent => self.learned.refuse(),
+                lesson => self.take_in(lesson).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what went into the tunnels, as far as workers have told.
+    pub(super) fn note_sent(&mut self) {
+        let pipeline = self.switch.pipeline();
+        let went = |tunnel: &TunnelSpec| Some((tunnel.ofport, pipeline.passed(tunnel.ofport)?.went.packets));
+        self.sent.note(self.bridge.tunnels.iter().filter_map(went), Instant::now());
+    }
+
+    fn judge(&mut self, report: &Report) -> Lesson {
         let known = Known {
             endpoints: &self.ports.endpoints,
             tunnels: &self.bridge.tunnels,
             underlay: self.watcher.current(),
+            sent: &self.sent,
         };
-        if let Lesson::Lowered(remote, mtu) = self.learned.take(report, &known, Instant::now()) {
+        self.learned.take(report, &known, Instant::now())
+    }
+
+    async fn take_in(&mut self, lesson: Lesson) -> Result<()> {
+        if let Lesson::Lowered(remote, mtu) = lesson {
             eprintln!("adit: the path to {remote} carries {mtu} bytes, says the underlay");
             self.follow().await?;
         }

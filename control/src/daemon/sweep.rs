@@ -46,8 +46,12 @@ impl Sweeper {
     /// Waits until every worker has written all that it had counted when this was called: then numbers are exact.
     pub(super) async fn settle(&self) {
         let asked = self.ask();
-        let done = || self.workers.iter().zip(&asked).all(|(worker, asked)| worker.shared.swept() >= *asked);
-        wait_for(done).await;
+        wait_for(|| self.has_swept(&asked)).await;
+    }
+
+    /// Whether every worker has done what [`Sweeper::ask`] asked for.
+    pub(super) fn has_swept(&self, asked: &[u64]) -> bool {
+        self.workers.iter().zip(asked).all(|(worker, asked)| worker.shared.swept() >= *asked)
     }
 
     /// Asks every worker to write what it has counted. Returns what each shall have done then.

@@ -1,11 +1,13 @@
 //! The MTUs that the underlay has told us of, and which of what it tells is believed.
 //!
 //! Anybody can send an ICMP message, so what is said must be of a packet that we may have sent: from an endpoint of ours, to a remote end that
-//! we know, of a tunnel that there is, with its key as far as it is quoted, and longer than what is said to fit. Nobody can lower a way's MTU so far
+//! we know, of a tunnel that there is and that was sent into of late, with its key as far as it is quoted, and longer than what is said to fit. Nobody can lower a way's MTU so far
 //! that IPv6 of guests does not fit any more, or for longer than Linux remembers such things (ip-sysctl, `mtu_expires`), or more than a few times
 //! in that time; and there is one entry for a remote end.
 
+use super::allowance::Allowance;
 use super::report::{Carried, Report};
+use super::sent::Sent;
 use datapath::tunnel::{Key, Kind, Reach, Remote, TunnelSpec, Underlay};
 use datapath::wire::{ethernet, vlan, vxlan};
 use std::collections::BTreeMap;
@@ -37,15 +39,22 @@ pub struct Known<'a> {
     pub tunnels: &'a [TunnelSpec],
     /// The remote ends, and what the kernel says of the ways to them.
     pub underlay: &'a Underlay,
+    /// Which tunnels were sent into of late.
+    pub sent: &'a Sent,
 }
 
 impl Known<'_> {
-    /// Whether the packet that a report is about may be of ours.
-    fn sent(&self, report: &Report) -> bool {
-        let from = |tunnel: &TunnelSpec| tunnel.local.is_none_or(|local| local == report.local);
-        let mut tunnels = self.leading_to(report.remote);
-        self.endpoints.contains(&report.local)
-            && tunnels.any(|tunnel| carries(tunnel, &report.carried) && from(tunnel))
+    /// The tunnels whose packet it may be that a report is about.
+    fn meant(&self, report: &Report) -> impl Iterator<Item = &TunnelSpec> {
+        let ours = self.endpoints.contains(&report.local);
+        let from = move |tunnel: &TunnelSpec| tunnel.local.is_none_or(|local| local == report.local);
+        let carries = move |tunnel: &&TunnelSpec| ours && carries(tunnel, &report.carried) && from(tunnel);
+        self.leading_to(report.remote).filter(carries)
+    }
+
+    /// Whether one of them was sent into of late.
+    fn sent(&self, report: &Report, now: Instant) -> bool {
+        self.meant(report).any(|tunnel| self.sent.lately(tunnel.ofport, now))
     }
 
     fn leading_to(&self, remote: IpAddr) -> impl Iterator<Item = &TunnelSpec> {
@@ -93,6 +102,8 @@ pub enum Lesson {
     Lowered(IpAddr, u16),
     /// It may be so, and comes too often.
     Limited,
+    /// It could be so, if there had been a packet: nothing is known of one that was sent of late.
+    Unsent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,45 +115,30 @@ struct Entry {
 }
 
 /// What is believed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Learned {
     entries: BTreeMap<IpAddr, Entry>,
     refused: u64,
     allowance: Allowance,
 }
 
-/// How many ways may be narrowed now, and since when that is so.
-#[derive(Debug, Default)]
-struct Allowance {
-    left: u32,
-    since: Option<Instant>,
-}
-
-impl Allowance {
-    fn take(&mut self, now: Instant) -> bool {
-        let fresh = match self.since {
-            None => LOWERINGS_BURST,
-            Some(since) => {
-                let ms = now.saturating_duration_since(since).as_millis() * u128::from(LOWERINGS_PER_SECOND);
-                u32::try_from(ms / 1000).unwrap_or(LOWERINGS_BURST)
-            }
-        };
-        if fresh > 0 {
-            (self.left, self.since) = (LOWERINGS_BURST.min(self.left.saturating_add(fresh)), Some(now));
-        }
-        let may = self.left > 0;
-        self.left -= u32::from(may);
-        may
+impl Default for Learned {
+    fn default() -> Learned {
+        let allowance = Allowance::new(LOWERINGS_PER_SECOND, LOWERINGS_BURST);
+        Learned { entries: BTreeMap::new(), refused: 0, allowance }
     }
 }
 
 impl Learned {
-    /// Takes a report in.
+    /// Takes a report in. One that is [`Lesson::Unsent`] changes nothing, and is not counted yet as refused.
     pub fn take(&mut self, report: &Report, known: &Known<'_>, now: Instant) -> Lesson {
         let Some((mtu, way)) = believed(report, known) else {
             self.refused += 1;
             return Lesson::Refused;
         };
+        if !known.sent(report, now) {
+            return Lesson::Unsent;
+        }
         let until = now + EXPIRES;
         match self.entries.get_mut(&report.remote) {
             // Packets that were under way when it was lowered are told of too, and a router nearer to us does not know of the one behind it.
@@ -163,6 +159,11 @@ impl Learned {
                 Lesson::Lowered(report.remote, mtu)
             }
         }
+    }
+
+    /// Does not believe a report that was [`Lesson::Unsent`].
+    pub fn refuse(&mut self) {
+        self.refused += 1;
     }
 
     fn limit(&mut self) -> Lesson {
@@ -209,7 +210,7 @@ impl Learned {
 /// What a report says, if it is believed, and what the kernel says of the way.
 fn believed(report: &Report, known: &Known<'_>) -> Option<(u16, u16)> {
     let Reach::Via(path) = known.underlay.reach(report.remote) else { return None };
-    if !known.sent(report) || report.len > path.mtu.into() || report.mtu >= report.len {
+    if known.meant(report).next().is_none() || report.len > path.mtu.into() || report.mtu >= report.len {
         return None;
     }
     let mtu = match (report.mtu, report.remote) {
@@ -264,12 +265,19 @@ mod tests {
     }
 
     fn lessons_of(learned: &mut Learned, start: Instant, reports: &[Report]) -> Vec<Lesson> {
+        let mut sent = Sent::default();
+        sent.note([(OfPort(10), 1), (OfPort(11), 1)], start);
+        lessons_when(learned, &sent, start, reports)
+    }
+
+    /// The same where this was sent.
+    fn lessons_when(learned: &mut Learned, sent: &Sent, start: Instant, reports: &[Report]) -> Vec<Lesson> {
         let tunnels = [
             TunnelSpec::new(OfPort(10), Kind::Vxlan, Remote::Flow, Key::Flow),
             TunnelSpec::new(OfPort(11), Kind::Nvgre, Remote::Fixed(ip(THERE[0])), Key::Fixed(5001)),
         ];
         let (endpoints, underlay) = (HERE.map(ip), underlay());
-        let known = Known { endpoints: &endpoints, tunnels: &tunnels, underlay: &underlay };
+        let known = Known { endpoints: &endpoints, tunnels: &tunnels, underlay: &underlay, sent };
         let times = (0..).map(|n| start + Duration::from_secs(n));
         reports.iter().zip(times).map(|(report, now)| learned.take(report, &known, now)).collect()
     }
@@ -309,6 +317,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_is_learned_of_a_tunnel_that_was_not_sent_into_of_late() {
+        let (mut learned, start) = (Learned::default(), Instant::now());
+        let nvgre = Report { carried: Carried::Gre { key: Some(Some(5001 << 8)) }, ..report(0, 1400) };
+        // Of the other tunnel.
+        let mut sent = Sent::default();
+        sent.note([(OfPort(10), 0), (OfPort(11), 7)], start);
+        assert_eq!(lessons_when(&mut learned, &sent, start, &[report(0, 1400)]), [Lesson::Unsent]);
+        assert_eq!((learned.refused(), learned.of(ip(THERE[0]), start)), (0, None));
+        let lowered = Lesson::Lowered(ip(THERE[0]), 1400);
+        assert_eq!(lessons_when(&mut learned, &sent, start, &[nvgre]), [lowered]);
+        // Nor is it believed for longer.
+        let later = start + Duration::from_secs(100);
+        assert_eq!(lessons_when(&mut learned, &sent, later, &[nvgre]), [Lesson::Unsent]);
+        assert_eq!(learned.next_end(), Some(start + EXPIRES));
+    }
+
     /// VXLAN: 36 bytes over IPv4 and 56 over IPv6, Ethernet with two tags, and 1280.
     #[test]
     fn rfc8200_s5_what_every_link_of_ipv6_carries_fits_whatever_is_said() {
@@ -322,13 +347,6 @@ mod tests {
     fn a_way_is_narrowed_a_few_times_and_not_again_and_again() {
         let said = [1490, 1480, 1470, 1460, 1450].map(|mtu| report(0, mtu));
         assert_eq!(lessons(&said)[3..], [Lesson::Lowered(ip(THERE[0]), 1460), Lesson::Limited]);
-    }
-
-    #[test]
-    fn ways_are_narrowed_at_a_rate() {
-        let (mut allowance, start) = (Allowance::default(), Instant::now());
-        let mut taken = |ms| (0..1000).filter(|_| allowance.take(start + Duration::from_millis(ms))).count();
-        assert_eq!([0, 50, 100, 1100, 1_000_000].map(&mut taken), [100, 0, 1, 10, 100]);
     }
 
     #[test]

@@ -7,13 +7,18 @@
 //! ```text
 //! listen   raw sockets: bytes in
 //! report   bytes -> what was said of which packet; no socket, no clock
+//! sent     which tunnels were sent into of late
 //! learned  what is believed, and for how long
 //! ```
 
+mod allowance;
 mod learned;
 mod listen;
 mod report;
+mod sent;
 
+pub use allowance::Allowance;
 pub use learned::{Known, Learned, Lesson};
 pub use listen::Listener;
 pub use report::{Carried, Report};
+pub use sent::Sent;
