@@ -24,7 +24,9 @@ use super::Daemon;
 use super::calls::View;
 use super::sweep::Sweeper;
 use crate::ofproto::{Applied, Farewell, Reason, Removed, VacancyEvent};
-use crate::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Step, weight};
+use crate::openflow::channel::{
+    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, weight,
+};
 use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
@@ -243,7 +245,8 @@ impl Daemon {
             steps.extend(channel.hear(id, heard, &mut model));
             let applied = model.take_applied();
             if watched {
-                channel.flows_changed(Some((id, xid)), changes(&applied), now);
+                let room = |id| model.room(id);
+                channel.flows_changed(Some((id, xid)), changes(&applied), now, &room);
             }
             if applied.changes() {
                 model.vacancies().into_iter().for_each(|(event, desc)| channel.table_status(event, desc));
@@ -288,7 +291,13 @@ impl Daemon {
 
     /// Hands on what the channel wants others to hear.
     pub(super) fn deliver(&mut self) {
+        let now = self.workers.now_ms();
         let Controllers { channel, peers, .. } = &mut self.controllers;
+        // Whose queues are gone is hung up on.
+        for lost in channel.resume(now, &|id| room(peers, id)) {
+            channel.leave(lost);
+            peers.remove(&lost);
+        }
         for (to, envelope) in channel.told() {
             let Some(peer) = peers.get_mut(&to) else { continue };
             let takes = weight(&envelope);
@@ -322,10 +331,10 @@ impl Daemon {
 
     /// Notes entries that have gone: by a request of nobody who speaks OpenFlow, or because their time was over.
     pub(super) fn flows_went(&mut self, applied: &Applied) {
-        let Controllers { channel, .. } = &mut self.controllers;
+        let Controllers { channel, peers, .. } = &mut self.controllers;
         if channel.watches_flows() {
             let now = self.workers.now_ms();
-            channel.flows_changed(None, changes(applied), now);
+            channel.flows_changed(None, changes(applied), now, &|id| room(peers, id));
         }
         for (event, desc) in self.vacancies() {
             self.controllers.channel.table_status(event, desc);
@@ -344,6 +353,18 @@ impl Daemon {
         let Farewell { removed, counted } = farewell;
         self.controllers.channel.flow_removed(&flow_removed(removed, counted.packets, counted.bytes));
     }
+}
+
+/// How much room there is for news of flows: a quarter of the queue is for what else there is to tell.
+fn room(peers: &BTreeMap<ConnectionId, Peer>, id: ConnectionId) -> Room {
+    peers.get(&id).map_or_else(Room::default, |peer| {
+        let waiting = peer.waiting.load(Relaxed);
+        Room {
+            messages: peer.events.capacity().saturating_sub(EVENTS_MAX / 4),
+            bytes: (EVENTS_BYTES_MAX / 4 * 3).saturating_sub(waiting),
+            idle: waiting == 0,
+        }
+    })
 }
 
 /// `OFPRR_*`.

@@ -3,7 +3,7 @@
 use super::super::Daemon;
 use super::super::inject::Injection;
 use crate::ofproto::{self, Applied, OptionMod, PortRequest, Vacancy, VacancyEvent};
-use crate::openflow::channel::{Change, Switch};
+use crate::openflow::channel::{Change, ConnectionId, Room, Switch};
 use crate::openflow::{
     Code, Features, PacketOut, PortMod, QueueDesc, TableDesc, TableFeatures, TableMod, TlvMap, TlvTable,
     TlvTableMod,
@@ -93,6 +93,11 @@ impl<'d> Model<'d> {
     /// What the last message has changed.
     pub(super) fn take_applied(&mut self) -> Applied {
         std::mem::take(&mut self.applied)
+    }
+
+    /// How much room a connection has for news of flows.
+    pub(super) fn room(&self, id: ConnectionId) -> Room {
+        super::room(&self.daemon.controllers.peers, id)
     }
 
     /// What tables have to tell of how much room there is.

@@ -250,7 +250,10 @@ impl Peer {
                     }
                     liveness.heard(start.elapsed().as_millis() as u64);
                 }
-                Some(event) = self.events.recv() => self.say_event(&event),
+                event = self.events.recv() => match event {
+                    Some(event) => self.say_event(&event),
+                    None => bail!("has missed too much news of flows"),
+                },
                 Some(frame) = self.frames.recv() => self.wire.say(self.version, &frame),
                 () = sleep_until(until) => {}
                 // Everybody else has a turn, and it is looked again.

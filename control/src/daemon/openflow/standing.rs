@@ -128,7 +128,7 @@ impl Daemon {
                     version: Some(name(face.version).to_string()),
                     role: Some(role.to_string()),
                     connected_s: Some(peer.since.elapsed().as_secs()),
-                    lost: peer.lost + self.controllers.channel.untold(*id),
+                    lost: peer.lost,
                     last_error,
                 },
             ))

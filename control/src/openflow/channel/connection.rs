@@ -3,6 +3,7 @@
 use super::bundles::Bundles;
 use super::monitors::Monitors;
 use super::parts::Parts;
+use super::pause::Missed;
 use crate::openflow::{Async, PacketInFormat, RoleKind, Version};
 
 /// What a connection is for.
@@ -34,8 +35,10 @@ pub(super) struct Connection {
     pub(super) bundles: Bundles,
     pub(super) parts: Parts,
     pub(super) monitors: Monitors,
-    /// News of flows that it was not told: there were too many at a time.
-    pub(super) untold: u64,
+    /// What it was not told of flows yet, while news pause.
+    pub(super) missed: Option<Missed>,
+    /// Messages with news of flows, and their bytes, that nobody has taken from the channel yet.
+    pub(super) untaken: (usize, usize),
 }
 
 impl Connection {
@@ -57,7 +60,8 @@ impl Connection {
             bundles: Bundles::default(),
             parts: Parts::default(),
             monitors: Monitors::default(),
-            untold: 0,
+            missed: None,
+            untaken: (0, 0),
         }
     }
 

@@ -15,6 +15,7 @@ mod hear;
 mod liveness;
 mod monitors;
 mod parts;
+mod pause;
 mod refusals;
 mod roles;
 mod switch;
@@ -27,6 +28,7 @@ pub use connection::Kind;
 pub use handshake::{Agreement, Handshake};
 pub use liveness::{Liveness, Pulse};
 pub use monitors::MONITORS_MAX;
+pub use pause::{MISSED_MAX, Room};
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub(crate) use tell::news;
@@ -131,12 +133,8 @@ impl Channel {
 
     /// What others are to hear, each in the order of this list.
     pub fn told(&mut self) -> Vec<(ConnectionId, Envelope)> {
+        self.connections.values_mut().for_each(|connection| connection.untaken = (0, 0));
         std::mem::take(&mut self.told)
-    }
-
-    /// Messages with news that a connection was not told because one request made too many.
-    pub fn untold(&self, id: ConnectionId) -> u64 {
-        self.connections.get(&id).map_or(0, |connection| connection.untold)
     }
 
     /// Whether somebody wants news of flows.

@@ -1,6 +1,8 @@
 //! What the switch tells without being asked: frames, flow entries that have gone, ports, news of flows.
 
+use super::connection::Connection;
 use super::monitors::Telling;
+use super::pause::{Missed, Room};
 use super::{Channel, ConnectionId};
 use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod, VacancyEvent};
 use crate::openflow::{
@@ -13,9 +15,6 @@ use std::sync::Arc;
 
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
 const UPDATES: usize = 16;
-
-/// Messages with news of flows that one request makes for one connection.
-const NEWS_MAX: u64 = 8192;
 
 /// `OFPRFR_GROUP_MOD` and `OFPRFR_METER_MOD`.
 pub(super) const FORWARD_GROUP_MOD: u8 = 0;
@@ -119,50 +118,129 @@ impl Channel {
         }
     }
 
-    /// Flow entries have changed; by the request of a connection, if it is known whose. Of one request, each is told no more than
-    /// [`NEWS_MAX`] messages: more would find its queue full.
+    /// Flow entries have changed; by the request of a connection, if it is known whose. Who has no room for the news is told that they pause, and of the changes later
+    /// ([`Channel::resume`]).
     pub fn flows_changed(
         &mut self,
         by: Option<(ConnectionId, u32)>,
         changes: impl Iterator<Item = FlowChange> + Clone,
         now: u64,
+        room: &dyn Fn(ConnectionId) -> Room,
     ) {
-        for (id, connection) in &mut self.connections {
+        let Channel { connections, told, .. } = self;
+        for (id, connection) in connections {
             if connection.monitors.is_empty() {
                 continue;
             }
             let own = by.filter(|(by, _)| by == id).map(|(_, xid)| xid);
-            let mut updates: Vec<FlowUpdate> = Vec::new();
-            let mut said = 0;
-            let mut say = |updates: &mut Vec<FlowUpdate>| {
-                said += 1;
-                if said > NEWS_MAX {
-                    connection.untold += 1;
-                    return updates.clear();
-                }
-                let message = Message::MultipartReply(Reply::FlowMonitor(std::mem::take(updates)), false);
-                self.told.push((*id, Envelope { xid: 0, nicira: connection.monitors.nicira(), message }));
-            };
+            let mut news = News { id: *id, connection, room: room(*id), told: &mut *told, now };
+            let mut batch = Vec::new();
             for change in changes.clone() {
-                let update = match (connection.monitors.telling(&change, own.is_some()), own) {
-                    (None, _) => continue,
-                    (Some(Telling::Abbreviated), Some(xid)) => FlowUpdate::Abbreviated(xid),
-                    (Some(Telling::Abbreviated), None) => continue,
-                    (Some(Telling::Full { instructions }), _) => full(&change, instructions, now),
-                };
-                // One request is told in short once.
-                if updates.last() == Some(&update) && matches!(update, FlowUpdate::Abbreviated(_)) {
+                let Some(telling) = news.connection.monitors.telling(&change, own.is_some()) else {
                     continue;
-                }
-                updates.push(update);
-                if updates.len() >= UPDATES {
-                    say(&mut updates);
+                };
+                batch.push((change, telling));
+                if batch.len() >= UPDATES {
+                    news.tell(&std::mem::take(&mut batch), own);
                 }
             }
-            if !updates.is_empty() {
-                say(&mut updates);
+            news.tell(&batch, own);
+        }
+    }
+
+    /// Goes on with news where they paused and have room again. Those who have missed too much: they are to be hung up on.
+    pub fn resume(&mut self, now: u64, room: &dyn Fn(ConnectionId) -> Room) -> Vec<ConnectionId> {
+        let Channel { connections, told, .. } = self;
+        let mut lost = Vec::new();
+        for (id, connection) in connections {
+            let Some(missed) = &connection.missed else { continue };
+            if missed.too_much {
+                lost.push(*id);
+                continue;
+            }
+            let room = room(*id);
+            if room.idle {
+                News { id: *id, connection, room, told: &mut *told, now }.resume();
             }
         }
+        lost
+    }
+}
+
+/// News for one connection.
+struct News<'c> {
+    id: ConnectionId,
+    connection: &'c mut Connection,
+    room: Room,
+    told: &'c mut Vec<(ConnectionId, Envelope)>,
+    now: u64,
+}
+
+impl News<'_> {
+    /// Tells of changes, or notes them where there is no room.
+    fn tell(&mut self, batch: &[(FlowChange, Telling)], own: Option<u32>) {
+        if batch.is_empty() {
+            return;
+        }
+        if self.connection.missed.is_none() && !self.say_all(batch, own) {
+            self.connection.missed = Some(Missed::default());
+            self.say(Message::FlowMonitorPaused);
+        }
+        if let Some(missed) = &mut self.connection.missed {
+            batch.iter().for_each(|(change, _)| missed.note(change));
+        }
+    }
+
+    /// What was missed, as far as there is room.
+    fn resume(mut self) {
+        while let Some(missed) = &mut self.connection.missed {
+            let changes = missed.next(UPDATES);
+            if changes.is_empty() {
+                self.connection.missed = None;
+                return self.say(Message::FlowMonitorResumed);
+            }
+            let telling = |change: &FlowChange| {
+                Some((change.clone(), self.connection.monitors.telling(change, false)?))
+            };
+            let batch: Vec<_> = changes.iter().filter_map(telling).collect();
+            if !batch.is_empty() && !self.say_all(&batch, None) {
+                if let Some(missed) = &mut self.connection.missed {
+                    missed.put_back(changes);
+                }
+                return;
+            }
+        }
+    }
+
+    /// One message with these changes; false if there is no room for it.
+    fn say_all(&mut self, batch: &[(FlowChange, Telling)], own: Option<u32>) -> bool {
+        let mut updates: Vec<FlowUpdate> = Vec::new();
+        for (change, telling) in batch {
+            let update = match (telling, own) {
+                (Telling::Abbreviated, Some(xid)) => FlowUpdate::Abbreviated(xid),
+                (Telling::Abbreviated, None) => continue,
+                (Telling::Full { instructions }, _) => full(change, *instructions, self.now),
+            };
+            // One request is told in short once.
+            if updates.last() != Some(&update) || !matches!(update, FlowUpdate::Abbreviated(_)) {
+                updates.push(update);
+            }
+        }
+        let message = Message::MultipartReply(Reply::FlowMonitor(updates), false);
+        let envelope = Envelope { xid: 0, nicira: self.connection.monitors.nicira(), message };
+        let (messages, bytes) = self.connection.untaken;
+        let takes = weight(&envelope);
+        if messages >= self.room.messages || bytes + takes > self.room.bytes {
+            return false;
+        }
+        self.connection.untaken = (messages + 1, bytes + takes);
+        self.told.push((self.id, envelope));
+        true
+    }
+
+    fn say(&mut self, message: Message) {
+        let nicira = self.connection.monitors.nicira();
+        self.told.push((self.id, Envelope { xid: 0, nicira, message }));
     }
 }
 

@@ -1,0 +1,216 @@
+//! News of flows for a controller that does not read: they pause, and what it has missed is told when it reads again. Whatever changes meanwhile, it ends up
+//! with the flows that there are.
+
+mod channel_switch;
+mod switch;
+
+use channel_switch::{Bare, Lab};
+use control::ofproto::{Applied, Command as FlowCommand, Filter, FlowMod, Ofproto};
+use control::openflow::channel::{ConnectionId, FlowChange, FlowEvent, Room};
+use control::openflow::{
+    Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, encode,
+};
+use control::text::{NoNames, parse_table_flow};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use switch::{Host, soon, two_guests};
+
+fn changes(applied: &Applied) -> Vec<FlowChange> {
+    let gone = applied.removed.iter().map(|removed| FlowChange {
+        table: removed.table,
+        entry: removed.entry.clone(),
+        event: FlowEvent::Deleted(2),
+    });
+    let there = applied.entries.iter().map(|changed| FlowChange {
+        table: changed.table,
+        entry: changed.entry.clone(),
+        event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+    });
+    gone.chain(there).collect()
+}
+
+/// A flow-mod of one of a few flows.
+fn flow_mod() -> impl Strategy<Value = FlowMod> {
+    let command = prop::sample::select(vec![
+        FlowCommand::Add,
+        FlowCommand::Add,
+        FlowCommand::Modify,
+        FlowCommand::ModifyStrict,
+        FlowCommand::Delete,
+        FlowCommand::DeleteStrict,
+    ]);
+    (command, 0..2u8, 0..3u16, 0..3u8, 1..4u32).prop_map(|(command, table, priority, matching, port)| {
+        let matching = ["", "arp,", "in_port=1,"][usize::from(matching)];
+        let text = format!("table={table},priority={priority},{matching}actions={port}");
+        let (table, rule) = parse_table_flow("test", &text, &NoNames).expect("a flow");
+        FlowMod { command, ..FlowMod::add(table, rule) }
+    })
+}
+
+type Flows = BTreeMap<String, String>;
+
+fn place(table: u8, priority: u16, matching: &impl std::fmt::Debug) -> String {
+    format!("{table} {priority} {matching:?}")
+}
+
+/// What a controller knows that is told these.
+#[derive(Default)]
+struct Listener {
+    flows: Flows,
+    paused: bool,
+    pauses: usize,
+}
+
+impl Listener {
+    fn hear(&mut self, told: Vec<(ConnectionId, Envelope)>) {
+        for (_, envelope) in told {
+            match envelope.message {
+                Message::FlowMonitorPaused => {
+                    assert!(!std::mem::replace(&mut self.paused, true), "paused twice");
+                    self.pauses += 1;
+                }
+                Message::FlowMonitorResumed => assert!(std::mem::take(&mut self.paused), "not paused"),
+                Message::MultipartReply(Reply::FlowMonitor(updates), false) => {
+                    updates.into_iter().for_each(|update| self.update(update));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn update(&mut self, update: FlowUpdate) {
+        let FlowUpdate::Full { event, flow, .. } = update else { panic!("{update:?}") };
+        let place = place(flow.table.0, flow.priority, &flow.matching);
+        match event {
+            UpdateEvent::Deleted => drop(self.flows.remove(&place)),
+            _ => drop(self.flows.insert(place, format!("{:?}", flow.instructions))),
+        }
+    }
+}
+
+fn there(switch: &Ofproto) -> Flows {
+    let flow = |(table, entry): (datapath::pipeline::TableId, &std::sync::Arc<control::ofproto::Entry>)| {
+        let rule = &entry.installed.rule;
+        (place(table.0, rule.priority, &rule.matching), format!("{:?}", rule.instructions))
+    };
+    switch.entries(Filter::default()).map(flow).collect()
+}
+
+/// A switch and a channel on which one connection wants all news, its own too.
+fn watched() -> (Lab, ConnectionId) {
+    let mut lab = Lab::new();
+    let monitor = FlowMonitor { id: 1, flags: 0x3e, filter: Filter::default() };
+    let wanted = Message::MultipartRequest(Question::FlowMonitor(vec![monitor]), false);
+    let raw = encode(Version::V14, &Envelope::new(1, wanted)).expect("words for it");
+    lab.hear(2, raw.to_vec());
+    let (id, version) = lab.connections[2];
+    assert_eq!(version, Version::V14);
+    (lab, id)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_a_pause_a_controller_knows_what_there_is(
+        said in vec((flow_mod(), 0..3usize, 0..4u8), 1..60),
+    ) {
+        let (lab, id) = watched();
+        let Lab { mut channel, switch: Bare(mut switch), .. } = lab;
+        let mut listener = Listener::default();
+        for (change, messages, taken) in said {
+            let Ok(applied) = switch.flow_mod(0, change) else { continue };
+            let room = Room { messages, bytes: 1 << 20, idle: taken == 0 };
+            let by = (taken % 2 == 0).then_some((id, 7));
+            channel.flows_changed(by, changes(&applied).into_iter(), 0, &|_| room);
+            prop_assert_eq!(channel.resume(0, &|_| room), []);
+            listener.hear(channel.told());
+            if !listener.paused {
+                prop_assert_eq!(&listener.flows, &there(&switch), "nothing is missed");
+            }
+        }
+        let room = Room { messages: 100, bytes: 1 << 20, idle: true };
+        channel.resume(0, &|_| room);
+        listener.hear(channel.told());
+        prop_assert!(!listener.paused);
+        prop_assert_eq!(listener.flows, there(&switch));
+    }
+}
+
+/// `ovs-ofctl` is stopped while 30,000 flows are added and some of them go again, and then goes on.
+#[test]
+fn who_did_not_read_hears_what_was_missed() {
+    if Command::new("ovs-ofctl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs ovs-ofctl");
+        eprintln!("skipped: needs ovs-ofctl");
+        return;
+    }
+    let Some(host) = Host::new() else { return };
+    let _guests = [host.guest(1), host.guest(2)];
+    let adit = host.adit(&two_guests("auto"), "");
+    let ofctl = |arguments: &[&str]| {
+        let mut command = Command::new("ovs-ofctl");
+        command.args(arguments).env("OVS_RUNDIR", host.file(".")).stdin(Stdio::null());
+        command
+    };
+    let done = |arguments: &[&str]| {
+        let mut command = ofctl(arguments);
+        let output = host.netns.run(move || command.output().expect("ovs-ofctl")).expect("a namespace");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let text = host.file("news.txt");
+    let news = || std::fs::read_to_string(&text).expect("text");
+    let mut command = ofctl(&["monitor", "br0", "watch:"]);
+    let out = std::fs::File::create(&text).expect("a file");
+    command.stdout(out.try_clone().expect("a file")).stderr(out);
+    let mut monitor = host.netns.run(move || command.spawn().expect("ovs-ofctl")).expect("a namespace");
+    done(&["add-flow", "br0", "table=3,priority=7,actions=drop"]);
+    assert!(soon(|| news().contains("event=ADDED table=3")));
+
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &monitor.id().to_string()]).status();
+        assert!(sent.expect("kill").success());
+    };
+    signal("-STOP");
+    let flow =
+        |number: u32| format!("ip,nw_dst=10.{}.{}.0/24,actions=output:1\n", number / 256, number % 256);
+    let many: String = (0..30_000).map(flow).collect();
+    std::fs::write(host.file("many.txt"), many).expect("written");
+    let file = host.file("many.txt");
+    done(&["add-flows", "br0", file.to_str().expect("text")]);
+    done(&["del-flows", "br0", "ip,nw_dst=10.100.0.0/16"]);
+    done(&["del-flows", "br0", "table=3"]);
+    done(&["mod-flows", "br0", "ip,nw_dst=10.101.0.0/24,actions=output:2"]);
+    signal("-CONT");
+    let over = || {
+        std::thread::sleep(Duration::from_millis(200));
+        news().contains("FLOW_MONITOR_RESUMED")
+    };
+    assert!((0..100).any(|_| over()), "it is told that news go on");
+    let (mut flows, mut paused) = (BTreeMap::new(), 0);
+    for line in news().lines() {
+        paused += usize::from(line.contains("FLOW_MONITOR_PAUSED"));
+        let Some(told) = line.trim().strip_prefix("event=") else { continue };
+        let (event, flow) = told.split_once(" table=").expect("a table");
+        let (flow, actions) = flow.split_once(" actions=").unwrap_or((flow, "drop"));
+        match event.starts_with("DELETED") {
+            true => drop(flows.remove(flow)),
+            false => drop(flows.insert(flow.to_string(), actions.to_string())),
+        }
+    }
+    let dump = done(&["--no-stats", "dump-flows", "br0"]);
+    let there = dump.lines().filter(|line| line.contains("actions=")).count();
+    assert_eq!((paused, flows.len()), (1, there), "as many as there are");
+    assert_eq!(there, 30_000 - 256);
+    assert!(!flows.keys().any(|flow| flow.starts_with('3')), "the one that went");
+    let other: Vec<_> = flows.iter().filter(|(_, actions)| *actions == "output:2").collect();
+    assert_eq!(other.len(), 1, "{other:?}");
+    assert!(other[0].0.contains("10.101.0.0/24"), "{other:?}");
+    monitor.kill().expect("ended");
+    monitor.wait().expect("ended");
+    assert!(adit.end().expect("ended").success());
+}
