@@ -287,6 +287,8 @@ impl<'u> Worker<'u> {
         if self.batch.unknown == 0 {
             return;
         }
+        let unknown = |i: &usize| self.batch.programs[*i] == UNDECIDED;
+        (0..n).filter(unknown).for_each(|i| self.megaflows.prefetch_place(&self.batch.keys[i]));
         for i in 0..n {
             if self.batch.programs[i] == UNDECIDED {
                 self.decide(i);

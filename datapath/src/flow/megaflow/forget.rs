@@ -35,19 +35,26 @@ impl Megaflows {
     }
 
     /// Gives up the flow unused for longest among the next few, and among the few after them, and so on; only called when all places are
-    /// taken. What is known of such flows is far away. So several go at a time, step by step: the ways of each step into the core
-    /// do not wait for each other.
+    /// taken. What is known of such flows is far away. So several go at a time, step by step, and each step asks for what the next
+    /// one looks at; the last, for what the next time begins with.
     pub(super) fn evict(&mut self, ledger: &Ledger) {
-        let mut victims = [0; EVICTED_MAX];
-        let victims = &mut victims[..(self.flows.len() / EVICTED_OF).clamp(1, EVICTED_MAX)];
+        let (mut victims, mut hashes) = ([0; EVICTED_MAX], [0; EVICTED_MAX]);
+        let many = (self.flows.len() / EVICTED_OF).clamp(1, EVICTED_MAX);
+        let (victims, hashes) = (&mut victims[..many], &mut hashes[..many]);
         for victim in victims.iter_mut() {
             *victim = self.candidates().max_by_key(|flow| self.idle_ms(*flow)).unwrap_or(0) as u32;
             self.next_candidates();
             prefetch(&self.flows[*victim as usize].key);
         }
-        victims.iter().for_each(|victim| self.unlink(*victim));
+        for (victim, hash) in victims.iter().zip(hashes.iter_mut()) {
+            *hash = hash_of(*victim, &self.flows, (&self.rests, &self.rooms), &self.masks, &self.seed);
+            self.index.prefetch(*hash);
+        }
+        victims.iter().zip(hashes.iter()).for_each(|(victim, hash)| self.index.remove(*hash, *victim));
         let mut tally = Tally::new(ledger);
         victims.iter().for_each(|victim| self.release(*victim, |credit, counted| tally.add(credit, counted)));
+        let next = (0..many * CANDIDATES).map(|i| (self.hand + i) % self.flows.len());
+        next.for_each(|flow| prefetch(&self.flows[flow].used_ms));
     }
 
     /// The next few places.
@@ -63,9 +70,7 @@ impl Megaflows {
     /// Nobody finds the flow any more.
     fn unlink(&mut self, flow: u32) {
         let hash = hash_of(flow, &self.flows, (&self.rests, &self.rooms), &self.masks, &self.seed);
-        if let Ok(entry) = self.index.find_entry(hash, |have| *have == flow) {
-            entry.remove();
-        }
+        self.index.remove(hash, flow);
     }
 
     /// Gives up the place of a flow that nobody finds any more.

@@ -15,11 +15,12 @@
 //!
 //! **Threads.** One owner, the worker. Nothing is allocated after [`Megaflows::new`].
 //!
-//! **Memory.** 128 bytes a flow, 20 for its place in the index, 4 in the list of free places, and up to 32 for credits that
+//! **Memory.** 128 bytes a flow, 16 for its place in the index, 4 in the list of free places, and up to 32 for credits that
 //! do not fit its line; 144 more if its key is long, and 64 more if it was known by Geneve options.
 
 mod counts;
 mod forget;
+mod index;
 mod lists;
 
 pub use counts::IDLE_MS;
@@ -30,7 +31,7 @@ use super::hash::{Seed, kept_hash, masked_hash};
 use super::key::{FlowKey, FlowMask, LONG_WORDS, Line, PACKET_WORDS, SHORT_WORDS};
 use crate::mem::prefetch;
 use crate::stats::{Credit, Ledger};
-use hashbrown::HashTable;
+use index::Index;
 use lists::Lists;
 
 /// Most masks at a time, the two exact ones among them.
@@ -157,7 +158,9 @@ pub struct Megaflows {
     rests: Box<[Rest]>,
     /// The room for options of those whose mask has bits there, likewise.
     rooms: Box<[Room]>,
-    index: HashTable<u32>,
+    index: Index,
+    /// The mask of the flow that came last.
+    latest: usize,
     free: Vec<u32>,
     masks: Vec<Mask>,
     /// All bits of the masks that have flows, or had some since they were looked over; and whether somebody was told.
@@ -184,8 +187,8 @@ impl Megaflows {
             flows: vec![Flow::default(); flows].into_boxed_slice(),
             rests: vec![Rest::default(); flows].into_boxed_slice(),
             rooms: vec![Room::default(); flows].into_boxed_slice(),
-            // Twice the room, so that removing and inserting never makes it rearrange itself into more.
-            index: HashTable::with_capacity(flows * 2),
+            index: Index::new(flows),
+            latest: EXACT,
             free: (0..flows as u32).rev().collect(),
             masks,
             looked_at: FlowMask::default(),
@@ -245,13 +248,21 @@ impl Megaflows {
             && (!mask.long || equal_rest(&self.rests[flow as usize], &self.rooms[flow as usize], mask, key))
     }
 
+    /// Brings near what [`Megaflows::find`] looks at first, if the frame is of a flow as the one that came last.
+    #[inline]
+    pub fn prefetch_place(&self, key: &FlowKey) {
+        if let Some(Mask { bits, long, .. }) = self.masks.get(self.latest) {
+            self.index.prefetch(masked_hash(key, bits, *long, self.latest, &self.seed));
+        }
+    }
+
     /// The flow that a frame with this key belongs to.
     pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
         self.masks.iter().enumerate().filter(|(_, mask)| mask.flows > 0).find_map(|(at, mask)| {
             let hash = masked_hash(key, &mask.bits, mask.long, at, &self.seed);
             let same =
-                |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
-            self.index.find(hash, same).map(|flow| FlowId(*flow))
+                |flow: u32| usize::from(self.flows[flow as usize].mask) == at && self.equal(flow, at, key);
+            self.index.find(hash, same).map(FlowId)
         })
     }
 
@@ -312,9 +323,8 @@ impl Megaflows {
         let at = self.mask_for(mask, key);
         let Mask { bits, long, .. } = &self.masks[at];
         let hash = masked_hash(key, bits, *long, at, &self.seed);
-        let same =
-            |flow: &u32| usize::from(self.flows[*flow as usize].mask) == at && self.equal(*flow, at, key);
-        if let Some(flow) = self.index.find(hash, same).copied() {
+        let same = |flow: u32| usize::from(self.flows[flow as usize].mask) == at && self.equal(flow, at, key);
+        if let Some(flow) = self.index.find(hash, same) {
             self.empty(flow, |credit, counted| ledger.add(credit, counted));
             self.make_room(credits.len(), ledger);
             self.flows[flow as usize].set_answer(answer);
@@ -347,8 +357,8 @@ impl Megaflows {
             self.look_at(at);
         }
         self.masks[at].flows += 1;
-        let Megaflows { flows, rests, rooms, masks, index, seed, .. } = self;
-        index.insert_unique(hash, flow, |flow| hash_of(*flow, flows, (rests, rooms), masks, seed));
+        self.latest = at;
+        self.index.insert(hash, flow);
         FlowId(flow)
     }
 
