@@ -29,7 +29,7 @@ use std::time::Instant;
 const RING: u32 = 1024;
 /// Frames beside those that the rings can hold: those under way in the worker, and room for copies.
 const SPARE: u32 = 512;
-/// Flows that a worker remembers: 192 bytes each at most, and 120 more for those that are not plain IPv4.
+/// Flows that a worker remembers: 188 bytes each at most, and 144 more for those that are not plain IPv4.
 pub(super) const FLOWS: usize = 1 << 16;
 /// Longest sleep, in milliseconds, so that counters are published.
 const SLEEP_MS: u16 = 100;
