@@ -1,11 +1,13 @@
 //! `adit gen`: frames in numbered streams, as many as there can be or as many as asked for.
 
 mod end;
+mod headers;
 mod live;
 mod pace;
 mod plan;
 mod report;
 mod template;
+mod tunnel;
 mod walk;
 mod xsk;
 

@@ -2,7 +2,8 @@
 
 use super::Args;
 use super::pace::Rate;
-use super::template::{Look, Template, Tunnel};
+use super::template::{Look, Template};
+use super::tunnel::Tunnel;
 use crate::netlink::links::Device;
 use crate::traffic::amount::{IpPrefix, MacPrefix};
 use crate::traffic::mark::FRAMES_MAX;

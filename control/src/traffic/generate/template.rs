@@ -5,15 +5,13 @@
 //! checksum of a tunnel does not depend on the mark: the inner checksum makes up for every change of it, so that the
 //! inner packet always sums up to the same.
 
+use super::headers::{ip_len, network, pseudo, put};
+use super::tunnel::Tunnel;
 use crate::traffic::amount::{IpPrefix, MacPrefix};
 use crate::traffic::mark::{Mark, Time};
-use datapath::tunnel::Kind;
-use datapath::wire::checksum::{Sum, pseudo_v4, pseudo_v6};
-use datapath::wire::{
-    MacAddr, Vni, ethernet, ethertype, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vlan, vxlan,
-};
+use datapath::wire::checksum::Sum;
+use datapath::wire::{ethernet, ethertype, protocol, udp, vlan};
 use ebpf::traffic::{self, HEADERS_MAX, MARK_LEN, SEED, TEMPLATE_LEN};
-use std::net::IpAddr;
 
 /// The UDP source port of the first flow.
 pub(super) const SOURCE_PORT: u16 = 1024;
@@ -21,7 +19,6 @@ pub(super) const SOURCE_PORT: u16 = 1024;
 const SOURCE_PORTS: u32 = 64_000;
 /// The UDP destination port of the first flows.
 pub(super) const DESTINATION_PORT: u16 = 9000;
-const TTL: u8 = 64;
 
 const CHECKSUM: usize = HEADERS_MAX - traffic::CHECKSUM_BEFORE;
 const SEQUENCE: usize = HEADERS_MAX + traffic::SEQUENCE;
@@ -41,20 +38,6 @@ pub(super) struct Look {
     pub(super) src_ip: IpPrefix,
     pub(super) dst_ip: IpPrefix,
     pub(super) tunnel: Option<Tunnel>,
-}
-
-/// What is around them.
-#[derive(Clone, Debug)]
-pub(super) struct Tunnel {
-    pub(super) kind: Kind,
-    pub(super) local: IpAddr,
-    pub(super) remote: IpAddr,
-    pub(super) local_mac: MacAddr,
-    pub(super) remote_mac: MacAddr,
-    /// The UDP destination port, for those kinds that are UDP.
-    pub(super) port: u16,
-    /// The key of the first tenant.
-    pub(super) key: u32,
 }
 
 /// The headers of one stream and size.
@@ -152,65 +135,6 @@ impl Look {
     }
 }
 
-impl Tunnel {
-    fn headers_len(&self) -> usize {
-        ethernet::HEADER_LEN
-            + ip_len(self.remote.is_ipv6())
-            + match self.kind {
-                Kind::Vxlan | Kind::Geneve => udp::HEADER_LEN + vxlan::HEADER_LEN,
-                Kind::Gre | Kind::Nvgre => nvgre::HEADER_LEN,
-            }
-    }
-
-    /// `inner` is the sum of the frame inside, which is `inner_len` long.
-    fn write(&self, out: &mut [u8], tenant: u32, stream: u32, inner_len: usize, inner: Sum) {
-        let ipv6 = self.remote.is_ipv6();
-        let link = ethernet::Repr {
-            destination: self.remote_mac,
-            source: self.local_mac,
-            ethertype: if ipv6 { ethertype::IPV6 } else { ethertype::IPV4 },
-        };
-        let at = put(out, 0, &link.to_bytes());
-        let len = (self.headers_len() - at - ip_len(ipv6) + inner_len) as u16;
-        let at = network(out, at, self.local, self.remote, self.kind.protocol(), len);
-        let key = self.key + tenant;
-        let [_, a, b, c] = key.to_be_bytes();
-        let vni = Vni::from_bytes([a, b, c]);
-        // Multiplying by it spreads neighbours (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-        let hash = stream.wrapping_mul(0x9e37_79b1);
-        let shim: [u8; 8] = match self.kind {
-            Kind::Vxlan => vxlan::Repr { vni, policy: None }.to_bytes(),
-            Kind::Geneve => geneve::Repr { vni, protocol: geneve::ETHERNET, control: false }.to_bytes(),
-            Kind::Nvgre => nvgre::Repr { vsid: vni, flow_id: nvgre::flow_id(hash >> 8) }.to_bytes(),
-            Kind::Gre => {
-                let mut bytes = [0; 8];
-                let header =
-                    gre::Repr { protocol: gre::ETHERNET, checksum: false, key: Some(key), sequence: None };
-                let emitted = header.emit(&mut bytes).map(|rest| rest.len());
-                debug_assert_eq!(emitted, Ok(0));
-                bytes
-            }
-        };
-        if self.kind.protocol() == protocol::GRE {
-            put(out, at, &shim);
-            return;
-        }
-        let mut header = udp::Repr {
-            source_port: vxlan::source_port(hash),
-            destination_port: self.port,
-            length: len,
-            checksum: 0,
-        };
-        // RFC 7348 section 5 lets VXLAN go without one over IPv4; RFC 8200 section 8.1 wants one over IPv6.
-        if ipv6 {
-            let sum = pseudo(self.local, self.remote, len).combine(Sum::of(&header.to_bytes()));
-            header.checksum = sum.combine(Sum::of(&shim)).combine(inner).udp_checksum();
-        }
-        let at = put(out, at, &header.to_bytes());
-        put(out, at, &shim);
-    }
-}
-
 impl Template {
     /// Writes what is new in each frame. `sequence` and `now_ns` lose their higher bits.
     #[inline]
@@ -255,69 +179,12 @@ impl Template {
     }
 }
 
-fn ip_len(ipv6: bool) -> usize {
-    if ipv6 { ipv6::HEADER_LEN } else { ipv4::HEADER_LEN }
-}
-
-/// Writes `bytes` at `at` and returns where they end.
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) -> usize {
-    let end = at + bytes.len();
-    out[at..end].copy_from_slice(bytes);
-    end
-}
-
-/// Writes an IP header; `len` is that of what follows it.
-fn network(out: &mut [u8], at: usize, source: IpAddr, destination: IpAddr, protocol: u8, len: u16) -> usize {
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let header = ipv4::Repr {
-                dscp: 0,
-                ecn: 0,
-                total_len: ipv4::HEADER_LEN as u16 + len,
-                identification: 0,
-                dont_fragment: true,
-                more_fragments: false,
-                fragment_offset: 0,
-                ttl: TTL,
-                protocol,
-                source,
-                destination,
-            };
-            put(out, at, &header.to_bytes())
-        }
-        (source, destination) => {
-            let header = ipv6::Repr {
-                dscp: 0,
-                ecn: 0,
-                flow_label: 0,
-                payload_len: len,
-                next_header: protocol,
-                hop_limit: TTL,
-                source: v6(source),
-                destination: v6(destination),
-            };
-            put(out, at, &header.to_bytes())
-        }
-    }
-}
-
-fn pseudo(source: IpAddr, destination: IpAddr, len: u16) -> Sum {
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => pseudo_v4(source, destination, protocol::UDP, len),
-        (source, destination) => pseudo_v6(v6(source), v6(destination), protocol::UDP, len.into()),
-    }
-}
-
-fn v6(address: IpAddr) -> std::net::Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use datapath::tunnel::Kind;
+    use datapath::wire::checksum::{pseudo_v4, pseudo_v6};
+    use datapath::wire::{MacAddr, geneve, gre, ipv4, ipv6, vxlan};
 
     pub(in crate::traffic::generate) fn look(
         ipv6: bool,
