@@ -82,7 +82,7 @@ impl Translation {
     }
 
     /// Whether the answer depends on the length of the frame, which the key did not say: then there is none, but for a key that
-    /// says it ([`FlowKey::measure`]).
+    /// says it ([`FlowKey::measure`](crate::flow::FlowKey::measure)).
     pub fn asks_length(&self) -> bool {
         self.asks_length
     }
