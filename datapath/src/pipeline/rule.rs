@@ -41,18 +41,48 @@ impl std::ops::Deref for Cells {
     }
 }
 
+/// So many values lie in the match itself: addresses and ports of an IPv4 conversation are no more.
+const FEW: usize = 4;
+
+/// What words must be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Values {
+    /// So many of these; the others are zero.
+    Few(u8, [u64; FEW]),
+    Many(Box<[u64]>),
+}
+
+impl Values {
+    fn collect(len: usize, values: impl Iterator<Item = u64>) -> Values {
+        if len > FEW {
+            return Values::Many(values.collect());
+        }
+        let mut few = [0; FEW];
+        few.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+        Values::Few(len as u8, few)
+    }
+
+    #[inline]
+    fn all(&self) -> &[u64] {
+        match self {
+            Values::Few(len, few) => few.get(..usize::from(*len)).unwrap_or(few),
+            Values::Many(many) => many,
+        }
+    }
+}
+
 /// A match: conditions on bits of a key. Kept as the words that have any, in order: a rule looks at few. Which bits those are is shared by
 /// all rules of a table that look at the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Match {
     cells: Arc<Cells>,
-    values: Box<[u64]>,
+    values: Values,
 }
 
 impl Default for Match {
     fn default() -> Match {
         static NONE: LazyLock<Arc<Cells>> = LazyLock::new(Arc::default);
-        Match { cells: NONE.clone(), values: Box::default() }
+        Match { cells: NONE.clone(), values: Values::Few(0, [0; FEW]) }
     }
 }
 
@@ -84,15 +114,15 @@ impl Match {
     /// The match of every key that agrees with `key` in the bits of `mask`.
     pub fn of(key: &FlowKey, mask: &FlowMask) -> Match {
         let cells = Cells::of(mask);
-        let mut values = Vec::with_capacity(cells.len());
-        values.extend(cells.iter().map(|(word, bits)| key.words()[usize::from(*word)] & bits));
-        Match { cells, values: values.into() }
+        let values = cells.iter().map(|(word, bits)| key.words()[usize::from(*word)] & bits);
+        let values = Values::collect(cells.len(), values);
+        Match { cells, values }
     }
 
     /// The words that matter, which bits of them, and what they must be.
     #[inline]
     fn conditions(&self) -> impl Iterator<Item = (usize, u64, u64)> {
-        self.cells.iter().zip(&self.values).map(|((word, bits), value)| (usize::from(*word), *bits, *value))
+        self.cells.iter().zip(self.values()).map(|((word, bits), value)| (usize::from(*word), *bits, *value))
     }
 
     /// The values, zero where they do not matter.
@@ -112,7 +142,7 @@ impl Match {
     /// The values of the words that matter, in order: with the mask, the whole match.
     #[inline]
     pub(super) fn values(&self) -> &[u64] {
-        &self.values
+        self.values.all()
     }
 
     /// The words that matter and which bits of them, in order.

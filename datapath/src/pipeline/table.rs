@@ -128,13 +128,12 @@ impl Table {
         let subtable = Arc::make_mut(&mut self.subtables[at]);
         rule.matching.share(&subtable.cells);
         self.added += 1;
-        let priority = rule.priority;
-        let replaced = subtable.get(priority, &rule.matching).cloned();
-        let order = replaced.as_ref().map_or(self.added, |replaced| replaced.order);
-        let installed =
-            Installed::new(rule, order, credit(replaced.as_ref().map(|replaced| replaced.credit)));
-        let seed = subtable.seed;
-        subtable.rules.put(installed.clone(), &|values| hash(&seed, values));
+        let (priority, added, seed) = (rule.priority, self.added, subtable.seed);
+        let (installed, replaced) =
+            subtable.rules.put(rule, &|values| hash(&seed, values), |rule, replaced| {
+                let order = replaced.map_or(added, |replaced| replaced.order);
+                Installed::new(rule, order, credit(replaced.map(|replaced| replaced.credit)))
+            });
         self.soft += usize::from(installed.soft);
         match &replaced {
             None => (subtable.len, self.len) = (subtable.len + 1, self.len + 1),
