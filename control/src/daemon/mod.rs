@@ -187,6 +187,8 @@ impl Daemon {
                 // What a worker tells from here on rings again.
                 _ = self.news.recv(&mut rung) => {
                     self.workers.look_again();
+                    // Now, while nobody may be waiting, and not when somebody has the next rules published.
+                    self.workers.take_back();
                     if self.tell() | self.learn() | self.take_up_lessons() {
                         // The rest comes when all others had their turn.
                         self.workers.ring();
@@ -196,6 +198,7 @@ impl Daemon {
                     if let Some(worker) = self.workers.lost() {
                         bail!("worker {worker} has ended by itself: no frames go any more; see above for what it said last");
                     }
+                    self.switch.settled(self.workers.settled());
                     self.age();
                     self.note_sent();
                     self.stand_alone();

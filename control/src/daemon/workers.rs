@@ -222,6 +222,11 @@ impl Workers {
         self.running.iter().for_each(|worker| worker.publisher.publish(pipeline.clone()));
     }
 
+    /// Frees the pipelines that they do not go by any more.
+    pub(super) fn take_back(&self) {
+        self.running.iter().for_each(|worker| worker.publisher.take_back());
+    }
+
     /// Every worker goes by this generation of the pipeline or a later one, and has since written what it had counted before: for
     /// [`Pipeline::settled`].
     pub(super) fn settled(&self) -> u64 {

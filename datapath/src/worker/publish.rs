@@ -35,6 +35,11 @@ impl Publisher {
     /// microseconds later when it is fully loaded and has adopted another just now.
     pub fn publish(&self, pipeline: Arc<Pipeline>) {
         self.newest.force_push(pipeline);
+        self.take_back();
+    }
+
+    /// Frees what came back since something was published last.
+    pub fn take_back(&self) {
         while self.retired.pop().is_some() {}
     }
 }
@@ -97,6 +102,11 @@ mod tests {
         assert_eq!(Arc::strong_count(&first), 1, "freed by the publisher");
         assert!(adopt(&inbox, &mut current));
         assert!(!adopt(&inbox, &mut current), "nothing new");
+        publisher.publish(pipeline.snapshot());
+        let before = Arc::downgrade(&current);
+        assert!(adopt(&inbox, &mut current) && before.strong_count() == 1);
+        publisher.take_back();
+        assert_eq!(before.strong_count(), 0, "freed though nothing was published");
     }
 
     /// The worker adopts while the publisher is at it; whatever the moment, the last one published is adopted in the end.
