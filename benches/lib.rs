@@ -6,6 +6,7 @@
 //! - `bench-engine`: the flow engine: known flows and new ones, an attack on it, rules that change meanwhile.
 //! - `bench-layers`: one layer at a time: time, instructions, allocations.
 //! - `bench-scaling`: two workers on two cores, next to one.
+//! - `bench-mods`: what a flow-mod takes control, without sockets and workers; `bench-nothing`: a switch that does nothing, for `install/run`.
 //! - `bench-replay`, `bench-offer`, `bench-pingpong`: for `peers/run`, which compares with other switches.
 //! - `bench-veth`: real sockets on real devices, next to a bare loop over the rings. Needs root.
 //!

@@ -8,7 +8,9 @@ use control::ofproto::{
 };
 use control::text::{NoNames, parse_groups, parse_meters, parse_table_flow};
 use datapath::flow::{OfPort, Seed};
-use datapath::pipeline::{Base, Group, GroupId, Match, MeterId, MeterSpec, RuleAction, TableId};
+use datapath::pipeline::{
+    Base, Group, GroupId, Instructions, Match, MeterId, MeterSpec, RuleAction, TableId,
+};
 use datapath::stats::Counted;
 use datapath::tunnel::{TunnelTable, Underlay};
 use std::sync::Arc;
@@ -430,19 +432,19 @@ fn with_eviction_the_least_important_gives_way_and_never_to_a_lesser() {
 #[test]
 fn instructions_that_make_no_sense_are_refused_under_their_names() {
     let mut switch = switch();
-    let with = |change: fn(&mut FlowMod)| {
+    let with = |change: fn(&mut Instructions)| {
         let mut request = add("table=3,actions=goto_table:4");
-        change(&mut request);
+        change(Arc::make_mut(&mut request.instructions));
         request
     };
-    let back = with(|request| request.instructions.goto = Some(TableId(3)));
+    let back = with(|does| does.goto = Some(TableId(3)));
     assert_eq!(refused(&mut switch, back), BadInstruction::BadTableId(TableId(3)).into());
-    let metadata = with(|request| request.instructions.metadata = Some((0xff, 0x0f)));
+    let metadata = with(|does| does.metadata = Some((0xff, 0x0f)));
     assert_eq!(refused(&mut switch, metadata), BadInstruction::UnsupMetadataMask.into());
     assert_eq!(refused(&mut switch, add("actions=group:4")), BadAction::BadOutGroup(GroupId(4)).into());
-    let table = with(|request| request.table = Some(TableId(254)));
+    let table = FlowMod { table: Some(TableId(254)), ..add("actions=drop") };
     assert_eq!(refused(&mut switch, table), FlowModFailed::BadTableId.into());
-    let many = with(|request| request.instructions.apply = vec![datapath::pipeline::RuleAction::All; 257]);
+    let many = with(|does| does.apply = vec![RuleAction::All; 257]);
     assert_eq!(refused(&mut switch, many), BadAction::TooMany.into());
 }
 

@@ -60,7 +60,7 @@ impl Naive {
                     priority: request.priority,
                     matching: request.matching.clone(),
                     cookie: request.cookie,
-                    instructions: request.instructions.clone(),
+                    instructions: (*request.instructions).clone(),
                     created: now,
                     idle_timeout: request.idle_timeout,
                     hard_timeout: request.hard_timeout,
@@ -70,7 +70,7 @@ impl Naive {
             }
             Command::Modify | Command::ModifyStrict => {
                 for entry in self.0.iter_mut().filter(|entry| meant(entry)) {
-                    entry.instructions = request.instructions.clone();
+                    entry.instructions = (*request.instructions).clone();
                 }
             }
             Command::Delete | Command::DeleteStrict => self.0.retain(|entry| !(meant(entry) && sends(entry))),
@@ -157,7 +157,7 @@ fn requests() -> impl Strategy<Value = FlowMod> {
                 idle_timeout: time.0,
                 hard_timeout: time.1,
                 flags: FlowFlags { check_overlap: check_overlap && adds, ..FlowFlags::default() },
-                instructions,
+                instructions: instructions.into(),
                 ..FlowMod::default()
             }
         },

@@ -376,7 +376,7 @@ fn flow_entries_that_are_told() {
         packets: 10,
         bytes: 20,
         matching,
-        instructions: instructions.into(),
+        instructions,
     };
     let reply = Message::MultipartReply(Reply::Flow(vec![flow.clone()]), false);
     let head = "reply: cookie=0x3, duration=1.500s, table=2, n_packets=10, n_bytes=20, idle_timeout=7, hard_timeout=8,";

@@ -110,7 +110,7 @@ fn replace(view: &View, source: &str, read: Vec<FlowRequest>) -> Result<Changes,
         match wanted.get(&(Some(table), rule.priority, rule.matching.clone())) {
             Some(at) => {
                 let wish = &read[*at].request;
-                same[*at] = *rule.instructions == wish.instructions
+                same[*at] = rule.instructions == wish.instructions
                     && rule.cookie == wish.cookie
                     && (entry.idle_timeout, entry.hard_timeout) == (wish.idle_timeout, wish.hard_timeout)
                     && (entry.importance, entry.flags) == (wish.importance, wish.flags);

@@ -28,15 +28,15 @@ impl Clone for Alike {
 
 impl Alike {
     /// These instructions, or those that are equal.
-    pub(super) fn share(&mut self, instructions: Instructions) -> Arc<Instructions> {
-        if let Some(last) = self.last.as_ref().filter(|last| ***last == instructions) {
+    pub(super) fn share(&mut self, instructions: Arc<Instructions>) -> Arc<Instructions> {
+        if let Some(last) = self.last.as_ref().filter(|last| **last == instructions) {
             return last.clone();
         }
         let at = self.hasher.hash_one(&instructions) as usize % KEPT;
         self.kept.resize(KEPT, None);
         let shared = match &self.kept[at] {
-            Some(known) if **known == instructions => known.clone(),
-            _ => Arc::new(instructions),
+            Some(known) if *known == instructions => known.clone(),
+            _ => instructions,
         };
         self.kept[at] = Some(shared.clone());
         self.last = Some(shared.clone());
@@ -53,12 +53,12 @@ mod tests {
     #[test]
     fn equal_instructions_are_one_and_others_are_not() {
         let mut alike = Alike::default();
-        let to = |port: u32| Instructions::apply(vec![RuleAction::Output(OfPort(port))]);
+        let to = |port: u32| Arc::new(Instructions::apply(vec![RuleAction::Output(OfPort(port))]));
         let first: Vec<_> = (0..3).map(|port| alike.share(to(port))).collect();
         for (port, first) in (0..3).zip(&first) {
-            assert_eq!(**first, to(port));
+            assert_eq!(*first, to(port));
             assert!(Arc::ptr_eq(&alike.share(to(port)), first));
         }
-        (0..10_000).for_each(|port| assert_eq!(*alike.share(to(port)), to(port)));
+        (0..10_000).for_each(|port| assert_eq!(alike.share(to(port)), to(port)));
     }
 }

@@ -53,6 +53,30 @@ pub(crate) enum Needs {
 }
 
 impl Needs {
+    /// All of them.
+    pub(crate) const ALL: [Needs; 20] = [
+        Needs::Nothing,
+        Needs::Tag,
+        Needs::Ip4,
+        Needs::Ip6,
+        Needs::Ip,
+        Needs::Arp,
+        Needs::Ip4OrArp,
+        Needs::IpOrArp,
+        Needs::Tcp,
+        Needs::Udp,
+        Needs::Sctp,
+        Needs::Transport,
+        Needs::Icmp,
+        Needs::Icmp6,
+        Needs::AnyIcmp,
+        Needs::Nd,
+        Needs::NdSolicit,
+        Needs::NdAdvert,
+        Needs::Mpls,
+        Needs::Backbone,
+    ];
+
     /// What to write so that the need is met.
     pub(crate) fn advice(self) -> &'static str {
         match self {
@@ -91,7 +115,7 @@ pub(crate) enum Tag {
 }
 
 /// What a match says about every frame that fits it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Context {
     /// Ethernet type, if it is one only.
     pub(crate) eth_type: Option<u16>,
@@ -106,6 +130,15 @@ pub(crate) struct Context {
     lenient: bool,
 }
 
+/// What conditions on a tag say.
+fn tag_of(value: u128, mask: u128) -> Tag {
+    match (value, mask) {
+        (_, mask) if mask & TAG_PRESENT == 0 => Tag::Unknown,
+        (value, _) if value & TAG_PRESENT == 0 => Tag::Absent,
+        _ => Tag::Present,
+    }
+}
+
 impl Context {
     /// What a match says.
     pub(crate) fn of(matching: &Match) -> Context {
@@ -117,18 +150,48 @@ impl Context {
         let tci = (key.get(Field::VlanTci), mask.get(Field::VlanTci));
         let fragment = key.get(Field::NwFrag) & mask.get(Field::NwFrag);
         let exactly = |field: Field| (mask.get(field) == field.max()).then(|| key.get(field));
-        Context {
+        let context = Context {
             eth_type: exactly(Field::EthType).map(|v| v as u16),
             protocol: exactly(Field::NwProto).map(|v| v as u8),
             icmp_type: exactly(Field::TpSrc).map(|v| v as u16),
             icmp_code: (mask.get(Field::TpDst) != 0).then(|| key.get(Field::TpDst) as u16),
             later_fragment: fragment & FRAGMENT_LATER != 0,
             lenient: false,
-            tag: match tci {
-                (_, mask) if mask & TAG_PRESENT == 0 => Tag::Unknown,
-                (value, _) if value & TAG_PRESENT == 0 => Tag::Absent,
-                _ => Tag::Present,
-            },
+            tag: tag_of(tci.0, tci.1),
+        };
+        context.without_ports()
+    }
+
+    /// Of a match without conditions.
+    pub(crate) const ANY: Context = Context {
+        eth_type: None,
+        protocol: None,
+        icmp_type: None,
+        icmp_code: None,
+        later_fragment: false,
+        lenient: false,
+        tag: Tag::Unknown,
+    };
+
+    /// One more condition on a field, which is all that the match says of it. [`Context::without_ports`] when there are no more.
+    pub(crate) fn note(&mut self, field: Field, value: u128, mask: u128) {
+        let exactly = || (mask == field.max()).then_some(value);
+        match field {
+            Field::EthType => self.eth_type = exactly().map(|v| v as u16),
+            Field::NwProto => self.protocol = exactly().map(|v| v as u8),
+            Field::TpSrc => self.icmp_type = exactly().map(|v| v as u16),
+            Field::TpDst => self.icmp_code = (mask != 0).then_some((value & mask) as u16),
+            Field::NwFrag => self.later_fragment = value & mask & FRAGMENT_LATER != 0,
+            Field::VlanTci => self.tag = tag_of(value, mask),
+            _ => {}
+        }
+    }
+
+    /// Where ports lie, others have the type and code of ICMP, which are looked at in that of IPv6 alone.
+    pub(crate) fn without_ports(self) -> Context {
+        match self.protocol {
+            Some(ICMP6) => self,
+            _ => Context { icmp_type: None, icmp_code: None, ..self },
         }
     }
 
@@ -223,5 +286,18 @@ impl Context {
         self.meets(Needs::Icmp6)
             && self.icmp_type == Some(icmp_type)
             && matches!(self.icmp_code, None | Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needs_stand_in_the_order_of_their_numbers() {
+        for (at, needs) in Needs::ALL.into_iter().enumerate() {
+            assert_eq!(needs as usize, at);
+        }
+        assert_eq!(Needs::ALL.len(), Needs::Backbone as usize + 1, "Backbone is the last");
     }
 }

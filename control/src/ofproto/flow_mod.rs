@@ -58,7 +58,7 @@ pub struct FlowMod {
     /// Flags of an added entry; `reset_counts` counts for modify, too.
     pub flags: FlowFlags,
     /// What to do with frames.
-    pub instructions: Instructions,
+    pub instructions: Arc<Instructions>,
 }
 
 impl FlowMod {
@@ -69,7 +69,7 @@ impl FlowMod {
             matching: rule.matching,
             priority: rule.priority,
             cookie: rule.cookie,
-            instructions: Arc::unwrap_or_clone(rule.instructions),
+            instructions: rule.instructions,
             ..FlowMod::default()
         }
     }
@@ -93,14 +93,27 @@ impl Ofproto {
     /// # Errors
     /// Why nothing is done.
     pub fn flow_mod(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        self.flow_mod_too(now, request, &mut applied)?;
+        Ok(applied)
+    }
+
+    /// The same; what came of it is put behind what came of others.
+    pub(super) fn flow_mod_too(
+        &mut self,
+        now: u64,
+        request: FlowMod,
+        applied: &mut Applied,
+    ) -> Result<(), Error> {
         if request.table.is_some_and(|table| usize::from(table.0) >= TABLES) {
             return Err(FlowModFailed::BadTableId.into());
         }
         match request.command {
-            Command::Add => self.add(now, request),
-            Command::Modify | Command::ModifyStrict => self.modify(now, request),
-            Command::Delete | Command::DeleteStrict => Ok(self.delete(now, &request)),
+            Command::Add => self.add(now, request, applied)?,
+            Command::Modify | Command::ModifyStrict => self.modify(now, request, applied)?,
+            Command::Delete | Command::DeleteStrict => self.delete(now, &request, applied),
         }
+        Ok(())
     }
 
     fn check(&self, table: TableId, instructions: &Instructions) -> Result<(), Error> {
@@ -110,12 +123,11 @@ impl Ofproto {
         check::instructions(instructions, table, |group| self.group(group).is_some())
     }
 
-    fn add(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
+    fn add(&mut self, now: u64, request: FlowMod, applied: &mut Applied) -> Result<(), Error> {
         let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
         self.check(table, &request.instructions)?;
         let (priority, matching) = (request.priority, request.matching);
         let had = self.entry(table, priority, &matching).cloned();
-        let mut applied = Applied::default();
         if had.is_none() {
             let overlaps =
                 || self.pipeline.table(table).is_some_and(|table| table.overlaps(priority, &matching));
@@ -142,16 +154,16 @@ impl Ofproto {
             timer: None,
         };
         let entry = self.remember(table, entry);
-        applied.added = 1;
+        applied.added += 1;
         applied.entries.push(Changed { table, entry, added: true });
-        Ok(applied)
+        Ok(())
     }
 
-    fn modify(&mut self, now: u64, request: FlowMod) -> Result<Applied, Error> {
+    fn modify(&mut self, now: u64, request: FlowMod, applied: &mut Applied) -> Result<(), Error> {
         let meant = self.meant(&request, Command::ModifyStrict);
         if let (true, Some(cookie), 0) = (meant.is_empty(), request.new_cookie, request.cookie_mask) {
             let table = Some(request.table.unwrap_or_default());
-            return self.add(now, FlowMod { command: Command::Add, table, cookie, ..request });
+            return self.add(now, FlowMod { command: Command::Add, table, cookie, ..request }, applied);
         }
         // What an instruction can do depends on the table: it is looked at for each, and if no entry is meant for the one that is named.
         for (table, _) in &meant {
@@ -160,7 +172,6 @@ impl Ofproto {
         if meant.is_empty() {
             self.check(request.table.unwrap_or_default(), &request.instructions)?;
         }
-        let mut applied = Applied::default();
         let instructions = self.alike.share(request.instructions);
         for (table, had) in meant {
             let rule = &had.installed.rule;
@@ -173,13 +184,13 @@ impl Ofproto {
             applied.modified += 1;
             applied.entries.push(Changed { table, entry, added: false });
         }
-        Ok(applied)
+        Ok(())
     }
 
-    fn delete(&mut self, now: u64, request: &FlowMod) -> Applied {
+    fn delete(&mut self, now: u64, request: &FlowMod, applied: &mut Applied) {
         let meant = self.meant(request, Command::DeleteStrict);
         let gone = meant.iter().filter_map(|(table, entry)| self.take(now, *table, entry, Reason::Delete));
-        Applied { removed: gone.collect(), ..Applied::default() }
+        applied.removed.extend(gone);
     }
 
     /// The entries that a modifying or deleting request means.

@@ -225,6 +225,10 @@ impl Ofproto {
     }
 
     fn count_marked(&mut self, marked: Marked, more: bool) {
+        // Nearly always; and to look for one takes hashing.
+        if self.teachers.limits.is_empty() {
+            return;
+        }
         let Some(mut limits) = self.teachers.limits.get(&marked).cloned() else { return };
         limits.entries = if more { limits.entries + 1 } else { limits.entries.saturating_sub(1) };
         self.note_limits(marked, &limits);
@@ -278,7 +282,7 @@ impl Ofproto {
 /// Whether an entry is what a request would make of it.
 fn is_such(entry: &Entry, request: &FlowMod) -> bool {
     let rule = &entry.installed.rule;
-    *rule.instructions == request.instructions
+    rule.instructions == request.instructions
         && (rule.cookie == request.cookie || request.cookie == u64::MAX)
         && (entry.idle_timeout, entry.hard_timeout, entry.importance)
             == (request.idle_timeout, request.hard_timeout, request.importance)

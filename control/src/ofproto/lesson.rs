@@ -194,7 +194,7 @@ pub(super) fn flow_of(lesson: &Lesson) -> FlowMod {
         idle_timeout: learn.idle_timeout,
         hard_timeout: learn.hard_timeout,
         flags,
-        instructions: Instructions::apply(actions),
+        instructions: Instructions::apply(actions).into(),
         ..FlowMod::default()
     }
 }

@@ -59,6 +59,7 @@ use names::Names;
 use rpds::RedBlackTreeMapSync;
 use shelf::Shelf;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A request of any kind.
@@ -113,6 +114,14 @@ impl Applied {
         self.others_removed += more.others_removed;
         self.removed.extend(more.removed);
         self.entries.extend(more.entries);
+    }
+
+    /// Nothing, with room for as much as there was.
+    pub fn clear(&mut self) {
+        let Applied { added, modified, others_removed, removed, entries } = self;
+        (*added, *modified, *others_removed) = (0, 0, 0);
+        removed.clear();
+        entries.clear();
     }
 
     /// Whether the pipeline is another than before.
@@ -258,7 +267,7 @@ impl Ofproto {
     ) -> Result<(Applied, Vec<PacketOut>), (usize, Error)> {
         let (mut applied, mut packets, mut at) = (Applied::default(), Vec::new(), 0);
         for request in requests {
-            applied.extend(self.apply(now, request).map_err(|error| (at, error))?);
+            self.apply_too(now, request, &mut applied).map_err(|error| (at, error))?;
             at += 1;
         }
         for (says, actions, data) in frames {
@@ -273,15 +282,25 @@ impl Ofproto {
     /// # Errors
     /// Why nothing is done.
     pub fn apply(&mut self, now: u64, request: Request) -> Result<Applied, Error> {
-        let mut applied = match request {
-            Request::Flow(request) => self.flow_mod(now, request),
-            Request::Group(request) => self.group_mod(now, request),
-            Request::Meter(request) => self.meter_mod(now, request),
-            Request::Buckets(request) => self.bucket_mod(request),
-            Request::Port(request) => self.port_mod(request),
-        }?;
-        self.delete_learned(now, &mut applied);
+        let mut applied = Applied::default();
+        self.apply_too(now, request, &mut applied)?;
         Ok(applied)
+    }
+
+    /// The same; what came of it is put behind what came of others.
+    ///
+    /// # Errors
+    /// Why nothing is done.
+    pub fn apply_too(&mut self, now: u64, request: Request, applied: &mut Applied) -> Result<(), Error> {
+        match request {
+            Request::Flow(request) => self.flow_mod_too(now, request, applied)?,
+            Request::Group(request) => applied.extend(self.group_mod(now, request)?),
+            Request::Meter(request) => applied.extend(self.meter_mod(now, request)?),
+            Request::Buckets(request) => applied.extend(self.bucket_mod(request)?),
+            Request::Port(request) => applied.extend(self.port_mod(request)?),
+        }
+        self.delete_learned(now, applied);
+        Ok(())
     }
 
     /// What the datapath does by now.
@@ -347,7 +366,7 @@ impl Ofproto {
         entry.timer = self.next_look(&entry);
         let entry = Arc::new(entry);
         if let Some(timer) = entry.timer {
-            self.timers.insert_mut((timer, entry.serial), (table, entry.clone()));
+            self.timers.insert_mut((timer.get(), entry.serial), (table, entry.clone()));
         }
         let flows = self.table_mut(table);
         if flows.config.eviction {
@@ -362,7 +381,7 @@ impl Ofproto {
     fn forget(&mut self, table: TableId, entry: &Entry) {
         self.names.remove_rule(&entry.installed.rule.instructions);
         if let Some(timer) = entry.timer {
-            self.timers.remove_mut(&(timer, entry.serial));
+            self.timers.remove_mut(&(timer.get(), entry.serial));
         }
         let flows = self.table_mut(table);
         if flows.config.eviction {
@@ -373,20 +392,20 @@ impl Ofproto {
     }
 
     /// When its time is over at the earliest.
-    fn next_look(&self, entry: &Entry) -> Option<u64> {
-        entry.deadline(self.used(entry), self.taught(entry))
+    fn next_look(&self, entry: &Entry) -> Option<NonZeroU64> {
+        entry.deadline(self.used(entry), self.taught(entry)).and_then(NonZeroU64::new)
     }
 
     /// Looks at an entry again later: frames came, or its timeouts are others.
     fn put_back(&mut self, table: TableId, entry: &Entry) {
         let again = Entry { timer: None, ..entry.clone() };
         if let Some(timer) = entry.timer {
-            self.timers.remove_mut(&(timer, entry.serial));
+            self.timers.remove_mut(&(timer.get(), entry.serial));
         }
         let timer = self.next_look(&again);
         let again = Arc::new(Entry { timer, ..again });
         if let Some(timer) = timer {
-            self.timers.insert_mut((timer, again.serial), (table, again.clone()));
+            self.timers.insert_mut((timer.get(), again.serial), (table, again.clone()));
         }
         let flows = self.table_mut(table);
         if flows.config.eviction {

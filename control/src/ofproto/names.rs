@@ -167,7 +167,7 @@ impl FlowMod {
     pub fn remotes_named(&self) -> BTreeSet<IpAddr> {
         match self.command {
             Command::Add | Command::Modify | Command::ModifyStrict => {
-                let Instructions { apply, write, .. } = &self.instructions;
+                let Instructions { apply, write, .. } = &*self.instructions;
                 remotes_of([&apply[..], &write[..]].into_iter())
             }
             Command::Delete | Command::DeleteStrict => BTreeSet::new(),

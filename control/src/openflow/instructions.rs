@@ -24,8 +24,20 @@ const HEADER: usize = 4;
 /// # Errors
 /// `OFPBIC_*`, `OFPBAC_*`, or of a field in an action `OFPBMC_*`.
 pub fn decode(version: Version, reader: &mut Reader<'_>, matching: &Match) -> Result<Instructions, Code> {
+    decode_in_context(version, reader, Context::of(matching))
+}
+
+/// As [`decode`], of a flow whose match says this about frames.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn decode_in_context(
+    version: Version,
+    reader: &mut Reader<'_>,
+    context: Context,
+) -> Result<Instructions, Code> {
     if version == Version::V10 {
-        let mut apply = Reading::of_flow(version, matching);
+        let mut apply = Reading::of_flow(version, context);
         apply.list(reader)?;
         let metadata = apply.metadata;
         return Ok(Instructions { metadata, ..Instructions::apply(apply.finish()?) });
@@ -35,7 +47,7 @@ pub fn decode(version: Version, reader: &mut Reader<'_>, matching: &Match) -> Re
     if let Some(mut body) = found[usize::from(METER)] {
         out.meter = Some(meter_id(body.u32()?)?);
     }
-    let mut apply = Reading::of_flow(version, matching);
+    let mut apply = Reading::of_flow(version, context);
     if let Some(mut body) = found[usize::from(APPLY_ACTIONS)] {
         body.skip(4)?;
         apply.list(&mut body)?;

@@ -18,6 +18,7 @@ mod message;
 mod numbers;
 mod options;
 pub mod ports;
+mod recall;
 pub mod wire;
 
 pub use code::Code;

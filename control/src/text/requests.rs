@@ -133,7 +133,7 @@ pub(super) fn read_request(text: Span<'_>, command: Command, known: Known<'_>) -
         hard_timeout,
         importance,
         flags,
-        instructions,
+        instructions: instructions.into(),
     })
 }
 

@@ -243,15 +243,14 @@ impl Daemon {
         for heard in heard.by_ref() {
             let xid = heard.xid();
             steps.extend(channel.hear(id, heard, &mut model));
-            let applied = model.take_applied();
             if watched {
                 let room = |id| model.room(id);
-                channel.flows_changed(Some((id, xid)), changes(&applied), now, &room);
+                channel.flows_changed(Some((id, xid)), changes(model.applied()), now, &room);
             }
-            if applied.changes() {
+            if model.applied().changes() {
                 model.vacancies().into_iter().for_each(|(event, desc)| channel.table_status(event, desc));
             }
-            model.note(&applied);
+            model.next();
             if Instant::now() > end {
                 break;
             }

@@ -91,8 +91,8 @@ impl<'d> Model<'d> {
     }
 
     /// What the last message has changed.
-    pub(super) fn take_applied(&mut self) -> Applied {
-        std::mem::take(&mut self.applied)
+    pub(super) fn applied(&self) -> &Applied {
+        &self.applied
     }
 
     /// How much room a connection has for news of flows.
@@ -105,12 +105,13 @@ impl<'d> Model<'d> {
         self.daemon.vacancies()
     }
 
-    /// Notes what is to be published.
-    pub(super) fn note(&mut self, applied: &Applied) {
-        match applied.only_deletes() {
+    /// Another message comes; what has been changed is to be published.
+    pub(super) fn next(&mut self) {
+        match self.applied.only_deletes() {
             true => self.deletes = true,
-            false => self.unpublished |= applied.changes(),
+            false => self.unpublished |= self.applied.changes(),
         }
+        self.applied.clear();
     }
 
     /// Hands the workers all that has changed, also before. The generation that has it.
@@ -134,9 +135,7 @@ impl<'d> Model<'d> {
 
     fn request(&mut self, request: ofproto::Request) -> Result<(), Code> {
         let now = self.daemon.workers.now_ms();
-        let applied = self.daemon.switch.apply(now, request)?;
-        self.applied.extend(applied);
-        Ok(())
+        Ok(self.daemon.switch.apply_too(now, request, &mut self.applied)?)
     }
 
     fn packet_out(&mut self, packet: PacketOut) -> Result<(), Code> {

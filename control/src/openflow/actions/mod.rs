@@ -23,7 +23,7 @@ use super::wire::Reader;
 use super::{Code, Version};
 use crate::ofproto::ACTIONS_MAX;
 use crate::ofproto::context::{Context, Needs};
-use datapath::pipeline::{Match, MeterId, RuleAction};
+use datapath::pipeline::{MeterId, RuleAction};
 
 /// The type of an action of an experimenter (`OFPAT_EXPERIMENTER`).
 const EXPERIMENTER: u16 = 0xffff;
@@ -130,8 +130,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn of_flow(version: Version, matching: &Match) -> Reading {
-        Reading::new(version, Place::Flow, Context::of(matching))
+    pub(crate) fn of_flow(version: Version, context: Context) -> Reading {
+        Reading::new(version, Place::Flow, context)
     }
 
     fn new(version: Version, place: Place, context: Context) -> Reading {

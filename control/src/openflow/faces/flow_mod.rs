@@ -2,10 +2,13 @@
 //! that is found out, is as in Open vSwitch (`lib/ofp-flow.c`).
 
 use super::{matches, port};
+use crate::ofproto::context::Context;
 use crate::ofproto::{Command, FlowFlags, FlowMod, reserved};
-use crate::openflow::matching::{decode_nxm_with_cookie, decode_oxm, decode_v10, encode_oxm, encode_v10};
+use crate::openflow::matching::{
+    decode_nxm_with_cookie, decode_oxm_in_context, decode_v10, encode_oxm, encode_v10,
+};
 use crate::openflow::wire::{Reader, Writer};
-use crate::openflow::{Code, Version, instructions, ports};
+use crate::openflow::{Code, Version, instructions, ports, recall};
 use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, Instructions, Match, TableId};
 
@@ -129,14 +132,14 @@ pub(super) fn decode(version: Version, reader: &mut Reader<'_>) -> Result<(FlowM
     let (idle_timeout, hard_timeout, priority) = (reader.u16()?, reader.u16()?, reader.u16()?);
     let (buffer, out_port, out_group) = (reader.u32()?, reader.u32()?, reader.u32()?);
     let (bits, importance) = (reader.u16()?, reader.u16()?);
-    let matching = decode_oxm(reader)?;
+    let (matching, context) = decode_oxm_in_context(reader)?;
     let all = table_id == ALL_TABLES && !matches!(number, 3 | 4);
     if all {
         return Err(Code::FlowModBadTableId);
     }
     let out_port = ports::from_wide(out_port)?;
     let command = command(number.into())?;
-    let instructions = instructions::decode(version, reader, &matching)?;
+    let instructions = recall::decode(version, reader, context)?;
     let flags = flags(bits)?;
     let adds = command == Command::Add;
     let change = FlowMod {
@@ -227,7 +230,7 @@ impl Rest10 {
     ) -> Result<(FlowMod, Option<u32>), Code> {
         let [number, table_id] = [self.command & 0xff, self.command >> 8];
         let command = command(number)?;
-        let instructions = instructions::decode(Version::V10, reader, &matching)?;
+        let instructions = recall::decode(Version::V10, reader, Context::of(&matching))?;
         let flags = flags_10(bits as u16, command, [self.idle_timeout, self.hard_timeout])?;
         let modifies = matches!(command, Command::Modify | Command::ModifyStrict);
         let (cookie, new_cookie) = match command {

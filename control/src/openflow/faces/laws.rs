@@ -8,8 +8,8 @@ use bytes::Bytes;
 use datapath::action::punt::{NO_COOKIE, Reason};
 use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{
-    Band, BandKind, Bucket, Group, GroupId, GroupKind, HashedField, Header, Instructions, Match, MeterId,
-    MeterSpec, MeterUnit, QueueId, RuleAction, Selection, TableId,
+    Band, BandKind, Bucket, Group, GroupId, GroupKind, HashedField, Header, Match, MeterId, MeterSpec,
+    MeterUnit, QueueId, RuleAction, Selection, TableId,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -580,7 +580,7 @@ fn a_flow_message() -> impl Strategy<Value = Case> {
                         hard_timeout: short[2],
                         importance: if v14 && command == Command::Add { short[3] } else { 0 },
                         flags,
-                        instructions,
+                        instructions: instructions.into(),
                     },
                     Some(id / 2).filter(|id| !deletes && id % 2 == 0),
                 ),
@@ -728,8 +728,7 @@ fn every_version(bytes: Bytes) {
 #[test]
 fn a_message_of_another_message_comes_back() {
     for version in [Version::V13, Version::V14, Version::V15] {
-        let change =
-            FlowMod { table: Some(TableId(1)), instructions: Instructions::default(), ..FlowMod::default() };
+        let change = FlowMod { table: Some(TableId(1)), ..FlowMod::default() };
         let inner = Envelope::new(9, Message::FlowMod(change, None));
         let raw = encode(version, &inner).expect("a flow-mod");
         let add = BundleAdd { bundle: 3, flags: 1, inner: Box::new(inner), raw };

@@ -131,12 +131,35 @@ pub(crate) fn ones(bits: u32) -> u128 {
 
 /// The field of that number.
 pub(crate) fn by_number(class: u16, field: u8, experimenter: u32) -> Option<&'static WireField> {
-    static BY_NUMBER: LazyLock<HashMap<(u16, u8, u32), &'static WireField>> = LazyLock::new(|| {
-        let key = |number: &Number| (number.class, number.field, number.experimenter);
-        let numbers = |row: &'static WireField| row.headers.iter().map(move |number| (key(number), row));
-        FIELDS.iter().flat_map(numbers).collect()
+    type Row = &'static WireField;
+    /// Numbers in a class.
+    const NUMBERS: usize = 128;
+    /// Nearly all fields have a number in one of these, where their place is known.
+    fn place(class: u16, field: u8) -> Option<usize> {
+        let class = [BASIC, 0, 1, PACKET_REGISTERS].iter().position(|of| *of == class)?;
+        (usize::from(field) < NUMBERS).then_some(class * NUMBERS + usize::from(field))
+    }
+    static PLACED: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
+        let mut placed = vec![None; 4 * NUMBERS];
+        for (number, row) in FIELDS.iter().flat_map(|row| row.headers.iter().map(move |number| (number, row)))
+        {
+            place(number.class, number.field).into_iter().for_each(|at| placed[at] = Some(row));
+        }
+        placed.into()
     });
-    BY_NUMBER.get(&(class, field, experimenter)).copied()
+    static OTHERS: LazyLock<HashMap<(u16, u8, u32), Row>> = LazyLock::new(|| {
+        let key = |number: &Number| (number.class, number.field, number.experimenter);
+        let numbers = |row: Row| row.headers.iter().map(move |number| (key(number), row));
+        FIELDS
+            .iter()
+            .flat_map(numbers)
+            .filter(|((class, field, _), _)| place(*class, *field).is_none())
+            .collect()
+    });
+    match place(class, field) {
+        Some(at) => PLACED.get(at).copied().flatten(),
+        None => OTHERS.get(&(class, field, experimenter)).copied(),
+    }
 }
 
 /// The name that a field has in frames of which this is known; its first, where none fits.

@@ -8,7 +8,7 @@ mod oxm;
 mod v10;
 mod values;
 
-pub(crate) use oxm::write_field;
 pub use oxm::{decode_nxm, decode_nxm_with_cookie, decode_oxm, encode_nxm, encode_oxm};
+pub(crate) use oxm::{decode_oxm_in_context, write_field};
 pub use v10::{LEN as V10_LEN, decode_v10, encode_v10, fits_v10};
 pub(crate) use values::{Value, read_option, read_value};

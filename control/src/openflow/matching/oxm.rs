@@ -1,9 +1,9 @@
 //! Matches as lists of fields (OpenFlow 1.3.5 section 7.2.3; `lib/nx-match.c` of Open vSwitch for the order in which they are told, and for
 //! errors).
 
-use super::values::{read_option, read_value};
-use crate::ofproto::context::{Context, TAG_PRESENT};
-use crate::openflow::fields::{FIELDS, Form, Numbering, WireField, write_header};
+use super::values::read_claimed;
+use crate::ofproto::context::{Context, Needs, TAG_PRESENT};
+use crate::openflow::fields::{FIELDS, Form, Numbering, WireField, read_header, write_header};
 use crate::openflow::wire::{Reader, Writer};
 use crate::openflow::{Code, Version, options, ports};
 use datapath::flow::{Field, FlowKey, FlowMask, OfPort};
@@ -22,11 +22,11 @@ const IDENTIFIER: u128 = 0x1fff;
 const COOKIE: u32 = 0x0001_3c08;
 const COOKIE_MASKED: u32 = 0x0001_3d10;
 
-/// Reads a match of OpenFlow 1.2 or later with the padding behind it.
+/// Reads a match of OpenFlow 1.2 or later with the padding behind it, and what it says about frames.
 ///
 /// # Errors
 /// `OFPBMC_*`.
-pub fn decode_oxm(reader: &mut Reader<'_>) -> Result<Match, Code> {
+pub(crate) fn decode_oxm_in_context(reader: &mut Reader<'_>) -> Result<(Match, Context), Code> {
     let mut inner = reader.ahead(Code::BadMatchLen);
     let kind = inner.u16()?;
     let len = usize::from(inner.u16()?);
@@ -41,12 +41,20 @@ pub fn decode_oxm(reader: &mut Reader<'_>) -> Result<Match, Code> {
     read_fields(fields, None)
 }
 
+/// Reads a match of OpenFlow 1.2 or later with the padding behind it.
+///
+/// # Errors
+/// `OFPBMC_*`.
+pub fn decode_oxm(reader: &mut Reader<'_>) -> Result<Match, Code> {
+    decode_oxm_in_context(reader).map(|(matching, _)| matching)
+}
+
 /// Reads the fields of a match of Nicira's, without padding: all that the reader has.
 ///
 /// # Errors
 /// `OFPBMC_*`.
 pub fn decode_nxm(fields: &mut Reader<'_>) -> Result<Match, Code> {
-    read_fields(fields.rest_as(Code::BadMatchLen), None)
+    read_fields(fields.rest_as(Code::BadMatchLen), None).map(|(matching, _)| matching)
 }
 
 /// As [`decode_nxm`], of a message in which a flow's cookie and its mask can be among the fields; both zero when they are not.
@@ -55,13 +63,17 @@ pub fn decode_nxm(fields: &mut Reader<'_>) -> Result<Match, Code> {
 /// `OFPBMC_*`.
 pub fn decode_nxm_with_cookie(fields: &mut Reader<'_>) -> Result<(Match, u64, u64), Code> {
     let mut cookie = (0, 0);
-    let matching = read_fields(fields.rest_as(Code::BadMatchLen), Some(&mut cookie))?;
+    let (matching, _) = read_fields(fields.rest_as(Code::BadMatchLen), Some(&mut cookie))?;
     Ok((matching, cookie.0, cookie.1))
 }
 
-fn read_fields(mut reader: Reader<'_>, mut cookie: Option<&mut (u64, u64)>) -> Result<Match, Code> {
+/// The match, and what it says about frames.
+fn read_fields(
+    mut reader: Reader<'_>,
+    mut cookie: Option<&mut (u64, u64)>,
+) -> Result<(Match, Context), Code> {
     let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
-    let mut needs = Vec::new();
+    let (mut context, mut needs) = (Context::ANY, 0u32);
     while !reader.is_empty() {
         if let Some(cookie) = &mut cookie
             && let Some(found) = read_cookie(&mut reader)?
@@ -72,7 +84,10 @@ fn read_fields(mut reader: Reader<'_>, mut cookie: Option<&mut (u64, u64)>) -> R
             **cookie = found;
             continue;
         }
-        if let Some((mapping, wide)) = read_option(&mut reader)? {
+        let claimed = read_header(&mut reader)?;
+        if let Some(index) = claimed.option {
+            let mapping = options::mapped(index, reader.options())?;
+            let wide = options::read(&mut reader, mapping, claimed)?;
             let bits = options::conditions(mapping, &wide, reader.options());
             if bits.iter().any(|(field, _, care)| mask.get(*field) & care != 0) {
                 return Err(Code::DupField);
@@ -83,9 +98,9 @@ fn read_fields(mut reader: Reader<'_>, mut cookie: Option<&mut (u64, u64)>) -> R
             }
             continue;
         }
-        let value = read_value(&mut reader, Code::BadField, Code::BadField)?;
+        let value = read_claimed(claimed, &mut reader, Code::BadField, Code::BadField)?;
         value.check()?;
-        if !Context::of_key(&key, &mask).meets(value.row.needs) {
+        if !context.meets(value.row.needs) {
             return Err(Code::BadPrereq);
         }
         let (field, bits, care) = in_key(value.bits());
@@ -99,14 +114,22 @@ fn read_fields(mut reader: Reader<'_>, mut cookie: Option<&mut (u64, u64)>) -> R
         }
         key.set_masked(field, bits, care);
         mask.set_masked(field, care, care);
-        needs.push(value.row.needs);
+        // A tag has two fields.
+        let said = if field == Field::VlanTci { (key.get(field), mask.get(field)) } else { (bits, care) };
+        context.note(field, said.0, said.1);
+        needs |= 1 << value.row.needs as u32;
     }
+    let context = context.without_ports();
+    debug_assert_eq!(context, Context::of_key(&key, &mask));
     // What comes later can take a header away again: later fragments have none behind that of IP.
-    let context = Context::of_key(&key, &mask);
-    if needs.iter().any(|needs| !context.meets(*needs)) {
-        return Err(Code::BadPrereq);
+    while needs > 0 {
+        let one = Needs::ALL.get(needs.trailing_zeros() as usize);
+        if one.is_some_and(|one| !context.meets(*one)) {
+            return Err(Code::BadPrereq);
+        }
+        needs &= needs - 1;
     }
-    Ok(Match::of(&key, &mask))
+    Ok((Match::of(&key, &mask), context))
 }
 
 /// The cookie, if it comes next.

@@ -1,7 +1,7 @@
 //! A field's header, value and mask, as they stand in a match and in actions that set fields.
 
 use crate::openflow::Code;
-use crate::openflow::fields::{Form, WireField, read_header};
+use crate::openflow::fields::{Claimed, Form, WireField, read_header};
 use crate::openflow::wire::Reader;
 use crate::openflow::{options, ports};
 use crate::text::options::Wide;
@@ -33,6 +33,16 @@ pub(crate) fn read_option(reader: &mut Reader<'_>) -> Result<Option<(Mapping, Wi
 /// Reads a field with its value. That the field is not known is `unknown`, that it has another length `other_len`.
 pub(crate) fn read_value(reader: &mut Reader<'_>, unknown: Code, other_len: Code) -> Result<Value, Code> {
     let claimed = read_header(reader)?;
+    read_claimed(claimed, reader, unknown, other_len)
+}
+
+/// As [`read_value`], behind the header.
+pub(crate) fn read_claimed(
+    claimed: Claimed,
+    reader: &mut Reader<'_>,
+    unknown: Code,
+    other_len: Code,
+) -> Result<Value, Code> {
     let error = if claimed.known { other_len } else { unknown };
     // In an action that comes first, in a match whether the bytes are there (`lib/nx-match.c`).
     if claimed.row.is_none() && error != Code::BadField {
