@@ -7,6 +7,7 @@ mod strategies;
 use common::*;
 use datapath::flow::{Field, FlowKey, OfPort};
 use datapath::pipeline::{Match, Pipeline, Rule, RuleAction};
+use datapath::port::PortId;
 use datapath::stats::DropReason;
 use etherparse::{SlicedPacket, TransportSlice};
 use proptest::collection::vec;
@@ -89,6 +90,27 @@ proptest! {
             prop_assert_eq!(have, wanted);
         }
         prop_assert_eq!(warm.drops(), cold_drops.into_iter().collect::<Vec<_>>());
+    }
+
+    /// A turn is compiled for this processor, a step for any: both do the same.
+    #[test]
+    fn a_turn_and_a_step_do_the_same(rules in rules(), arrivals in vec(arrivals(), 1..12)) {
+        let (memory, other_memory) = (umem(), umem());
+        let mut turning = Switch::new(&memory, pipeline(1, rules.clone(), 2), 2);
+        let mut stepping = Switch::new(&other_memory, pipeline(1, rules, 2), 2);
+        // The second time their flows are known.
+        for (port, frame) in arrivals.iter().chain(&arrivals) {
+            turning.put(*port, frame);
+            stepping.wires[usize::from(*port)].send(frame.clone()).expect("room");
+            stepping.now_ns = turning.now_ns;
+            stepping.worker.step(PortId(*port), stepping.now_ns);
+            prop_assert_eq!(outputs(&turning), outputs(&stepping));
+        }
+        stepping.worker.publish();
+        prop_assert_eq!(turning.drops(), stepping.drops());
+        let counted = [&turning, &stepping].map(|switch| switch.shared.read().worker);
+        let answers = counted.map(|worker| [worker.hits, worker.masked_hits, worker.misses]);
+        prop_assert_eq!(answers[0], answers[1]);
     }
 
     #[test]

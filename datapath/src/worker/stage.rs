@@ -107,11 +107,53 @@ fn leave_unfilled(frame: &mut Frame<'_>, unfilled: Option<Unfilled>) {
     }
 }
 
+/// How a frame is read: taken out of what it came in, its key in the place `at`. Not closures, since those cannot be told to be
+/// inlined into each of the [two](super::wide) that this is compiled for.
+trait Way {
+    fn read<'u>(
+        &mut self,
+        worker: &mut Worker<'u>,
+        frame: &mut Frame<'u>,
+        at: usize,
+    ) -> Result<(), DropReason>;
+}
+
+/// From a port.
+struct FromPort(Origin);
+
+impl Way for FromPort {
+    #[inline(always)]
+    fn read<'u>(
+        &mut self,
+        worker: &mut Worker<'u>,
+        frame: &mut Frame<'u>,
+        at: usize,
+    ) -> Result<(), DropReason> {
+        worker.read_of_port(frame, &self.0, at)
+    }
+}
+
+/// Out of a tunnel.
+struct FromTunnel<'a>(&'a mut Last);
+
+impl Way for FromTunnel<'_> {
+    #[inline(always)]
+    fn read<'u>(
+        &mut self,
+        worker: &mut Worker<'u>,
+        frame: &mut Frame<'u>,
+        at: usize,
+    ) -> Result<(), DropReason> {
+        worker.read_of_tunnel(frame, self.0, at)
+    }
+}
+
 /// How many frames ahead of the one that is read the headers of the next are asked for.
 const AHEAD: usize = 8;
 
 impl<'u> Worker<'u> {
     /// Frames -> keys and their hashes. Outer headers are checked and cut off; frames that have no key die here.
+    #[inline(always)]
     pub(super) fn classify(&mut self, in_port: PortId) {
         if let Some(looked_at) = self.megaflows.newly_looked_at() {
             self.scope = Scope::of(looked_at, self.seed);
@@ -122,11 +164,11 @@ impl<'u> Worker<'u> {
         match self.roles[usize::from(in_port.0)] {
             Role::Guest(ofport) => {
                 let origin = Origin::port(ofport, &self.scope);
-                self.each(&mut frames, |worker, frame, at| worker.read_of_port(frame, &origin, at));
+                self.each(&mut frames, FromPort(origin));
             }
             Role::Uplink => {
                 let mut last = Last::after(self.order.take());
-                self.each(&mut frames, |worker, frame, at| worker.read_of_tunnel(frame, &mut last, at));
+                self.each(&mut frames, FromTunnel(&mut last));
                 self.order = last.into_order();
             }
         }
@@ -138,13 +180,9 @@ impl<'u> Worker<'u> {
         self.batch.frames = frames;
     }
 
-    /// Does the same to each frame: `classify` is told the place of its key.
+    /// Reads each frame, by the way that frames from there are read.
     #[inline(always)]
-    fn each(
-        &mut self,
-        frames: &mut [Option<Frame<'u>>],
-        mut classify: impl FnMut(&mut Self, &mut Frame<'u>, usize) -> Result<(), DropReason>,
-    ) {
+    fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) {
         frames.iter().take(AHEAD).flatten().for_each(Frame::prefetch);
         let mut at = 0;
         for i in 0..frames.len() {
@@ -158,7 +196,7 @@ impl<'u> Worker<'u> {
                 continue;
             };
             // There are no more frames than places.
-            match classify(self, frame, at % BATCH) {
+            match way.read(self, frame, at % BATCH) {
                 Ok(()) => at += 1,
                 Err(reason) => self.batch.dead.push((i, reason)),
             }
@@ -231,6 +269,7 @@ impl<'u> Worker<'u> {
 
     /// Hashes -> programs, for all flows that are known. What a frame costs then, when the megaflows have to be searched, and when
     /// the rules are asked, `benches/RESULTS.md` says: some thirty, fifty and seven hundred nanoseconds.
+    #[inline(always)]
     pub(super) fn lookup(&mut self) {
         if self.full {
             self.make_room();

@@ -1,13 +1,20 @@
 //! The straight line of a packet.
 
-use super::Worker;
+use super::{Worker, wide};
 use crate::mem::BATCH;
 use crate::port::PortId;
 use crate::stats::{DropReason, Stage};
 
 impl Worker<'_> {
     /// One turn: a batch of every port goes through. `now_ns` is read once, by the caller. Returns how many frames came in.
+    #[inline(never)]
     pub fn turn(&mut self, now_ns: u64) -> usize {
+        wide::turn(self, now_ns)
+    }
+
+    /// Inlined, with all stages that every frame goes through, into what [`wide`] makes of it.
+    #[inline(always)]
+    pub(super) fn all_ports(&mut self, now_ns: u64) -> usize {
         self.begin(now_ns);
         let mut handled = 0;
         for port in self.port_ids() {
@@ -42,7 +49,7 @@ impl Worker<'_> {
     }
 
     /// At most so many frames of a port, all the way.
-    #[inline]
+    #[inline(always)]
     fn serve(&mut self, port: PortId, max: usize) -> usize {
         let handled = self.rx(port, max); // ring -> batch
         self.laps.end_of(Stage::Rx);
@@ -75,7 +82,7 @@ impl Worker<'_> {
         self.slots[usize::from(port.0)].port.refill(&mut self.pool);
     }
 
-    #[inline]
+    #[inline(always)]
     fn rx(&mut self, port: PortId, max: usize) -> usize {
         let slot = &mut self.slots[usize::from(port.0)];
         let refused = slot.rx(&mut self.pool, max, &mut self.batch.frames);
