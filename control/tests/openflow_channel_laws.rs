@@ -5,11 +5,13 @@ mod channel_switch;
 
 use bytes::Bytes;
 use channel_switch::Lab;
-use control::ofproto::FlowMod;
+use control::ofproto::{Command, Filter, FlowMod};
+use control::openflow::channel::Heard;
 use control::openflow::{
-    BundleAdd, BundleControl, Envelope, Message, Question, Role, RoleKind, Version, encode,
+    BundleAdd, BundleControl, Envelope, Message, Question, Role, RoleKind, Version, decode_knowing, encode,
 };
 use datapath::pipeline::TableId;
+use datapath::tunnel::Mapping;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -105,4 +107,62 @@ fn nothing_of_a_bundle_is_done_before_its_commit() {
     }
     say(&mut lab, step(4));
     assert_eq!(lab.switch.0.len(), 10);
+}
+
+/// What a field is called can change between the reading of a bundle and its commit: what was said is the number, so that is what counts.
+#[test]
+fn a_bundle_means_options_by_their_numbers_when_it_is_committed() {
+    use control::ofproto::OptionMod;
+    let mut lab = Lab::new();
+    let (id, version) = lab.connections[2];
+    let option = |kind, index| Mapping { class: 0x102, kind, len: 4, index };
+    let map = |lab: &mut Lab, maps: &[Mapping]| {
+        lab.switch.0.option_mod(OptionMod::Clear).expect("nothing uses them");
+        lab.switch.0.option_mod(OptionMod::Add(maps.to_vec())).expect("room");
+    };
+    let say = |lab: &mut Lab, raw: Vec<u8>| {
+        let raw = Bytes::from(raw);
+        let said = decode_knowing(version, lab.switch.0.options(), &raw);
+        let Lab { channel, switch, .. } = lab;
+        channel.hear(id, Heard { raw, said }, switch)
+    };
+    let step = |kind| {
+        let control = Message::BundleControl(BundleControl { bundle: 1, kind, flags: 3 });
+        encode(version, &Envelope::new(5, control)).expect("words for it").to_vec()
+    };
+    // tun_metadata1 is 7: in front of it, in a flow-mod's match of OpenFlow 1.4, class 1, number 41, four bytes.
+    let plain = Message::FlowMod(FlowMod { table: Some(TableId(0)), ..FlowMod::default() }, None);
+    let mut flow = encode(version, &Envelope::new(5, plain)).expect("words for it").to_vec();
+    assert_eq!(flow[48..], [0, 1, 0, 4, 0, 0, 0, 0], "a match of everything, and no instructions");
+    flow.truncate(48);
+    flow.extend([0, 1, 0, 12, 0, 1, 41 << 1, 4, 0, 0, 0, 7, 0, 0, 0, 0]);
+    flow[2..4].copy_from_slice(&64u16.to_be_bytes());
+    let mut add = encode(version, &Envelope::new(5, Message::BarrierRequest)).expect("words for it").to_vec();
+    (add[1], add[3]) = (34, 16 + 64);
+    add.extend([0, 0, 0, 1, 0, 0, 0, 3]);
+    add.extend(&flow);
+
+    for (after, works) in [(vec![option(9, 1), option(1, 0)], true), (vec![option(1, 0)], false)] {
+        map(&mut lab, &[option(1, 0), option(2, 1)]);
+        assert!(say(&mut lab, step(0)).len() == 1 && say(&mut lab, add.clone()).is_empty());
+        map(&mut lab, &after);
+        let said = format!("{:?}", say(&mut lab, step(4)));
+        assert_eq!(said.contains("NxInvalidTlvField"), !works, "{said}");
+        let there: Vec<_> = lab.switch.0.entries(Filter::default()).map(|(_, entry)| entry.clone()).collect();
+        assert_eq!(there.len(), usize::from(works));
+        let asked = |index: u16, lab: &Lab| {
+            let piece = lab.switch.0.options().pieces(index).next().expect("one");
+            let (key, mask) =
+                (there[0].installed.rule.matching.key(), there[0].installed.rule.matching.mask());
+            (key.get(piece), mask.get(piece))
+        };
+        if works {
+            assert_eq!(asked(1, &lab).0, 7);
+            assert_eq!(asked(0, &lab), (0, 0));
+            say(&mut lab, {
+                let all = Message::FlowMod(FlowMod { command: Command::Delete, ..FlowMod::default() }, None);
+                encode(version, &Envelope::new(5, all)).expect("words for it").to_vec()
+            });
+        }
+    }
 }

@@ -8,9 +8,10 @@ use super::openflow::{Done, Hearing};
 use crate::ofproto::{Request, remotes_named};
 use crate::openflow::Message;
 use crate::openflow::channel::{ConnectionId, Heard};
-use datapath::tunnel::{Reach, Underlay};
+use datapath::tunnel::{OptionMap, Reach, Underlay};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -32,7 +33,7 @@ enum What {
     /// All of it or nothing.
     Requests(Vec<Request>, Reply),
     /// What messages of a connection ask for.
-    Messages(ConnectionId, Vec<Heard>, oneshot::Sender<Done>),
+    Messages(ConnectionId, Vec<Heard>, Arc<OptionMap>, oneshot::Sender<Done>),
 }
 
 /// Those that wait, in the order in which they were asked for.
@@ -70,13 +71,19 @@ impl Daemon {
     }
 
     /// Does what some messages of a connection ask for, at once or when the ways are found that it needs.
-    pub(super) fn ask_heard(&mut self, id: ConnectionId, heard: Vec<Heard>, reply: oneshot::Sender<Done>) {
+    pub(super) fn ask_heard(
+        &mut self,
+        id: ConnectionId,
+        heard: Vec<Heard>,
+        options: Arc<OptionMap>,
+        reply: oneshot::Sender<Done>,
+    ) {
         let of = |heard: &Heard| match &heard.said {
             Ok(said) => named(&said.message),
             Err(_) => BTreeSet::new(),
         };
         let remotes = heard.iter().flat_map(of).collect();
-        self.when_found(remotes, What::Messages(id, heard, reply));
+        self.when_found(remotes, What::Messages(id, heard, options, reply));
     }
 
     fn when_found(&mut self, mut remotes: BTreeSet<IpAddr>, what: What) {
@@ -92,7 +99,9 @@ impl Daemon {
     fn do_now(&mut self, what: What) {
         match what {
             What::Requests(requests, reply) => drop(reply.send(self.change(requests))),
-            What::Messages(id, heard, reply) => self.hear_messages(Hearing::new(id, heard, reply)),
+            What::Messages(id, heard, options, reply) => {
+                self.hear_messages(Hearing::new(id, heard, options, reply));
+            }
         }
     }
 

@@ -136,7 +136,8 @@ impl Daemon {
     /// stations were seen behind. The address of ours that a port is bound to goes first.
     pub(super) fn remotes(&self) -> Vec<Remote> {
         let of_ports = self.bridge.remotes().into_iter();
-        let of_flows = self.switch.remotes().chain(self.awaited.remotes());
+        let bundled = self.controllers.bundled.iter().copied();
+        let of_flows = self.switch.remotes().chain(self.awaited.remotes()).chain(bundled);
         let others = of_flows.chain(self.learner.remotes()).map(|remote: IpAddr| (remote, None));
         of_ports.chain(others).map(|(addr, local)| Remote { addr, local }).collect()
     }

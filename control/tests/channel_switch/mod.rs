@@ -10,7 +10,8 @@ use control::openflow::{
 };
 use datapath::flow::{OfPort, Seed};
 use datapath::pipeline::Base;
-use datapath::tunnel::{TunnelTable, Underlay};
+use datapath::tunnel::{OptionMap, TunnelTable, Underlay};
+use std::sync::Arc;
 
 /// Most steps that one message leads to: an error for a message of a bundle, and one for the commit.
 const STEPS_MAX: usize = 2;
@@ -70,6 +71,10 @@ impl Switch for Bare {
 
     fn queues(&self, _: Option<OfPort>) -> Result<Vec<QueueDesc>, Code> {
         Ok(Vec::new())
+    }
+
+    fn options(&self) -> Arc<OptionMap> {
+        Arc::new(self.0.options().clone())
     }
 
     fn tlv_table(&self) -> TlvTable {

@@ -25,16 +25,19 @@ use super::calls::View;
 use super::sweep::Sweeper;
 use crate::ofproto::{Applied, Farewell, Reason, Removed, VacancyEvent};
 use crate::openflow::channel::{
-    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, weight,
+    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, Switch, weight,
 };
-use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version};
+use crate::openflow::{
+    Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version, decode_knowing,
+};
 use bytes::Bytes;
 use datapath::action::punt::Punt;
 use datapath::tunnel::OptionMap;
 use datapath::worker::Punted;
 pub(super) use model::Gathering;
 use model::Model;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -82,13 +85,20 @@ pub(super) struct Done {
 pub(super) struct Hearing {
     id: ConnectionId,
     heard: std::vec::IntoIter<Heard>,
+    /// What Geneve options were called when they were read.
+    options: Arc<OptionMap>,
     steps: Vec<Step>,
     reply: oneshot::Sender<Done>,
 }
 
 impl Hearing {
-    pub(super) fn new(id: ConnectionId, heard: Vec<Heard>, reply: oneshot::Sender<Done>) -> Hearing {
-        Hearing { id, heard: heard.into_iter(), steps: Vec::new(), reply }
+    pub(super) fn new(
+        id: ConnectionId,
+        heard: Vec<Heard>,
+        options: Arc<OptionMap>,
+        reply: oneshot::Sender<Done>,
+    ) -> Hearing {
+        Hearing { id, heard: heard.into_iter(), options, steps: Vec::new(), reply }
     }
 }
 
@@ -108,8 +118,8 @@ pub(super) struct Picture {
 pub(super) enum Ask {
     /// A connection begins.
     Join(Joining, oneshot::Sender<(ConnectionId, Options)>),
-    /// Messages came, and a barrier, or a question with a long answer, is the last of them.
-    Hear(ConnectionId, Vec<Heard>, oneshot::Sender<Done>),
+    /// Messages came, and a barrier, or a question with a long answer, is the last of them. They were read while Geneve options were called so.
+    Hear(ConnectionId, Vec<Heard>, Arc<OptionMap>, oneshot::Sender<Done>),
     /// A connection has ended.
     Leave(ConnectionId),
 }
@@ -124,6 +134,8 @@ pub(super) struct Controllers {
     options: watch::Sender<Arc<OptionMap>>,
     /// Entries that have gone and were not told of yet.
     pub(super) farewells: VecDeque<Farewell>,
+    /// The remote ends that bundles name which are not committed yet.
+    pub(super) bundled: BTreeSet<IpAddr>,
     /// The ports as they were told of last.
     ports: Vec<PortDesc>,
     /// How it stands with those that were configured.
@@ -142,6 +154,7 @@ impl Default for Controllers {
             peers: BTreeMap::new(),
             options: watch::Sender::default(),
             farewells: VecDeque::new(),
+            bundled: BTreeSet::new(),
             ports: Vec::new(),
             standing: Vec::new(),
             alone: None,
@@ -177,7 +190,7 @@ impl Daemon {
                     self.leave(id);
                 }
             }
-            Ask::Hear(id, heard, reply) => self.ask_heard(id, heard, reply),
+            Ask::Hear(id, heard, options, reply) => self.ask_heard(id, heard, options, reply),
             Ask::Leave(id) => self.leave(id),
         }
     }
@@ -197,12 +210,14 @@ impl Daemon {
     fn leave(&mut self, id: ConnectionId) {
         self.controllers.channel.leave(id);
         self.controllers.peers.remove(&id);
+        self.follow_bundled();
         self.tell_misses();
     }
 
     /// A second has gone by for bundles that are open.
     pub(in super::super) fn bundles_wait(&mut self) {
         self.controllers.channel.second();
+        self.follow_bundled();
         self.deliver();
     }
 
@@ -234,13 +249,16 @@ impl Daemon {
 
     /// The next messages; what came of all of them when there are no more.
     fn hear_some(&mut self, hearing: &mut Hearing) -> Option<Done> {
-        let Hearing { id, heard, steps, .. } = hearing;
+        let Hearing { id, heard, options, steps, .. } = hearing;
         let id = *id;
         let (now, end) = (self.workers.now_ms(), Instant::now() + SLICE);
         let mut channel = std::mem::take(&mut self.controllers.channel);
         let watched = channel.watches_flows();
         let mut model = Model::new(self);
-        for heard in heard.by_ref() {
+        for mut heard in heard.by_ref() {
+            if !Arc::ptr_eq(options, &model.options()) {
+                read_again(&mut heard, channel.face(id).map(|face| face.version), &model.options());
+            }
             let xid = heard.xid();
             steps.extend(channel.hear(id, heard, &mut model));
             if watched {
@@ -260,6 +278,7 @@ impl Daemon {
         let generation = if awaited { model.publish() } else { model.publish_soon() };
         let ports_changed = model.ports_changed;
         self.controllers.channel = channel;
+        self.follow_bundled();
         let generation = self.tell_misses().unwrap_or(generation);
         match ports_changed {
             true => self.tell_ports(),
@@ -274,6 +293,15 @@ impl Daemon {
         let picture = asks.then(|| Box::new(self.picture(version)));
         let injecting = self.injecting();
         Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting })
+    }
+
+    /// Ways are followed to remote ends that bundles name: they shall be there when it is committed.
+    fn follow_bundled(&mut self) {
+        let bundled = self.controllers.channel.bundled_remotes();
+        if bundled != self.controllers.bundled {
+            self.controllers.bundled = bundled;
+            self.watcher.set_remotes(self.remotes());
+        }
     }
 
     fn picture(&self, version: Version) -> Picture {
@@ -351,6 +379,13 @@ impl Daemon {
     pub(super) fn tell_farewell(&mut self, farewell: &Farewell) {
         let Farewell { removed, counted } = farewell;
         self.controllers.channel.flow_removed(&flow_removed(removed, counted.packets, counted.bytes));
+    }
+}
+
+/// Reads a message once more, if it was understood at all: fields are meant by their numbers, and options are called otherwise by now.
+fn read_again(heard: &mut Heard, version: Option<Version>, options: &OptionMap) {
+    if let Some(version) = version.filter(|version| heard.raw.first() == Some(&(*version as u8))) {
+        heard.said = decode_knowing(version, options, &heard.raw);
     }
 }
 

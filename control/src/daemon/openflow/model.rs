@@ -10,8 +10,9 @@ use crate::openflow::{
 };
 use datapath::flow::OfPort;
 use datapath::pipeline::Fragments;
-use datapath::tunnel::Mapping;
 use datapath::tunnel::options::{FIELDS, SPACE};
+use datapath::tunnel::{Mapping, OptionMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -268,6 +269,10 @@ impl Switch for Model<'_> {
             return Err(Code::QueueBadPort);
         }
         Ok(super::ports::queues(&self.daemon.config, port, None))
+    }
+
+    fn options(&self) -> Arc<OptionMap> {
+        self.daemon.controllers.options.borrow().clone()
     }
 
     fn tlv_table(&self) -> TlvTable {

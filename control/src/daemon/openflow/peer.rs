@@ -229,8 +229,8 @@ impl Peer {
         let start = Instant::now();
         let mut liveness = Liveness::new(probe_ms, 0);
         loop {
-            while let Some(heard) = self.heard()? {
-                self.hear(heard).await?;
+            while let Some((heard, options)) = self.heard()? {
+                self.hear(heard, options).await?;
             }
             self.say_news().await?;
             self.wire.flush().await?;
@@ -270,8 +270,8 @@ impl Peer {
         self.answered.is_some_and(|(when, hasty)| hasty && when.elapsed() < LINGER)
     }
 
-    /// Some of the messages that have come, up to one that must be answered before the next is looked at.
-    fn heard(&mut self) -> Result<Option<Vec<Heard>>> {
+    /// Some of the messages that have come, up to one that must be answered before the next is looked at, and what options were called as they were read.
+    fn heard(&mut self) -> Result<Option<(Vec<Heard>, Arc<OptionMap>)>> {
         let mut batch = Vec::with_capacity(BATCH.min(self.wire.frames.waiting() / HEADER));
         let options = self.wire.options();
         let tap = self.wire.tap.as_ref().filter(|tap| tap.receiver_count() > 0);
@@ -290,15 +290,15 @@ impl Peer {
                 break;
             }
         }
-        Ok((!batch.is_empty()).then_some(batch))
+        Ok((!batch.is_empty()).then_some((batch, options)))
     }
 
     /// Has messages done, and says what is to be said.
-    async fn hear(&mut self, heard: Vec<Heard>) -> Result<()> {
+    async fn hear(&mut self, heard: Vec<Heard>, options: Arc<OptionMap>) -> Result<()> {
         // Nothing is looked at together with what comes after a question.
         let last = heard.last().map_or_else(Bytes::new, |heard| heard.raw.clone());
         let (reply, answer) = oneshot::channel();
-        self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, reply))).await?;
+        self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, options, reply))).await?;
         let Done { steps, mut picture, generation, sweeper, injecting } = answer.await?;
         for step in steps {
             match step {

@@ -5,10 +5,13 @@
 
 use super::tell::{FORWARD_GROUP_MOD, FORWARD_METER_MOD};
 use super::{Change, Channel, ConnectionId, Switch, refusal};
-use crate::ofproto;
-use crate::openflow::{BundleAdd, BundleControl, Code, Envelope, Message};
+use crate::ofproto::{self, remotes_named};
+use crate::openflow::{BundleAdd, BundleControl, Code, Envelope, Message, Version, decode_knowing};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use datapath::tunnel::OptionMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Bundles that a connection can have open.
 pub const BUNDLES_MAX: usize = 16;
@@ -39,6 +42,8 @@ struct Bundle {
     closed: bool,
     bytes: usize,
     waiting: Vec<Waiting>,
+    /// The remote ends that what waits will send to.
+    remotes: BTreeSet<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -47,6 +52,8 @@ struct Waiting {
     nicira: bool,
     raw: Bytes,
     change: Change,
+    /// What Geneve options were called when it was read.
+    options: Arc<OptionMap>,
 }
 
 impl Bundles {
@@ -62,7 +69,15 @@ impl Bundles {
         if self.open.len() >= BUNDLES_MAX {
             return Err(Code::BundleOutOfBundles);
         }
-        let bundle = Bundle { xid, idle_s: 0, flags, closed: false, bytes: 0, waiting: Vec::new() };
+        let bundle = Bundle {
+            xid,
+            idle_s: 0,
+            flags,
+            closed: false,
+            bytes: 0,
+            waiting: Vec::new(),
+            remotes: BTreeSet::new(),
+        };
         Ok(self.open.entry(id).or_insert(bundle))
     }
 
@@ -94,6 +109,12 @@ impl Bundles {
 }
 
 impl Channel {
+    /// The remote ends that what waits in bundles will send to.
+    pub fn bundled_remotes(&self) -> BTreeSet<IpAddr> {
+        let open = self.connections.values().flat_map(|connection| connection.bundles.open.values());
+        open.flat_map(|bundle| bundle.remotes.iter().copied()).collect()
+    }
+
     /// A second has gone by: bundles that nobody goes on with are over, and those who opened them are told (OpenFlow 1.4.1 section 7.4.4,
     /// `OFPBFC_TIMEOUT`).
     pub fn second(&mut self) {
@@ -116,7 +137,9 @@ impl Channel {
         said: &mut Vec<Envelope>,
     ) -> Result<BundleControl, Code> {
         let BundleControl { bundle, kind, flags } = control;
-        let bundles = &mut self.connections.get_mut(&id).ok_or(Code::BundleBadId)?.bundles;
+        let connection = self.connections.get_mut(&id).ok_or(Code::BundleBadId)?;
+        let (version, names_tables) = (connection.version, connection.tables_named());
+        let bundles = &mut connection.bundles;
         let other_flags = |open: &Bundle| (open.flags != flags).then_some(Code::BundleBadFlags);
         match kind {
             // Open.
@@ -135,7 +158,14 @@ impl Channel {
             // Commit: whatever comes of it, the bundle is over.
             4 => {
                 bundles.check(bundle, other_flags)?;
-                let waiting = bundles.open.remove(&bundle).map_or(Vec::new(), |open| open.waiting);
+                let mut waiting = bundles.open.remove(&bundle).map_or(Vec::new(), |open| open.waiting);
+                let options = switch.options();
+                for waiting in waiting.iter_mut().filter(|waiting| waiting.options != options) {
+                    if let Err(code) = waiting.read_again(version, names_tables, &options) {
+                        said.push(refusal(waiting.xid, code, &waiting.raw));
+                        return Err(Code::BundleMsgFailed);
+                    }
+                }
                 // Others may want to know what it has asked for.
                 let forwards = match self.forwards() {
                     true => waiting.iter().filter_map(Waiting::forwarded).collect(),
@@ -161,7 +191,13 @@ impl Channel {
     ///
     /// # Errors
     /// Why it is not put there.
-    pub(super) fn bundle_add(&mut self, id: ConnectionId, xid: u32, add: BundleAdd) -> Result<(), Code> {
+    pub(super) fn bundle_add(
+        &mut self,
+        id: ConnectionId,
+        xid: u32,
+        add: BundleAdd,
+        options: Arc<OptionMap>,
+    ) -> Result<(), Code> {
         let bytes = self.bundled_bytes();
         let connection = self.connections.get_mut(&id).ok_or(Code::BundleBadId)?;
         let names_tables = connection.tables_named();
@@ -186,8 +222,11 @@ impl Channel {
             return Err(Code::BundleMsgTooMany);
         }
         // A copy: a part of a buffer would keep the whole of it.
-        let waiting = Waiting { xid, nicira, raw: Bytes::copy_from_slice(&raw), change };
+        let waiting = Waiting { xid, nicira, raw: Bytes::copy_from_slice(&raw), change, options };
         bundles.open.entry(bundle).and_modify(|open| {
+            if let Change::Request(request) = &waiting.change {
+                open.remotes.extend(remotes_named(std::slice::from_ref(request)));
+            }
             open.bytes += takes;
             open.idle_s = 0;
             open.waiting.push(waiting);
@@ -197,6 +236,19 @@ impl Channel {
 }
 
 impl Waiting {
+    /// Reads it once more: a field is meant by its number, whatever is called so now.
+    fn read_again(
+        &mut self,
+        version: Version,
+        names_tables: bool,
+        options: &Arc<OptionMap>,
+    ) -> Result<(), Code> {
+        let inner = decode_knowing(version, options, &self.raw).map_err(|(_, code)| code)?;
+        self.change = change_of(inner.message, names_tables)?;
+        self.options = options.clone();
+        Ok(())
+    }
+
     /// What others hear of it, and why, if it changes groups or meters.
     fn forwarded(&self) -> Option<(u8, Envelope)> {
         let Change::Request(request) = &self.change else { return None };

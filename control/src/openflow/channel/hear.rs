@@ -130,7 +130,7 @@ impl Channel {
                 let reply: BundleControl = reply?;
                 steps.push(say(Message::BundleControl(reply)));
             }
-            Message::BundleAdd(add) => self.bundle_add(id, xid, add)?,
+            Message::BundleAdd(add) => self.bundle_add(id, xid, add, switch.options())?,
             Message::FlowModTableId(names) => connection.names_tables = names,
             // 0 is the standard's, 2 NXM; what comes is understood in both.
             Message::SetFlowFormat(format @ (0 | 2)) => connection.flow_format = format,

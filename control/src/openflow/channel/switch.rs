@@ -5,6 +5,8 @@ use crate::openflow::{
     Code, Features, PacketOut, PortMod, QueueDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
 };
 use datapath::flow::OfPort;
+use datapath::tunnel::OptionMap;
+use std::sync::Arc;
 
 /// A change that can wait in a bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +62,11 @@ pub trait Switch {
     /// # Errors
     /// When there is no such port.
     fn queues(&self, port: Option<OfPort>) -> Result<Vec<QueueDesc>, Code>;
+
+    /// What Geneve options are called: none, unless somebody has mapped them.
+    fn options(&self) -> Arc<OptionMap> {
+        Arc::default()
+    }
 
     /// The map of Geneve options.
     fn tlv_table(&self) -> TlvTable;
