@@ -10,7 +10,7 @@ mod rows;
 
 pub use client::{Client, Refusal};
 pub use packet_in::PacketIn;
-pub use rows::{BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
+pub use rows::{BucketRow, FlowRow, GroupRow, MeterRow, TableRow, TlvRow};
 
 use crate::ofproto;
 use crate::status::Status;
@@ -97,6 +97,15 @@ pub enum Request {
     },
     /// What tables have and did: [`Answer::Tables`].
     DumpTables,
+    /// Which Geneve options are fields: [`Answer::TlvMap`].
+    DumpTlvMap,
+    /// Change which Geneve options are fields: all of it or nothing.
+    ChangeTlvMap {
+        /// Map these too; else map nothing to these fields any more.
+        add: bool,
+        /// `{class=C,type=T,len=L}->tun_metadataN`, or the field alone where nothing is to be mapped; none then: nothing to any field.
+        maps: Vec<String>,
+    },
     /// What would be done with a packet: [`Answer::Traced`].
     Trace(Packet),
     /// What the controller is told from now on: [`Answer::PacketIn`] as they come, until the client says something or goes.
@@ -178,6 +187,8 @@ pub enum Answer {
     Meters(Vec<MeterRow>),
     /// Tables.
     Tables(Vec<TableRow>),
+    /// Which Geneve options are fields.
+    TlvMap(Vec<TlvRow>),
     /// The walk of a packet.
     Traced(Box<Report>),
     /// A frame that the controller is told of.

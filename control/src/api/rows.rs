@@ -183,6 +183,28 @@ impl MeterRow {
     }
 }
 
+/// A Geneve option that is a field.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct TlvRow {
+    /// Its class.
+    pub class: u16,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Bytes of its data.
+    pub len: u8,
+    /// The field.
+    pub field: String,
+}
+
+impl TlvRow {
+    /// The words of `ovs-ofctl add-tlv-map`, which `adit flows tlv-map add` takes again.
+    pub fn line(&self) -> String {
+        let TlvRow { class, kind, len, field } = self;
+        format!("{{class={class:#x},type={kind:#x},len={len}}}->{field}")
+    }
+}
+
 /// A table.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 pub struct TableRow {

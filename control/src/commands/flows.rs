@@ -22,6 +22,7 @@ Examples:
   adit flows replace --file flows.txt
   adit flows tables
   adit flows features                   what can flows match and do?
+  adit flows tlv-map dump               which Geneve options are fields
 
 The text is that of ovs-ofctl(8); docs/flows.md tells where the commands differ from it.";
 
@@ -49,6 +50,7 @@ pub enum Verb {
     Replace(ReplaceArgs),
     Tables(TablesArgs),
     Features(FeaturesArgs),
+    TlvMap(super::tlv_map::Args),
 }
 
 /// Show flows, one a line, the highest priority first
@@ -247,6 +249,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         Verb::Tables(args) => tables(socket, args.json)?,
         Verb::Features(args) => tell_features(args.json)?,
+        Verb::TlvMap(args) => super::tlv_map::run(socket, args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,3 +6,4 @@ pub mod groups;
 mod input;
 pub mod meters;
 pub mod monitor;
+pub mod tlv_map;

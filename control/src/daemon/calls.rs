@@ -30,6 +30,8 @@ pub(super) enum Call {
     Monitor(oneshot::Sender<Option<Listening>>),
     /// Do all of this, or nothing.
     Change(Vec<Request>, Reply),
+    /// Change what Geneve options are called.
+    Options(OptionMod, oneshot::Sender<Result<(Done, Sweeper), Error>>),
     /// Whether the frames that were to be sent have left, up to the one of this number.
     HasInjected(u64, oneshot::Sender<bool>),
     /// What somebody asks who speaks OpenFlow.
@@ -64,6 +66,7 @@ impl Daemon {
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
             Call::View(reply) => drop(reply.send(self.view())),
             Call::Change(requests, reply) => self.ask_change(requests, reply),
+            Call::Options(change, reply) => drop(reply.send(self.name_options(change))),
             Call::HasInjected(number, reply) => drop(reply.send(self.workers.has_injected(number))),
             Call::OpenFlow(ask) => self.openflow(ask),
         }
@@ -130,6 +133,13 @@ impl Daemon {
             self.tell_options();
         }
         Ok(changed)
+    }
+
+    /// The same, and hands it to the workers.
+    fn name_options(&mut self, change: OptionMod) -> Result<(Done, Sweeper), Error> {
+        let changed = self.change_options(change)?;
+        let generation = if changed { self.publish() } else { 0 };
+        Ok((Done { modified: changed.into(), generation, ..Done::default() }, self.workers.sweeper()))
     }
 
     /// Every remote end that frames can be sent to: those of the tunnel ports, those that flows set or wait to set, and those that

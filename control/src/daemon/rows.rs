@@ -1,11 +1,12 @@
 //! The rows of dumps, out of a snapshot.
 
 use super::calls::View;
-use crate::api::{Answer, BucketRow, FlowRow, GroupRow, MeterRow, TableRow};
+use crate::api::{Answer, BucketRow, FlowRow, GroupRow, MeterRow, TableRow, TlvRow};
 use crate::ofproto::{Entry, Filter, FlowFlags, MeterStats};
 use crate::text::{PortNames, format_group, format_instructions, format_match, format_meter};
 use datapath::pipeline::{Metered, TableId};
 use datapath::stats::Counted;
+use datapath::tunnel::Mapping;
 
 /// Rows in one answer.
 const CHUNK: usize = 256;
@@ -116,4 +117,15 @@ pub(super) fn tables(view: &View, out: Out<'_>) {
         matched: stats.matched,
     };
     out(Answer::Tables(view.switch.table_stats().into_iter().map(row).collect()));
+}
+
+/// Which Geneve options are fields, by the numbers of the fields.
+pub(super) fn tlv_map(view: &View) -> Vec<TlvRow> {
+    let row = |Mapping { class, kind, len, index }| TlvRow {
+        class,
+        kind,
+        len,
+        field: format!("tun_metadata{index}"),
+    };
+    view.switch.options().iter().map(row).collect()
 }

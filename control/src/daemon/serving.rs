@@ -142,6 +142,21 @@ impl Client {
                 }
             }
             Request::Monitor => self.monitor().await,
+            Request::DumpTlvMap => {
+                let view = self.call(Call::View).await?;
+                self.say(&Answer::TlvMap(rows::tlv_map(&view))).await?;
+                self.say(&Answer::Done(Default::default())).await
+            }
+            Request::ChangeTlvMap { add, maps } => match texts::options(add, &maps) {
+                Err(refusal) => self.refuse(refusal).await,
+                Ok(change) => match self.call(|reply| Call::Options(change, reply)).await? {
+                    Err(error) => self.refuse(error.to_string()).await,
+                    Ok((done, sweeper)) => {
+                        sweeper.adopted_soon(done.generation).await;
+                        self.say(&Answer::Done(done)).await
+                    }
+                },
+            },
             change => {
                 let view = self.call(Call::View).await?;
                 let read = tokio::task::spawn_blocking(move || texts::changes(&view, change)).await?;

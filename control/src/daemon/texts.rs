@@ -3,12 +3,14 @@
 use super::calls::View;
 use crate::api::{GroupCommand, MeterCommand, Request};
 use crate::config::in_order;
-use crate::ofproto::{self, Command, Filter, FlowMod, GroupMod, MeterMod};
+use crate::ofproto::{self, Command, Filter, FlowMod, GroupMod, MeterMod, OptionMod};
 use crate::text::{
     Diagnostic, FlowRequest, parse_bucket_requests, parse_filter, parse_flow_requests, parse_group_requests,
-    parse_meters,
+    parse_mappings, parse_meters,
 };
 use datapath::pipeline::{GroupId, MeterId};
+use datapath::tunnel::Mapping;
+use datapath::tunnel::options::FIELDS;
 use std::collections::HashMap;
 
 /// What is asked of the switch, and where each of it stands.
@@ -20,6 +22,23 @@ pub(super) struct Changes {
 /// Which flows are meant.
 pub(super) fn filter(view: &View, text: &str) -> Result<Filter, String> {
     parse_filter("match", text, &*view.names).map_err(|fault| fault.to_string())
+}
+
+/// How the map of Geneve options shall change.
+pub(super) fn options(add: bool, maps: &[String]) -> Result<OptionMod, String> {
+    if add {
+        let maps: Result<Vec<Vec<Mapping>>, String> = maps.iter().map(|text| parse_mappings(text)).collect();
+        return Ok(OptionMod::Add(maps?.concat()));
+    }
+    let field = |text: &String| {
+        let field = text.rsplit_once("->").map_or(text.as_str(), |(_, field)| field);
+        let index = field.strip_prefix("tun_metadata").and_then(|index| index.parse().ok());
+        index.filter(|index| *index < FIELDS).ok_or_else(|| {
+            format!("{text:?} is no field of an option: write tun_metadata0 to tun_metadata{}", FIELDS - 1)
+        })
+    };
+    let fields: Vec<u16> = maps.iter().map(field).collect::<Result<_, String>>()?;
+    Ok(if fields.is_empty() { OptionMod::Clear } else { OptionMod::Delete(fields) })
 }
 
 /// What a request to change something asks of the switch.
