@@ -334,3 +334,14 @@ fn the_map_of_options() {
     refused(V13, 4, &experimenter(NICIRA, 24, "0003 000000000000"), Code::NxTlvBadCommand);
     refused(V13, 4, &experimenter(NICIRA, 24, "0000 000000000000 ffff"), Code::BadLen);
 }
+
+/// What is not done is refused by its own error: frames are not sampled and connections not tracked (`NXAST_SAMPLE`, `SAMPLE2`, `SAMPLE3`, `CT`, `NAT` and `CT_CLEAR` of
+/// `lib/ofp-actions.c` of Open vSwitch).
+#[test]
+fn samples_and_connections() {
+    for number in [29u16, 38, 41, 35, 36, 43] {
+        let action = format!("ffff 0020 {NICIRA:08x} {number:04x} {}", "00".repeat(22));
+        let flow = format!("{ADD} {ANY} 0004 0028 00000000 {action}");
+        refused(V13, 14, &flow, Code::BadActionExperimenterType);
+    }
+}
