@@ -733,8 +733,14 @@ impl Run<'_> {
             let bucket = |rate: u64| meters::Bucket::of_queue(rate, (rate / 10).max(1));
             [spec.pps.map(|pps| bucket(pps.into())), spec.kbps.map(|kbps| bucket(u64::from(kbps) * 1000))]
         });
-        frames.as_mut().is_none_or(|bucket| bucket.takes(1, now))
-            && bits.as_mut().is_none_or(|bucket| bucket.takes(bytes as u128 * 8, now))
+        let before = frames.clone();
+        let admitted = frames.as_mut().is_none_or(|bucket| bucket.takes(1, now))
+            && bits.as_mut().is_none_or(|bucket| bucket.takes(bytes as u128 * 8, now));
+        if !admitted {
+            // A frame that the bits refuse takes no frame's place.
+            *frames = before;
+        }
+        admitted
     }
 
     fn flood_to(&mut self, port: u32) {
