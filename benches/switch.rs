@@ -1,4 +1,5 @@
-//! A switch as a host would have it: an uplink, two guests, one VXLAN tunnel, three rules.
+//! A switch as a host would have it: an uplink, two guests, one VXLAN tunnel, and rules: one or two for all packets, or those of many
+//! tenants, each with a rule and a tunnel key of its own.
 
 use crate::{Scenario, frames};
 use af_xdp::{ChunkSize, Umem, UmemConfig};
@@ -8,6 +9,7 @@ use datapath::pipeline::{Base, Match, Pipeline, Rule, RuleAction};
 use datapath::port::{Null, Port, PortId, Slot};
 use datapath::stats::SharedStats;
 use datapath::tunnel::{Key, Kind, Path, Reach, Remote, TunnelSpec, TunnelTable, Underlay};
+use datapath::wire::MacAddr;
 use datapath::worker::{Parts, Role, Worker, channel};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,18 +42,41 @@ pub fn worker(umem: &Umem, scenario: Scenario, flows: u32, remembered: usize) ->
     with_ports(umem, scenario, ports(scenario, flows), remembered)
 }
 
+/// [`worker`], whose packets are of so many tenants, one after another: each has a rule of its own, and a tunnel key.
+pub fn worker_of_tenants(
+    umem: &Umem,
+    scenario: Scenario,
+    tenants: u32,
+    flows: u32,
+    remembered: usize,
+) -> Worker<'_> {
+    let frame = |flow| match scenario {
+        Scenario::Forward | Scenario::Encap => frames::plain_of(flow % tenants, flow),
+        Scenario::Decap => frames::tunnelled_of(flow % tenants, flow),
+    };
+    let slots = sourced(scenario, (0..flows).map(frame).collect());
+    let pipeline = Pipeline::new(base(Kind::Vxlan));
+    let pipeline = pipeline.with_rules((0..tenants).map(|tenant| rule_of(scenario, tenant)));
+    with_pipeline(umem, Arc::new(pipeline), slots, remembered).0
+}
+
 /// Ports without devices for it: the source gives packets of so many flows, the others forget what they get.
 pub fn ports<'u>(scenario: Scenario, flows: u32) -> Vec<Slot<'u>> {
-    let (source, frame): (_, fn(u32) -> Vec<u8>) = match scenario {
-        Scenario::Forward | Scenario::Encap => (GUEST, frames::plain),
-        Scenario::Decap => (UPLINK, frames::tunnelled),
+    let frame = match scenario {
+        Scenario::Forward | Scenario::Encap => frames::plain,
+        Scenario::Decap => frames::tunnelled,
     };
-    let port = |id| {
-        let null =
-            if id == source { Null::source((0..flows).map(frame).collect(), BURST) } else { Null::sink() };
-        Slot::new(Port::Null(null))
+    sourced(scenario, (0..flows).map(frame).collect())
+}
+
+fn sourced<'u>(scenario: Scenario, frames: Vec<Vec<u8>>) -> Vec<Slot<'u>> {
+    let source = if scenario == Scenario::Decap { UPLINK } else { GUEST };
+    let mut source_port = Some(Null::source(frames, BURST));
+    let mut port = |id| {
+        let null = if id == source { source_port.take() } else { None };
+        Slot::new(Port::Null(null.unwrap_or_else(Null::sink)))
     };
-    [UPLINK, GUEST, OTHER_GUEST].map(port).into()
+    [UPLINK, GUEST, OTHER_GUEST].map(&mut port).into()
 }
 
 /// A worker over these ports: the uplink, then one or two guests.
@@ -119,22 +144,52 @@ pub fn base(kind: Kind) -> Base {
 }
 
 fn rules(scenario: Scenario) -> Vec<Rule> {
-    let rule = |matching, actions| Rule::acting(1, matching, actions);
-    let from = |port: OfPort| Match::any().exact(Field::InPort, port.0.into());
     let tenant = u128::from(frames::VNI);
-    let [a, b, c, d, e, f] = frames::OTHER_GUEST_MAC.0;
-    let other_guest = u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into();
-    let key = RuleAction::SetField { field: Field::TunId, value: tenant, mask: Field::TunId.max() };
     match scenario {
         Scenario::Forward => vec![rule(
-            from(ofport(GUEST)).exact(Field::EthDst, other_guest),
+            from(ofport(GUEST)).exact(Field::EthDst, number(frames::OTHER_GUEST_MAC)),
             vec![RuleAction::Output(ofport(OTHER_GUEST))],
         )],
         Scenario::Encap | Scenario::Decap => vec![
-            rule(from(ofport(GUEST)), vec![key, RuleAction::Output(TUNNEL)]),
+            rule(from(ofport(GUEST)), into_tunnel(tenant)),
             rule(from(TUNNEL).exact(Field::TunId, tenant), vec![RuleAction::Output(ofport(GUEST))]),
         ],
     }
+}
+
+/// That of one of many tenants.
+fn rule_of(scenario: Scenario, tenant: u32) -> Rule {
+    let key = u128::from(frames::FIRST_VNI + tenant);
+    match scenario {
+        Scenario::Forward => rule(
+            from(ofport(GUEST)).exact(Field::EthDst, number(frames::other_guest_mac(tenant))),
+            vec![RuleAction::Output(ofport(OTHER_GUEST))],
+        ),
+        Scenario::Encap => rule(
+            from(ofport(GUEST)).exact(Field::EthSrc, number(frames::guest_mac(tenant))),
+            into_tunnel(key),
+        ),
+        Scenario::Decap => {
+            rule(from(TUNNEL).exact(Field::TunId, key), vec![RuleAction::Output(ofport(OTHER_GUEST))])
+        }
+    }
+}
+
+fn rule(matching: Match, actions: Vec<RuleAction>) -> Rule {
+    Rule::acting(1, matching, actions)
+}
+
+fn from(port: OfPort) -> Match {
+    Match::any().exact(Field::InPort, port.0.into())
+}
+
+fn into_tunnel(key: u128) -> Vec<RuleAction> {
+    let key = RuleAction::SetField { field: Field::TunId, value: key, mask: Field::TunId.max() };
+    vec![key, RuleAction::Output(TUNNEL)]
+}
+
+fn number(MacAddr([a, b, c, d, e, f]): MacAddr) -> u128 {
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f]).into()
 }
 
 #[cfg(test)]
@@ -144,10 +199,13 @@ mod tests {
     #[test]
     fn every_packet_of_every_scenario_comes_out() {
         for scenario in Scenario::ALL {
-            let umem = umem().unwrap();
-            let mut worker = worker(&umem, scenario, 10, 1024);
-            let handled: usize = (0..10).map(|n| worker.turn(n)).sum();
-            assert_eq!((handled, sent(&worker)), (10 * BURST, 10 * BURST as u64), "{scenario}");
+            let umem = [umem().unwrap(), umem().unwrap()];
+            let one = worker(&umem[0], scenario, 10, 1024);
+            let many = worker_of_tenants(&umem[1], scenario, 7, 10, 1024);
+            for mut worker in [one, many] {
+                let handled: usize = (0..10).map(|n| worker.turn(n)).sum();
+                assert_eq!((handled, sent(&worker)), (10 * BURST, 10 * BURST as u64), "{scenario}");
+            }
         }
     }
 }
