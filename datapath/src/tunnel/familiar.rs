@@ -18,7 +18,7 @@ use crate::mem::Frame;
 use crate::wire::{ethernet, ipv4, protocol, udp, vlan, vxlan};
 
 /// Tunnels that are remembered, by remote end and key, each in the one place that a hash of them names.
-const PLACES: usize = 2048;
+const PLACES: usize = 4096;
 
 /// The words begin with the Ethernet type.
 const FIRST: usize = 12;
@@ -27,6 +27,8 @@ const WORDS: usize = 5;
 const HEAD: usize = FIRST + 8 * WORDS;
 const IP: usize = ethernet::HEADER_LEN;
 const TRANSPORT: usize = IP + ipv4::HEADER_LEN;
+/// How far apart the places of packets are that differ by one in the type of service.
+const TOS_SHIFT: u32 = 5;
 /// Where GRE has its key, and VXLAN and Geneve theirs.
 const GRE_KEY: usize = TRANSPORT + 4;
 const UDP_KEY: usize = TRANSPORT + udp::HEADER_LEN + vxlan::at::VNI;
@@ -113,7 +115,7 @@ struct Place {
 }
 
 /// The tunnels whose packets are recognised.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Familiar {
     places: Box<[Place; PLACES]>,
     epoch: u32,
@@ -185,20 +187,21 @@ impl Familiar {
         self.places[place] = Place { words: words(head), shape, epoch: self.epoch, sum, known };
     }
 
-    /// Where what is known of the remote end and the key of a packet is kept.
+    /// Where what is known of the remote end and the key of a packet is kept: keys that follow one another, as those of tenants mostly do,
+    /// beside one another, so that none takes another's place.
     #[inline(always)]
     fn place_of(&self, head: &[u8; HEAD]) -> usize {
         let remote = ne32(head, IP + ipv4::at::SOURCE);
         let key = if head[IP + ipv4::at::PROTOCOL] == protocol::UDP {
-            // Three bytes; the fourth takes the type of service, which may follow that of the inner frames.
-            ne32(head, UDP_KEY) ^ ne32(head, FIRST)
+            // The type of service may follow that of the inner frames.
+            u32::from_be(ne32(head, UDP_KEY)) >> 8 ^ u32::from(head[IP + ipv4::at::TOS]) << TOS_SHIFT
         } else {
-            let key = ne32(head, GRE_KEY);
+            let key = u32::from_be(ne32(head, GRE_KEY));
             // The last byte of NVGRE is another in each conversation.
-            if u32::from_be(key) >> 8 >= VSID_MIN { key & u32::from_be(0xffff_ff00) } else { key }
+            if key >> 8 >= VSID_MIN { key >> 8 } else { key }
         };
-        let both = u64::from(remote) << 32 | u64::from(key);
-        (both.wrapping_mul(self.multiplier) >> (u64::BITS - PLACES.ilog2())) as usize
+        let of_remote = u64::from(remote).wrapping_mul(self.multiplier) >> (u64::BITS - PLACES.ilog2());
+        (of_remote as u32 ^ key) as usize % PLACES
     }
 }
 
