@@ -16,13 +16,15 @@ use std::slice;
 use crate::config::{ChunkSize, TX_METADATA_LEN};
 use crate::umem::Umem;
 
+/// Bytes of the smallest chunk.
+const SMALLEST: usize = 2048;
 /// More fragments of the same packet follow.
 const CONTINUES: u8 = 1 << 0;
 /// The checksum fields are in force.
 const CHECKSUM: u8 = 1 << 1;
 /// The 24 bytes in front of the data stay free for the TX metadata.
 const METADATA: u8 = 1 << 2;
-/// From this bit on: how often 2,048 is to be doubled for the size of the chunk.
+/// From this bit on: how often the size of the smallest chunk is to be doubled for that of this one.
 const DOUBLINGS: u32 = 3;
 
 /// One chunk of a [`Umem`] and the packet, or the piece of a packet, in it.
@@ -166,14 +168,17 @@ impl<'u> Frame<'u> {
     #[inline]
     #[must_use]
     pub fn push(&mut self, n: usize) -> Option<&mut [u8]> {
-        if n > self.headroom() {
+        // As a rule a look at the low bits of the pointer is enough: they are the offset in the smallest of chunks, and no chunk has a
+        // larger one.
+        let at_least = self.data.addr().get() % SMALLEST;
+        if at_least < n + TX_METADATA_LEN as usize && n > self.headroom() {
             return None;
         }
-        // SAFETY: the packet starts further than `n` behind the start of its chunk, for which `new` was promised that the pointer may
-        // be used.
+        // SAFETY: the packet starts at least `n` behind the start of its chunk, for which `new` was promised that the pointer may be used.
         self.data = unsafe { self.data.sub(n) };
         self.len += n as u16;
-        Some(&mut self.bytes_mut()[..n])
+        // SAFETY: those bytes are of the chunk, which this frame owns alone and which was zeroed when it was mapped.
+        Some(unsafe { slice::from_raw_parts_mut(self.data.as_ptr(), n) })
     }
 
     /// Takes `n` bytes off the front. `None`, and nothing changes, when the packet is shorter than that.
@@ -330,7 +335,7 @@ impl<'u> Frame<'u> {
 
     #[inline]
     fn chunk_size(&self) -> usize {
-        2048 << (self.flags >> DOUBLINGS)
+        SMALLEST << (self.flags >> DOUBLINGS)
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use crate::flow::{FlowKey, Seed};
 use crate::mem::{BATCH, Frame, FramePool};
 use crate::port::{PortId, Sent, Slot, finish_checksum};
 use crate::stats::{DropReason, Drops};
-use crate::tunnel::{Encap, Marks, Mss, mss};
+use crate::tunnel::{Encap, EncapId, Marks, Stamp, mss};
 use std::slice::from_ref;
 
 /// What a run needs to be executed.
@@ -44,6 +44,20 @@ pub struct Seen<'a> {
     pub keys: &'a [FlowKey],
 }
 
+/// Headers to be put in front of frames.
+struct Wrap<'a> {
+    encap: &'a Encap,
+    marks: &'a Marks,
+    stamp: Option<Stamp<'a>>,
+}
+
+impl<'a> Wrap<'a> {
+    #[inline]
+    fn new(encap: &'a Encap, marks: &'a Marks) -> Wrap<'a> {
+        Wrap { encap, marks, stamp: encap.stamp(marks) }
+    }
+}
+
 impl<'u> Executor<'_, 'u> {
     /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames.
     #[inline]
@@ -72,7 +86,7 @@ impl<'u> Executor<'_, 'u> {
                     let encap = means.encap(id);
                     self.on_way(run, seen, last, |executor, run, seen| {
                         match marks.options_len() {
-                            0 => executor.encap(run, seen, encap, marks, means),
+                            0 => executor.encap(run, seen, encap, &marks, means),
                             _ => executor.encap_with_options(
                                 run,
                                 seen.keys,
@@ -145,6 +159,40 @@ impl<'u> Executor<'_, 'u> {
         }
     }
 
+    /// Puts frames into tunnels and sends them, each as its own program says, as long as those do nothing else and lead to one uplink:
+    /// tenants have keys of their own, and nearly every frame of a batch is another's. `wrap` says of a program what it does, if that
+    /// is all. Returns how many frames that were; of the first one it must be true.
+    #[inline(never)]
+    pub fn encap_each<'p>(
+        &mut self,
+        frames: &mut [Option<Frame<'u>>],
+        seen: Seen<'_>,
+        programs: &[u16],
+        wrap: impl Fn(u16) -> Option<&'p (EncapId, Marks)>,
+        means: &impl Means,
+    ) -> usize {
+        let n = frames.len();
+        let (seen, programs) = (Seen { keys: &seen.keys[..n] }, &programs[..n]);
+        let as_it_says = |program| wrap(program).map(|(id, marks)| Wrap::new(means.encap(*id), marks));
+        let Some(mut program) = programs.first().copied() else { return 0 };
+        let Some(mut wrap) = as_it_says(program) else { return 0 };
+        let uplink = wrap.encap.uplink();
+        let mut done = 0;
+        while done < n {
+            if programs[done] != program {
+                let Some(next) = as_it_says(programs[done]) else { break };
+                if next.encap.uplink() != uplink {
+                    break;
+                }
+                (program, wrap) = (programs[done], next);
+            }
+            self.wrap_at(done, frames, seen, &wrap, means);
+            done += 1;
+        }
+        self.output(&mut frames[..done], uplink);
+        done
+    }
+
     /// Puts the headers in front of every frame. Those that cannot have them come to an end here.
     #[inline(never)]
     fn encap(
@@ -152,36 +200,72 @@ impl<'u> Executor<'_, 'u> {
         run: &mut [Option<Frame<'u>>],
         seen: Seen<'_>,
         encap: &Encap,
-        marks: Marks,
+        marks: &Marks,
         means: &impl Means,
     ) {
-        if let Some(mss) = encap.mss() {
-            self.clamp(run, seen.keys, mss, encap.frame_max());
-        }
-        let stamp = encap.stamp(marks);
-        for i in 0..run.len().min(seen.keys.len()) {
-            let Some(frame) = &mut run[i] else { continue };
-            let Err(reason) = stamp.push(frame, entropy(&seen.keys[i], self.seed)) else { continue };
-            let Some(frame) = run[i].take() else { continue };
-            if reason == DropReason::ExceedsMtu {
-                // It may go on in pieces, behind those before it.
-                self.output(&mut run[..i], encap.uplink());
-                self.too_long(frame, &seen.keys[i], encap, (marks, &[]), means);
-            } else {
-                self.drop(frame, reason);
-            }
+        let n = run.len();
+        let seen = Seen { keys: &seen.keys[..n] };
+        let wrap = Wrap::new(encap, marks);
+        for at in 0..n {
+            self.wrap_at(at, run, seen, &wrap, means);
         }
     }
 
-    /// Holds the segments of TCP connections that are being opened to what fits.
+    /// Puts the headers in front of one frame of a run, those before it having theirs.
+    #[inline(always)]
+    fn wrap_at(
+        &mut self,
+        at: usize,
+        run: &mut [Option<Frame<'u>>],
+        seen: Seen<'_>,
+        wrap: &Wrap<'_>,
+        means: &impl Means,
+    ) {
+        let Some(frame) = &mut run[at] else { return };
+        let entropy = entropy(&seen.keys[at], self.seed);
+        let pushed = match &wrap.stamp {
+            Some(stamp) => stamp.push(frame, entropy),
+            None => self.wrap_general(frame, &seen.keys[at], wrap, entropy),
+        };
+        if let Err(reason) = pushed {
+            self.not_wrapped(at, run, seen, wrap, means, reason);
+        }
+    }
+
+    #[inline(never)]
+    fn wrap_general(
+        &mut self,
+        frame: &mut Frame<'u>,
+        key: &FlowKey,
+        Wrap { encap, marks, .. }: &Wrap<'_>,
+        entropy: u64,
+    ) -> Result<(), DropReason> {
+        // Segments of a TCP connection that is being opened are held to what fits.
+        if let Some(mss) = encap.mss()
+            && mss::is_syn(key)
+        {
+            self.too_long.clamp(frame, mss, encap.frame_max());
+        }
+        encap.push(frame, **marks, entropy)
+    }
+
     #[cold]
-    fn clamp(&mut self, run: &mut [Option<Frame<'u>>], keys: &[FlowKey], mss: Mss, frame_max: usize) {
-        for (frame, key) in run.iter_mut().zip(keys) {
-            if let Some(frame) = frame
-                && mss::is_syn(key)
-            {
-                self.too_long.clamp(frame, mss, frame_max);
-            }
+    fn not_wrapped(
+        &mut self,
+        at: usize,
+        run: &mut [Option<Frame<'u>>],
+        seen: Seen<'_>,
+        Wrap { encap, marks, .. }: &Wrap<'_>,
+        means: &impl Means,
+        reason: DropReason,
+    ) {
+        let Some(frame) = run[at].take() else { return };
+        if reason == DropReason::ExceedsMtu {
+            // It may go on in pieces, behind those before it.
+            self.output(&mut run[..at], encap.uplink());
+            self.too_long(frame, &seen.keys[at], encap, (**marks, &[]), means);
+        } else {
+            self.drop(frame, reason);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Putting a frame into a tunnel: the headers are made once per remote endpoint, copied in front of each frame, and the
 //! few fields that differ from frame to frame are written over.
 //!
-//! VXLAN and Geneve over IPv4, without checksum, have a way of their own: marks and key are written once a run, and then it is one copy of
-//! 50 bytes and four fields. All others take the general one.
+//! VXLAN and Geneve over IPv4, without checksum, have a way of their own: one copy of 50 bytes and five fields. All others take the
+//! general one.
 
 use super::headers::{self, HEADERS_MAX, IP};
 use super::mss::Mss;
@@ -33,6 +33,8 @@ const _: () = assert!(
 /// UDP over IPv4, and eight bytes more.
 const PLAIN: usize = UDP4 + udp::HEADER_LEN + vxlan::HEADER_LEN;
 const UDP4: usize = IP + ipv4::HEADER_LEN;
+/// Where the key is then, the last thing.
+const KEY: usize = UDP4 + udp::HEADER_LEN + vxlan::at::VNI;
 
 /// What the headers say of one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,30 @@ impl Marks {
         Marks { geneve: self.geneve | options, ..self }
     }
 
+    /// What the headers of this port say of a frame that no rule has marked.
+    fn usual(spec: &TunnelSpec, id: u32) -> Marks {
+        let key = match spec.key {
+            Key::Fixed(key) => key as u32,
+            Key::Absent => 0,
+            Key::Flow => id,
+        };
+        let (tos, ttl) = headers::usual(spec);
+        Marks { key, policy: 0, tos, ttl, geneve: 0 }
+    }
+
+    /// All that the headers of one tunnel say of a flow, but for its key.
+    #[inline]
+    fn look(&self) -> u32 {
+        u32::from(self.geneve) | u32::from(self.tos) << 16 | u32::from(self.ttl) << 24
+    }
+
+    /// The key as the last four bytes of VXLAN and Geneve: the one behind it is reserved, and zero (RFC 7348 section 5, RFC 8926
+    /// section 3.4).
+    #[inline]
+    fn vni(&self) -> [u8; 4] {
+        (self.key << 8).to_be_bytes()
+    }
+
     /// Bytes of options.
     #[inline]
     pub fn options_len(&self) -> usize {
@@ -83,8 +109,8 @@ pub struct Encap {
     uplink: PortId,
     remote: IpAddr,
     mtu: usize,
-    tos: u8,
-    ttl: u8,
+    /// How the headers look as they are here.
+    usual: u32,
     form: Form,
 }
 
@@ -103,16 +129,16 @@ impl Encap {
             && matches!(spec.kind, Kind::Vxlan | Kind::Geneve)
             && spec.dont_fragment
             && !(checksum || spec.group_policy);
+        let mtu = path.mtu.min(PACKET_MAX).into();
         let form = match headers.first_chunk() {
-            Some(headers) if plain => Form::Plain(Plain::of(*headers)),
+            Some(headers) if plain => Form::Plain(Plain::of(*headers, mtu)),
             _ => {
                 let len = spec.headers_len(remote.is_ipv6());
                 Form::General { headers: Box::new(headers), len, checksum }
             }
         };
-        let (tos, ttl) = headers::usual(spec);
-        let mtu = path.mtu.min(PACKET_MAX).into();
-        Some(Encap { spec: spec.clone(), uplink: path.uplink, remote, mtu, tos, ttl, form })
+        let usual = Marks::usual(spec, 0).look();
+        Some(Encap { spec: spec.clone(), uplink: path.uplink, remote, mtu, usual, form })
     }
 
     /// The port that the encapsulated frame leaves by.
@@ -150,12 +176,7 @@ impl Encap {
 
     /// What the headers say of a frame that no rule has marked. `id` is the key where the port leaves it open.
     pub fn usual_marks(&self, id: u32) -> Marks {
-        let key = match self.spec.key {
-            Key::Fixed(key) => key as u32,
-            Key::Absent => 0,
-            Key::Flow => id,
-        };
-        Marks { key, policy: 0, tos: self.tos, ttl: self.ttl, geneve: 0 }
+        Marks::usual(&self.spec, id)
     }
 
     /// [`Encap::push`], with options between the headers and the frame: as many bytes as `marks` says.
@@ -184,41 +205,36 @@ impl Encap {
     /// # Errors
     /// When the packet would be longer than the way carries, or there is no room in front of it.
     pub fn push(&self, frame: &mut Frame<'_>, marks: Marks, entropy: u64) -> Result<(), DropReason> {
-        self.stamp(marks).push(frame, entropy)
-    }
-
-    /// What puts the headers in front of all frames of a run, which have these marks.
-    #[inline]
-    pub fn stamp(&self, marks: Marks) -> Stamp<'_> {
-        let form = match &self.form {
-            Form::Plain(plain) => Stamped::Plain(self.marked(plain, marks)),
+        match &self.form {
+            Form::Plain(plain) if marks.look() == self.usual => plain.push(frame, marks.vni(), entropy),
+            Form::Plain(plain) => self.marked(plain, marks).push(frame, marks.vni(), entropy),
             Form::General { headers, len, checksum } => {
-                Stamped::General { headers: &headers[..*len], checksum: *checksum, marks }
+                self.push_general(&headers[..*len], *checksum, frame, marks, entropy)
             }
-        };
-        Stamp { encap: self, mtu: self.mtu, form }
-    }
-
-    /// The headers of the plain form for one run.
-    #[inline]
-    fn marked(&self, plain: &Plain, marks: Marks) -> Plain {
-        let mut plain = plain.clone();
-        if (marks.tos, marks.ttl, marks.geneve) != (self.tos, self.ttl, 0) {
-            plain = self.marked_unusually(plain.headers, marks);
         }
-        put_vni(&mut plain.headers, UDP4 + udp::HEADER_LEN + vxlan::at::VNI, marks.key);
-        plain
     }
 
-    /// What flows seldom ask for.
+    /// What does as [`Encap::push`] with these marks, and is all that has to be done to frames that go this way. None: there is more to it.
+    #[inline]
+    pub fn stamp(&self, marks: &Marks) -> Option<Stamp<'_>> {
+        match &self.form {
+            Form::Plain(plain) if marks.look() == self.usual && self.spec.mss.is_none() => {
+                Some(Stamp { plain, vni: marks.vni() })
+            }
+            _ => None,
+        }
+    }
+
+    /// For flows that ask for what few do.
     #[cold]
-    fn marked_unusually(&self, mut headers: [u8; PLAIN], marks: Marks) -> Plain {
+    fn marked(&self, plain: &Plain, marks: Marks) -> Plain {
+        let mut headers = plain.headers;
         headers[IP + ipv4::at::TOS] = marks.tos;
         headers[IP + ipv4::at::TTL] = marks.ttl;
         if self.spec.kind == Kind::Geneve {
             put(&mut headers, UDP4 + udp::HEADER_LEN + geneve::at::OPTIONS_LEN, marks.geneve);
         }
-        Plain::of(headers)
+        Plain::of(headers, plain.mtu)
     }
 
     fn push_general(
@@ -306,26 +322,11 @@ impl Encap {
     }
 }
 
-/// The headers for all frames of a run.
+/// What puts the headers of one tunnel and key in front of frames.
 #[derive(Debug)]
 pub struct Stamp<'a> {
-    encap: &'a Encap,
-    mtu: usize,
-    form: Stamped<'a>,
-}
-
-#[derive(Debug)]
-enum Stamped<'a> {
-    Plain(Plain),
-    General { headers: &'a [u8], checksum: bool, marks: Marks },
-}
-
-/// Headers without lengths, checksum and entropy.
-#[derive(Clone, Debug)]
-struct Plain {
-    headers: [u8; PLAIN],
-    /// Of the IPv4 header as it is here.
-    sum: u16,
+    plain: &'a Plain,
+    vni: [u8; 4],
 }
 
 impl Stamp<'_> {
@@ -335,25 +336,29 @@ impl Stamp<'_> {
     /// As there.
     #[inline(always)]
     pub fn push(&self, frame: &mut Frame<'_>, entropy: u64) -> Result<(), DropReason> {
-        match &self.form {
-            Stamped::Plain(plain) => plain.push(frame, self.mtu, entropy),
-            Stamped::General { headers, checksum, marks } => {
-                self.encap.push_general(headers, *checksum, frame, *marks, entropy)
-            }
-        }
+        self.plain.push(frame, self.vni, entropy)
     }
 }
 
+/// Headers without lengths, checksum, entropy and key.
+#[derive(Clone, Debug)]
+struct Plain {
+    headers: [u8; PLAIN],
+    /// Of the IPv4 header as it is here.
+    sum: u16,
+    mtu: usize,
+}
+
 impl Plain {
-    fn of(mut headers: [u8; PLAIN]) -> Plain {
+    fn of(mut headers: [u8; PLAIN], mtu: usize) -> Plain {
         put(&mut headers, IP + ipv4::at::CHECKSUM, 0);
-        Plain { sum: Sum::of(&headers[IP..UDP4]).folded(), headers }
+        Plain { sum: Sum::of(&headers[IP..UDP4]).folded(), headers, mtu }
     }
 
     #[inline(always)]
-    fn push(&self, frame: &mut Frame<'_>, mtu: usize, entropy: u64) -> Result<(), DropReason> {
+    fn push(&self, frame: &mut Frame<'_>, vni: [u8; 4], entropy: u64) -> Result<(), DropReason> {
         let ip_len = frame.len() + PLAIN - IP;
-        if ip_len > mtu {
+        if ip_len > self.mtu {
             return Err(DropReason::ExceedsMtu);
         }
         let room = frame.push(PLAIN).and_then(|room| room.first_chunk_mut::<PLAIN>());
@@ -366,6 +371,7 @@ impl Plain {
         put(room, IP + ipv4::at::CHECKSUM, !(sum + u16::from(carry)));
         put(room, UDP4 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
         put(room, UDP4 + udp::at::LENGTH, ip_len - ipv4::HEADER_LEN as u16);
+        room[KEY..].copy_from_slice(&vni);
         Ok(())
     }
 }

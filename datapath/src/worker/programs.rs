@@ -9,6 +9,7 @@ use crate::flow::Seed;
 use crate::flow::hash::Mixer;
 use crate::mem::BATCH;
 use crate::pipeline::ACTIONS_MAX;
+use crate::tunnel::{EncapId, Marks};
 use hashbrown::HashTable;
 use std::hash::{Hash, Hasher};
 
@@ -28,6 +29,8 @@ pub(super) struct Programs {
     actions: Vec<Action>,
     /// Start and end of each program in `actions`; first those that are kept.
     bounds: Vec<(u32, u32)>,
+    /// What each program does, if all that it does is to put frames into a tunnel.
+    wraps: Vec<Option<(EncapId, Marks)>>,
     kept: usize,
     most: usize,
     index: HashTable<u16>,
@@ -39,6 +42,7 @@ impl Programs {
         Programs {
             actions: Vec::with_capacity(ACTIONS),
             bounds: Vec::with_capacity(PROGRAMS),
+            wraps: Vec::with_capacity(PROGRAMS),
             kept: 0,
             most: PROGRAMS_KEPT,
             index: HashTable::with_capacity(PROGRAMS),
@@ -82,6 +86,10 @@ impl Programs {
         let (id, start) = (self.bounds.len() as u16, self.actions.len() as u32);
         self.actions.extend_from_slice(actions);
         self.bounds.push((start, self.actions.len() as u32));
+        self.wraps.push(match *actions {
+            [Action::Encap { encap, marks }] if marks.options_len() == 0 => Some((encap, marks)),
+            _ => None,
+        });
         id
     }
 
@@ -92,15 +100,23 @@ impl Programs {
         &self.actions[start as usize..end as usize]
     }
 
+    /// Which tunnel a program puts frames into, if it does nothing else.
+    #[inline]
+    pub(super) fn wrap(&self, id: u16) -> Option<&(EncapId, Marks)> {
+        self.wraps.get(usize::from(id))?.as_ref()
+    }
+
     /// Forgets what was put aside.
     pub(super) fn end_batch(&mut self) {
         self.bounds.truncate(self.kept);
+        self.wraps.truncate(self.kept);
         self.actions.truncate(self.bounds.last().map_or(0, |(_, end)| *end as usize));
     }
 
     pub(super) fn clear(&mut self) {
         self.actions.clear();
         self.bounds.clear();
+        self.wraps.clear();
         self.index.clear();
         self.kept = 0;
     }

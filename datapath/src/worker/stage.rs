@@ -444,27 +444,42 @@ impl<'u> Worker<'u> {
         self.report.clear();
     }
 
-    /// Runs of frames with the same program -> out.
+    /// Frames -> out: those that only go into tunnels together, all others in runs of the same program.
     pub(super) fn execute(&mut self, in_port: PortId) {
         let mut start = 0;
-        let n = self.batch.frames.len();
-        while start < n {
-            let program = self.batch.programs[start];
-            let same = self.batch.programs[start..n].iter().take_while(|p| **p == program).count();
-            self.execute_run(in_port, start..start + same, program);
-            start += same;
+        while start < self.batch.frames.len() {
+            start += match self.programs.wrap(self.batch.programs[start]) {
+                Some(_) => self.execute_encaps(in_port, start),
+                None => self.execute_run(in_port, start),
+            };
         }
         self.batch.frames.clear();
     }
 
     #[inline]
-    fn execute_run(&mut self, in_port: PortId, run: std::ops::Range<usize>, program: u16) {
+    fn execute_encaps(&mut self, in_port: PortId, start: usize) -> usize {
         let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
             self;
         let (in_port, now_ns) = (Some(in_port), *now_ns);
         let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
+        let seen = Seen { keys: &batch.keys[start..] };
+        let (frames, of_each) = (&mut batch.frames[start..], &batch.programs[start..]);
+        executor.encap_each(frames, seen, of_each, |program| programs.wrap(program), &**pipeline)
+    }
+
+    #[inline]
+    fn execute_run(&mut self, in_port: PortId, start: usize) -> usize {
+        let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
+            self;
+        let n = batch.frames.len();
+        let program = batch.programs[start];
+        let same = batch.programs[start..n].iter().take_while(|p| **p == program).count();
+        let run = start..start + same;
+        let (in_port, now_ns) = (Some(in_port), *now_ns);
+        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
         let seen = Seen { keys: &batch.keys[run.clone()] };
         executor.execute(&mut batch.frames[run], seen, programs.actions(program), &**pipeline);
+        same
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
