@@ -161,17 +161,19 @@ impl<'u> Worker<'u> {
             self.familiar.forget();
         }
         let mut frames = std::mem::take(&mut self.batch.frames);
-        match self.roles[usize::from(in_port.0)] {
+        let bytes = match self.roles[usize::from(in_port.0)] {
             Role::Guest(ofport) => {
                 let origin = Origin::port(ofport, &self.scope);
-                self.each(&mut frames, FromPort(origin));
+                self.each(&mut frames, FromPort(origin))
             }
             Role::Uplink => {
                 let mut last = Last::after(self.order.take());
-                self.each(&mut frames, FromTunnel(&mut last));
+                let bytes = self.each(&mut frames, FromTunnel(&mut last));
                 self.order = last.into_order();
+                bytes
             }
-        }
+        };
+        self.slots[usize::from(in_port.0)].counters.rx_bytes += bytes;
         while let Some((i, reason)) = self.batch.dead.pop() {
             if let Some(frame) = frames.remove(i) {
                 self.executor(in_port).drop(frame, reason);
@@ -180,11 +182,11 @@ impl<'u> Worker<'u> {
         self.batch.frames = frames;
     }
 
-    /// Reads each frame, by the way that frames from there are read.
+    /// Reads each frame, by the way that frames from there are read. Returns how many bytes they had as they came in.
     #[inline(always)]
-    fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) {
+    fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) -> u64 {
         frames.iter().take(AHEAD).flatten().for_each(Frame::prefetch);
-        let mut at = 0;
+        let (mut at, mut bytes) = (0, 0);
         for i in 0..frames.len() {
             // A frame that another core has written is far away.
             if let Some(Some(later)) = frames.get(i + AHEAD) {
@@ -195,12 +197,14 @@ impl<'u> Worker<'u> {
                 self.batch.dead.push((i, DropReason::PoolEmpty));
                 continue;
             };
+            bytes += frame.len() as u64;
             // There are no more frames than places.
             match way.read(self, frame, at % BATCH) {
                 Ok(()) => at += 1,
                 Err(reason) => self.batch.dead.push((i, reason)),
             }
         }
+        bytes
     }
 
     /// The key of a frame that comes from a port.
