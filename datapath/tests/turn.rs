@@ -273,6 +273,58 @@ fn a_packet_too_long_for_the_way_is_counted() {
 }
 
 #[test]
+fn a_batch_of_many_tenants_leaves_in_its_order_each_frame_with_its_own_key() {
+    let sender = |tenant: u8| {
+        from_port(1).exact(Field::EthSrc, u64::from_be_bytes([0, 0, 2, 0, 0, 0, 9, tenant]).into())
+    };
+    let into = |tenant: u8| vec![set(Field::TunId, 1000 + u128::from(tenant)), output(TUNNEL)];
+    // Tenant 3 goes into no tunnel, and frames of tenant 5 are changed before they do.
+    let rules = (0..8).map(|tenant| match tenant {
+        3 => rule(sender(tenant), vec![output(2)]),
+        5 => rule(sender(tenant), [vec![set(Field::EthDst, 0)], into(tenant)].concat()),
+        _ => rule(sender(tenant), into(tenant)),
+    });
+    let umem = umem();
+    let mut switch = Switch::new(&umem, pipeline(1, rules.collect(), 2), 2);
+    let frame = |tenant: u8, n: u8, len| {
+        let mut frame = guest_frame(&vec![n; len]);
+        frame[6..12].copy_from_slice(&[2, 0, 0, 0, 9, tenant]);
+        frame
+    };
+    // The last packet but one is longer than the way.
+    let sent: Vec<_> =
+        (0..64_u8).map(|n| (n % 8, n, if n == 62 { 1600 } else { 20 + usize::from(n) })).collect();
+    for (tenant, n, len) in &sent {
+        switch.wires[1].send(frame(*tenant, *n, *len)).expect("room in the queue");
+    }
+    switch.turn();
+    let (mut by_uplink, mut by_guest) = (Vec::new(), Vec::new());
+    for (tenant, n, len) in sent {
+        let mut frame = frame(tenant, n, len);
+        match (tenant, n) {
+            (_, 62) => {}
+            (3, _) => by_guest.push(frame),
+            _ => {
+                if tenant == 5 {
+                    frame[..6].fill(0);
+                }
+                by_uplink.push((1000 + u32::from(tenant), frame));
+            }
+        }
+    }
+    let wrapped = switch.out(0).into_iter().map(|packet| {
+        let outer = SlicedPacket::from_ethernet(&packet).expect("headers that etherparse accepts");
+        let Some(etherparse::NetSlice::Ipv4(ip)) = &outer.net else { panic!("no IPv4") };
+        assert_eq!(ip.header().header_checksum(), ip.header().to_header().calc_header_checksum());
+        assert_eq!(packet[42..46], [8, 0, 0, 0]);
+        (u32::from_be_bytes(*packet[46..].first_chunk().unwrap()) >> 8, packet[50..].to_vec())
+    });
+    assert!(wrapped.eq(by_uplink), "each with its key, in the order that they came");
+    assert_eq!(switch.out(2), by_guest);
+    assert_eq!(switch.drops(), [(DropReason::ExceedsMtu, 1)]);
+}
+
+#[test]
 fn a_way_that_becomes_narrower_is_taken_up_without_asking_the_rules_again() {
     let umem = umem();
     let underlay = |reach| {
