@@ -147,7 +147,7 @@ fn lookup(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
     for ((frame, key), program) in batch(frames::plain).iter().zip(&mut keys).zip(0..) {
         let _ = extract(frame, PORT, None, key);
         let answer = Answer { generation: 1, program, ..Answer::default() };
-        signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger));
+        signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger), |_| false);
     }
     give(Box::new(|| {
         let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| scope.hash(&keys[i]));

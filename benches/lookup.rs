@@ -61,7 +61,7 @@ fn exact(c: &mut Criterion) {
         let keys: Vec<_> = (0..flows as u32).map(key).collect();
         for (key, program) in keys.iter().zip(0..) {
             let answer = Answer { generation: 1, program, ..Answer::default() };
-            signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger));
+            signatures.insert(scope.hash(key), megaflows.insert(key, &mask, answer, &[], &ledger), |_| false);
         }
         let mut batches = keys.chunks_exact(BATCH).cycle();
         group.bench_function(BenchmarkId::from_parameter(flows), |b| {

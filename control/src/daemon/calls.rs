@@ -64,7 +64,11 @@ impl Daemon {
         match call {
             Call::Status(reply) => drop(reply.send(self.status())),
             Call::Monitor(reply) => drop(reply.send(self.monitors.join())),
-            Call::View(reply) => drop(reply.send(self.view())),
+            Call::View(reply) => {
+                // Who looks sees what workers go by.
+                self.publish_gathered();
+                drop(reply.send(self.view()));
+            }
             Call::Change(requests, reply) => self.ask_change(requests, reply),
             Call::Options(change, reply) => drop(reply.send(self.name_options(change))),
             Call::HasInjected(number, reply) => drop(reply.send(self.workers.has_injected(number))),
@@ -109,6 +113,13 @@ impl Daemon {
         }
         self.flows_went(applied);
         self.publish()
+    }
+
+    /// Hands the workers what waits for more to come with it.
+    fn publish_gathered(&mut self) {
+        if self.gathering.is_some() {
+            self.publish();
+        }
     }
 
     /// Hands the workers the switch as it is; returns its generation.

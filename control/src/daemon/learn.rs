@@ -57,7 +57,7 @@ impl Daemon {
         for lesson in self.workers.lessons().take(LESSONS_MAX) {
             taken += 1;
             // Frames that came before it was known taught it too.
-            if self.switch.pipeline().lesson(&lesson).is_some() {
+            if self.switch.is_stale(&lesson) {
                 continue;
             }
             match self.switch.learn(now, &lesson) {

@@ -49,11 +49,7 @@ impl Daemon {
 
     /// Takes in what was heard, or asks the workers first.
     pub(super) async fn hear(&mut self, report: &Report) -> Result<()> {
-        let mut lesson = self.judge(report);
-        if lesson == Lesson::Unsent {
-            self.note_sent();
-            lesson = self.judge(report);
-        }
+        let lesson = self.judge(report);
         if lesson == Lesson::Unsent {
             if !self.doubts.add(*report, self.workers.sweeper(), tokio::time::Instant::now()) {
                 self.learned.refuse();

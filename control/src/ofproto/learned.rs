@@ -78,12 +78,20 @@ fn ended(instructions: &Instructions, timeouts: (u16, u16)) -> Option<(u16, u16)
 }
 
 impl Ofproto {
+    /// Whether nothing is to be learned from this any more: it is known, or the last rule that said so has gone and was to take with it
+    /// what was learned. Frames go by a rule for some time after it is deleted.
+    pub fn is_stale(&self, lesson: &Lesson) -> bool {
+        let marked = (TableId(lesson.learn.table), lesson.learn.cookie);
+        self.pipeline.lesson(lesson).is_some()
+            || lesson.learn.delete_learned && self.teachers.deleting.get(&marked).is_none()
+    }
+
     /// Adds the entry that a frame has taught, or makes the one that is there what the lesson says. From now on the lesson is known.
     ///
     /// # Errors
     /// Why it is not: the table is full, or the limit of the rule is reached, or there are [`LESSONS_MAX`].
     pub fn learn(&mut self, now: u64, lesson: &Lesson) -> Result<Applied, Error> {
-        if self.pipeline.lesson(lesson).is_some() {
+        if self.is_stale(lesson) {
             return Ok(Applied::default());
         }
         let request = flow_of(lesson);

@@ -168,10 +168,9 @@ impl<'u> Frame<'u> {
     #[inline]
     #[must_use]
     pub fn push(&mut self, n: usize) -> Option<&mut [u8]> {
-        // As a rule a look at the low bits of the pointer is enough: they are the offset in the smallest of chunks, and no chunk has a
-        // larger one.
+        // As a rule a look at the low bits of the pointer is enough: chunks are aligned, so the offset in one is never smaller.
         let at_least = self.data.addr().get() % SMALLEST;
-        if at_least < n + TX_METADATA_LEN as usize && n > self.headroom() {
+        if at_least.saturating_sub(TX_METADATA_LEN as usize) < n && n > self.headroom() {
             return None;
         }
         // SAFETY: the packet starts at least `n` behind the start of its chunk, for which `new` was promised that the pointer may be used.

@@ -1,11 +1,11 @@
-//! The exact cache: from a whole key to its megaflow, by a signature of 32 bits.
+//! The exact cache: from what some megaflow looks at in a key ([`Scope`](super::Scope)) to the key's megaflow, by a signature of 32 bits.
 //!
 //! A line holds eight signatures and the flows that they mean: one cache line for each lookup, eight bytes for each
 //! remembered key. A signature is only a hint: whoever asks compares the key with the megaflow itself
-//! ([`Megaflows::fits`](super::Megaflows::fits)), so a false one costs time and nothing else, and one that means a flow
+//! ([`Megaflows::known`](super::Megaflows::known)), so a false one costs time and nothing else, and one that means a flow
 //! which is gone does no harm.
 //!
-//! A key whose line is full takes another's place once in sixteen times. So when more keys come round than there are places, most of
+//! A key whose line is full takes another's place once in sixteen times, or where it meets one whose flow is gone. So when more keys come round than there are places, most of
 //! those that are there stay, and are found; with every one let in, each would push out one that comes sooner than itself. A key that
 //! comes often is let in soon; and whoever sends nothing but new keys pushes out a sixteenth of what he could. (Open vSwitch lets one in a hundred in:
 //! `lib/dpif-netdev.c`, `DEFAULT_EM_FLOW_INSERT_INV_PROB`.)
@@ -59,14 +59,22 @@ impl SignatureCache {
         Some(FlowId(line.flows[way]))
     }
 
-    /// Remembers the flow of a key; if its line is full, only now and then, in the place of another. Chance says when and of whom.
+    /// Remembers the flow of a key; if its line is full, only now and then, in the place of another. Chance says when and of whom, but
+    /// one whose flow is `gone` goes for anybody.
     #[inline]
-    pub fn insert(&mut self, hash: KeyHash, flow: FlowId) {
+    pub fn insert(&mut self, hash: KeyHash, flow: FlowId, gone: impl Fn(FlowId) -> bool) {
         let at = self.line(hash);
         let line = &mut self.lines[at];
         let same = line.signatures.iter().position(|signature| *signature == hash.signature());
         let empty = || line.signatures.iter().position(|signature| *signature == 0);
-        let Some(way) = same.or_else(empty).or_else(|| draw(&mut self.drawn, hash)) else { return };
+        let way = match same.or_else(empty) {
+            Some(way) => way,
+            None => match draw(&mut self.drawn, hash) {
+                (way, true) => way,
+                (way, false) if gone(FlowId(line.flows[way])) => way,
+                _ => return,
+            },
+        };
         line.signatures[way] = hash.signature();
         line.flows[way] = flow.0;
     }
@@ -77,12 +85,12 @@ impl SignatureCache {
     }
 }
 
-/// The way of a full line that is given to a key, if one is.
+/// A way of a full line, and whether it is given to a key whoever has it.
 #[inline]
-fn draw(drawn: &mut u64, hash: KeyHash) -> Option<usize> {
+fn draw(drawn: &mut u64, hash: KeyHash) -> (usize, bool) {
     // The multiplier of Knuth's MMIX; the upper bits of what comes out are the good ones.
     *drawn = (*drawn ^ hash.0).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-    (*drawn >> 60 == 0).then_some((*drawn >> 57) as usize % WAYS)
+    ((*drawn >> 57) as usize % WAYS, *drawn >> 60 == 0)
 }
 
 #[cfg(test)]
@@ -94,13 +102,32 @@ mod tests {
         KeyHash(whole)
     }
 
+    fn nobody(_: FlowId) -> bool {
+        false
+    }
+
+    #[test]
+    fn those_whose_flows_are_gone_make_room() {
+        let mut cache = SignatureCache::new(64);
+        let line: Vec<_> = (1..=8).map(|n| hash(n << 32)).collect();
+        line.iter().for_each(|hash| cache.insert(*hash, FlowId(1), nobody));
+        // Of eight, one at least: each is let in.
+        let newcomers: Vec<_> = (100..108).map(|n| hash(n << 32)).collect();
+        for newcomer in newcomers {
+            cache.insert(newcomer, FlowId(2), |flow| flow == FlowId(1));
+            let is_there = cache.find(newcomer) == Some(FlowId(2));
+            let all_are_new = cache.lines[0].flows.iter().filter(|flow| **flow == 2).count();
+            assert!(is_there || all_are_new > 0, "only one that met a newcomer keeps it out");
+        }
+    }
+
     #[test]
     fn what_was_remembered_is_found() {
         let mut cache = SignatureCache::new(64);
         let (a, b) = (hash(0x1111_0000_0000_0001), hash(0x2222_0000_0000_0001));
-        cache.insert(a, FlowId(1));
-        cache.insert(b, FlowId(2));
-        cache.insert(a, FlowId(3));
+        cache.insert(a, FlowId(1), nobody);
+        cache.insert(b, FlowId(2), nobody);
+        cache.insert(a, FlowId(3), nobody);
         assert_eq!((cache.find(a), cache.find(b)), (Some(FlowId(3)), Some(FlowId(2))));
         cache.clear();
         assert_eq!(cache.find(a), None);
@@ -111,7 +138,7 @@ mod tests {
         let hash = KeyHash(Seed::new(1).pair(n.into(), 0));
         let known = cache.find(hash) == Some(FlowId(n));
         if !known {
-            cache.insert(hash, FlowId(n));
+            cache.insert(hash, FlowId(n), nobody);
         }
         known
     }

@@ -193,8 +193,10 @@ impl Familiar {
     fn place_of(&self, head: &[u8; HEAD]) -> usize {
         let remote = ne32(head, IP + ipv4::at::SOURCE);
         let key = if head[IP + ipv4::at::PROTOCOL] == protocol::UDP {
-            // The type of service may follow that of the inner frames.
-            u32::from_be(ne32(head, UDP_KEY)) >> 8 ^ u32::from(head[IP + ipv4::at::TOS]) << TOS_SHIFT
+            // The type of service may follow that of the inner frames. Turned round, what tells frames of one sender apart, ECT(0) as a
+            // rule, is as far from the keys as it gets.
+            u32::from_be(ne32(head, UDP_KEY)) >> 8
+                ^ u32::from(head[IP + ipv4::at::TOS].reverse_bits()) << TOS_SHIFT
         } else {
             let key = u32::from_be(ne32(head, GRE_KEY));
             // The last byte of NVGRE is another in each conversation.

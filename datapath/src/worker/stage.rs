@@ -159,6 +159,8 @@ impl<'u> Worker<'u> {
             self.scope = Scope::of(looked_at, self.seed);
             // They know what comes out of each tunnel by hashes, too.
             self.familiar.forget();
+            // Nobody finds what was remembered by other bits, and it would keep others out.
+            self.signatures.clear();
         }
         let mut frames = std::mem::take(&mut self.batch.frames);
         let bytes = match self.roles[usize::from(in_port.0)] {
@@ -349,7 +351,7 @@ impl<'u> Worker<'u> {
             flow = measured;
         }
         self.megaflows.count(flow, self.batch.lengths[i]);
-        self.signatures.insert(self.batch.hashes[i], flow);
+        self.signatures.insert(self.batch.hashes[i], flow, |flow| self.megaflows.is_free(flow));
         self.batch.programs[i] = self.megaflows.answer(flow).program;
     }
 

@@ -28,7 +28,8 @@ use crate::openflow::channel::{
     Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, Switch, weight,
 };
 use crate::openflow::{
-    Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version, decode_knowing,
+    BundleControl, Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version,
+    decode_knowing,
 };
 use bytes::Bytes;
 use datapath::action::punt::Punt;
@@ -173,6 +174,19 @@ struct Peer {
     lost: u64,
 }
 
+/// `OFPBCT_COMMIT_REPLY` (OpenFlow 1.4.1 section 7.3.9.2).
+const BUNDLE_COMMITTED: u16 = 5;
+
+/// Whether somebody will take it from this that what was asked for is done.
+fn is_awaited(step: &Step) -> bool {
+    match step {
+        Step::Barrier(_) | Step::Answer(..) => true,
+        Step::Say(said) => {
+            matches!(said.message, Message::BundleControl(BundleControl { kind: BUNDLE_COMMITTED, .. }))
+        }
+    }
+}
+
 impl Daemon {
     /// Does what a connection asks.
     pub(super) fn openflow(&mut self, ask: Ask) {
@@ -274,7 +288,7 @@ impl Daemon {
             }
         }
         let is_done = heard.as_slice().is_empty();
-        let awaited = steps.iter().any(|step| matches!(step, Step::Barrier(_) | Step::Answer(..)));
+        let awaited = steps.iter().any(is_awaited);
         let generation = if awaited { model.publish() } else { model.publish_soon() };
         let ports_changed = model.ports_changed;
         self.controllers.channel = channel;

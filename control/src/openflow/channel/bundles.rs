@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Remote ends that one bundle can have followed before it is committed. Ways to more are found afterwards.
+const REMOTES_MAX: usize = 4096;
+
 /// Bundles that a connection can have open.
 pub const BUNDLES_MAX: usize = 16;
 /// What waits in the bundles of all connections, in bytes as they came. What they say takes a few times as much.
@@ -224,7 +227,9 @@ impl Channel {
         // A copy: a part of a buffer would keep the whole of it.
         let waiting = Waiting { xid, nicira, raw: Bytes::copy_from_slice(&raw), change, options };
         bundles.open.entry(bundle).and_modify(|open| {
-            if let Change::Request(request) = &waiting.change {
+            if let Change::Request(request) = &waiting.change
+                && open.remotes.len() < REMOTES_MAX
+            {
                 open.remotes.extend(remotes_named(std::slice::from_ref(request)));
             }
             open.bytes += takes;

@@ -227,6 +227,12 @@ impl Megaflows {
         }
     }
 
+    /// Whether there is no such flow, or no longer.
+    #[inline]
+    pub fn is_free(&self, flow: FlowId) -> bool {
+        self.flows.get(flow.0 as usize).is_none_or(|have| have.state == FREE)
+    }
+
     /// Whether a frame with this key belongs to the flow.
     #[inline]
     pub fn fits(&self, flow: FlowId, key: &FlowKey) -> bool {
