@@ -16,7 +16,6 @@ use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_v4, pseudo_v6};
 use crate::wire::{Vni, ethernet, geneve, gre, ipv4, ipv6, nvgre, protocol, udp, vlan, vxlan};
 use af_xdp::{KERNEL_HEADROOM, TX_METADATA_LEN};
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Index of an encapsulation in its pipeline.
@@ -219,12 +218,7 @@ impl Encap {
     #[inline]
     pub fn stamp(&self, marks: &Marks) -> Option<Stamp<'_>> {
         match &self.form {
-            Form::Plain(plain) if self.spec.mss.is_none() => {
-                let plain = if marks.look() == self.usual {
-                    Cow::Borrowed(plain)
-                } else {
-                    Cow::Owned(self.marked(plain, *marks))
-                };
+            Form::Plain(plain) if marks.look() == self.usual && self.spec.mss.is_none() => {
                 Some(Stamp { plain, vni: marks.vni() })
             }
             _ => None,
@@ -331,7 +325,7 @@ impl Encap {
 /// What puts the headers of one tunnel and key in front of frames.
 #[derive(Debug)]
 pub struct Stamp<'a> {
-    plain: Cow<'a, Plain>,
+    plain: &'a Plain,
     vni: [u8; 4],
 }
 

@@ -27,8 +27,9 @@ const WORDS: usize = 5;
 const HEAD: usize = FIRST + 8 * WORDS;
 const IP: usize = ethernet::HEADER_LEN;
 const TRANSPORT: usize = IP + ipv4::HEADER_LEN;
-/// How far apart the places of packets are that differ by one in the type of service.
-const TOS_SHIFT: u32 = 5;
+/// How far apart the places of packets are that differ by one in the type of service. Odd, so that no two of a key share a place; and so that
+/// ECT(0), which half the frames of a sender have, is further from them than a thousand keys that follow one another.
+const TOS_APART: u32 = 1349;
 /// Where GRE has its key, and VXLAN and Geneve theirs.
 const GRE_KEY: usize = TRANSPORT + 4;
 const UDP_KEY: usize = TRANSPORT + udp::HEADER_LEN + vxlan::at::VNI;
@@ -193,10 +194,8 @@ impl Familiar {
     fn place_of(&self, head: &[u8; HEAD]) -> usize {
         let remote = ne32(head, IP + ipv4::at::SOURCE);
         let key = if head[IP + ipv4::at::PROTOCOL] == protocol::UDP {
-            // The type of service may follow that of the inner frames. Turned round, what tells frames of one sender apart, ECT(0) as a
-            // rule, is as far from the keys as it gets.
-            u32::from_be(ne32(head, UDP_KEY)) >> 8
-                ^ u32::from(head[IP + ipv4::at::TOS].reverse_bits()) << TOS_SHIFT
+            // The type of service may follow that of the inner frames.
+            u32::from_be(ne32(head, UDP_KEY)) >> 8 ^ u32::from(head[IP + ipv4::at::TOS]) * TOS_APART
         } else {
             let key = u32::from_be(ne32(head, GRE_KEY));
             // The last byte of NVGRE is another in each conversation.
