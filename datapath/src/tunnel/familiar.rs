@@ -195,7 +195,8 @@ impl Familiar {
         let remote = ne32(head, IP + ipv4::at::SOURCE);
         let key = if head[IP + ipv4::at::PROTOCOL] == protocol::UDP {
             // The type of service may follow that of the inner frames.
-            u32::from_be(ne32(head, UDP_KEY)) >> 8 ^ u32::from(head[IP + ipv4::at::TOS]) * TOS_APART
+            let vni = u32::from_be(ne32(head, UDP_KEY)) >> 8;
+            vni ^ (u32::from(head[IP + ipv4::at::TOS]) * TOS_APART)
         } else {
             let key = u32::from_be(ne32(head, GRE_KEY));
             // The last byte of NVGRE is another in each conversation.
