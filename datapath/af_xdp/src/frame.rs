@@ -393,6 +393,7 @@ mod tests {
         assert_eq!(frame.bytes(), b"payload");
         assert_eq!(frame.pull(8), None);
         assert!(frame.push(257).is_none());
+        assert!(frame.push(usize::MAX).is_none());
     }
 
     #[test]

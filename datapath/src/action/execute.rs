@@ -37,13 +37,6 @@ pub struct Executor<'a, 'u> {
     pub now_ns: u64,
 }
 
-/// What was seen of the frames of a run as they came in, each in the place of its frame.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// Their keys.
-    pub keys: &'a [FlowKey],
-}
-
 /// Headers to be put in front of frames.
 struct Wrap<'a> {
     encap: &'a Encap,
@@ -59,12 +52,12 @@ impl<'a> Wrap<'a> {
 }
 
 impl<'u> Executor<'_, 'u> {
-    /// Executes `actions` on every frame of `run`. Afterwards `run` holds no frames.
+    /// Executes `actions` on every frame of `run`, whose keys are in the same places of `keys`. Afterwards `run` holds no frames.
     #[inline]
     pub fn execute(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         actions: &[Action],
         means: &impl Means,
     ) {
@@ -78,22 +71,16 @@ impl<'u> Executor<'_, 'u> {
             let last = i + 1 == actions.len();
             match *action {
                 Action::Output(port) => {
-                    self.on_way(run, seen, last, |executor, run, _| {
+                    self.on_way(run, keys, last, |executor, run, _| {
                         executor.output(run, port);
                     });
                 }
                 Action::Encap { encap: id, marks } => {
                     let encap = means.encap(id);
-                    self.on_way(run, seen, last, |executor, run, seen| {
+                    self.on_way(run, keys, last, |executor, run, keys| {
                         match marks.options_len() {
-                            0 => executor.encap(run, seen, encap, &marks, means),
-                            _ => executor.encap_with_options(
-                                run,
-                                seen.keys,
-                                encap,
-                                (marks, &actions[..i]),
-                                means,
-                            ),
+                            0 => executor.encap(run, keys, encap, &marks, means),
+                            _ => executor.encap_with_options(run, keys, encap, (marks, &actions[..i]), means),
                         }
                         executor.output(run, encap.uplink());
                     });
@@ -120,7 +107,7 @@ impl<'u> Executor<'_, 'u> {
                     for (place, copy) in run.iter_mut().zip(&mut copies) {
                         *copy = self.take(place, last);
                     }
-                    self.execute(&mut copies[..run.len()], seen, &actions[i + 1..i + 1 + skip], means);
+                    self.execute(&mut copies[..run.len()], keys, &actions[i + 1..i + 1 + skip], means);
                 }
                 Action::Enqueue { port, queue } => self.enqueue(run, port, means.queue(queue), last),
                 Action::Meter(id) => {
@@ -129,9 +116,9 @@ impl<'u> Executor<'_, 'u> {
                     }
                 }
                 Action::Storm(at) => self.police(run, means.storm(at)),
-                Action::Learn(learning) => self.learn(learning, run, seen.keys),
-                Action::Teach(teaching) => self.teach(teaching, run, seen.keys),
-                Action::Punt(punt) => self.punt(punt, run, seen.keys),
+                Action::Learn(learning) => self.learn(learning, run, keys),
+                Action::Teach(teaching) => self.teach(teaching, run, keys),
+                Action::Punt(punt) => self.punt(punt, run, keys),
                 Action::Drop(reason) => run.iter().flatten().for_each(|_| self.count(reason)),
             }
         }
@@ -146,16 +133,16 @@ impl<'u> Executor<'_, 'u> {
     fn on_way(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         last: bool,
-        way: impl Fn(&mut Self, &mut [Option<Frame<'u>>], Seen<'_>),
+        way: impl Fn(&mut Self, &mut [Option<Frame<'u>>], &[FlowKey]),
     ) {
         if last {
-            return way(self, run, seen);
+            return way(self, run, keys);
         }
-        for (place, key) in run.iter_mut().zip(seen.keys) {
+        for (place, key) in run.iter_mut().zip(keys) {
             let copy = self.take(place, last);
-            way(self, &mut [copy], Seen { keys: from_ref(key) });
+            way(self, &mut [copy], from_ref(key));
         }
     }
 
@@ -166,13 +153,13 @@ impl<'u> Executor<'_, 'u> {
     pub fn encap_each<'p>(
         &mut self,
         frames: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         programs: &[u16],
         wrap: impl Fn(u16) -> Option<&'p (EncapId, Marks)>,
         means: &impl Means,
     ) -> usize {
         let n = frames.len();
-        let (seen, programs) = (Seen { keys: &seen.keys[..n] }, &programs[..n]);
+        let (keys, programs) = (&keys[..n], &programs[..n]);
         let as_it_says = |program| wrap(program).map(|(id, marks)| Wrap::new(means.encap(*id), marks));
         let Some(mut program) = programs.first().copied() else { return 0 };
         let Some(mut wrap) = as_it_says(program) else { return 0 };
@@ -186,7 +173,7 @@ impl<'u> Executor<'_, 'u> {
                 }
                 (program, wrap) = (programs[done], next);
             }
-            self.wrap_at(done, frames, seen, &wrap, means);
+            self.wrap_at(done, frames, keys, &wrap, means);
             done += 1;
         }
         self.output(&mut frames[..done], uplink);
@@ -198,16 +185,16 @@ impl<'u> Executor<'_, 'u> {
     fn encap(
         &mut self,
         run: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         encap: &Encap,
         marks: &Marks,
         means: &impl Means,
     ) {
         let n = run.len();
-        let seen = Seen { keys: &seen.keys[..n] };
+        let keys = &keys[..n];
         let wrap = Wrap::new(encap, marks);
         for at in 0..n {
-            self.wrap_at(at, run, seen, &wrap, means);
+            self.wrap_at(at, run, keys, &wrap, means);
         }
     }
 
@@ -217,18 +204,18 @@ impl<'u> Executor<'_, 'u> {
         &mut self,
         at: usize,
         run: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         wrap: &Wrap<'_>,
         means: &impl Means,
     ) {
         let Some(frame) = &mut run[at] else { return };
-        let entropy = entropy(&seen.keys[at], self.seed);
+        let entropy = entropy(&keys[at], self.seed);
         let pushed = match &wrap.stamp {
             Some(stamp) => stamp.push(frame, entropy),
-            None => self.wrap_general(frame, &seen.keys[at], wrap, entropy),
+            None => self.wrap_general(frame, &keys[at], wrap, entropy),
         };
         if let Err(reason) = pushed {
-            self.not_wrapped(at, run, seen, wrap, means, reason);
+            self.not_wrapped(at, run, keys, wrap, means, reason);
         }
     }
 
@@ -254,7 +241,7 @@ impl<'u> Executor<'_, 'u> {
         &mut self,
         at: usize,
         run: &mut [Option<Frame<'u>>],
-        seen: Seen<'_>,
+        keys: &[FlowKey],
         Wrap { encap, marks, .. }: &Wrap<'_>,
         means: &impl Means,
         reason: DropReason,
@@ -263,7 +250,7 @@ impl<'u> Executor<'_, 'u> {
         if reason == DropReason::ExceedsMtu {
             // It may go on in pieces, behind those before it.
             self.output(&mut run[..at], encap.uplink());
-            self.too_long(frame, &seen.keys[at], encap, (**marks, &[]), means);
+            self.too_long(frame, &keys[at], encap, (**marks, &[]), means);
         } else {
             self.drop(frame, reason);
         }

@@ -58,15 +58,23 @@ impl HashFields {
 
     /// The hash of a frame with this key. `looked` hears of each field, and of which bits of it, before it is read.
     pub fn hash(self, basis: u32, key: &FlowKey, looked: &mut impl FnMut(Field, u128)) -> u64 {
-        let mut mixed = SALT.pair(basis.into(), self as u64);
+        let mut mixed = Mixed::new(u64::from(basis) << 8 | self as u64);
+        self.mix(key, &mut mixed, looked);
+        mixed.hash()
+    }
+
+    fn mix(self, key: &FlowKey, mixed: &mut Mixed, looked: &mut impl FnMut(Field, u128)) {
         let mut read = |field: Field, mask: u128| {
             looked(field, mask);
             key.get(field) & mask
         };
-        let mut mix = |value: u128| mixed = SALT.pair(mixed ^ value as u64, (value >> 64) as u64);
+        let mut place = 0;
+        let mut mix = |value: u128| {
+            mixed.mix(place, value);
+            place += 1;
+        };
         if self == HashFields::EthSrc {
-            mix(read(Field::EthSrc, u128::MAX));
-            return mixed;
+            return mix(read(Field::EthSrc, u128::MAX));
         }
         let ether_type = read(Field::EthType, u128::MAX) as u16;
         if self == HashFields::SymmetricL4 {
@@ -77,7 +85,7 @@ impl HashFields {
         let (source, destination) = match ether_type {
             ethertype::IPV4 => (Field::NwSrc, Field::NwDst),
             ethertype::IPV6 => (Field::Ipv6Src, Field::Ipv6Dst),
-            _ => return mixed,
+            _ => return,
         };
         match self {
             HashFields::NwSrc => mix(read(source, u128::MAX)),
@@ -86,7 +94,7 @@ impl HashFields {
         }
         if !matches!(self, HashFields::SymmetricL4 | HashFields::SymmetricL3L4 | HashFields::SymmetricL3L4Udp)
         {
-            return mixed;
+            return;
         }
         let protocol = read(Field::NwProto, u128::MAX);
         mix(protocol);
@@ -99,7 +107,6 @@ impl HashFields {
         if ports && read(Field::NwFrag, u128::MAX) == 0 {
             mix(read(Field::TpSrc, u128::MAX) ^ read(Field::TpDst, u128::MAX));
         }
-        mixed
     }
 }
 

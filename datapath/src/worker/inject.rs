@@ -6,7 +6,7 @@
 //! later one, however busy the worker is; and those of one sender are done in their order.
 
 use super::Worker;
-use crate::action::execute::{Executor, Seen};
+use crate::action::execute::Executor;
 use crate::flow::{Field, FlowKey, OfPort, extract};
 use crate::pipeline::{Match, Pipeline, RuleAction, Target, translate_actions};
 use crate::port::PortId;
@@ -169,8 +169,7 @@ impl Worker<'_> {
         translation.renumber_once(executor.report);
         let counted = Counted { packets: 1, bytes: frame.len() as u64, used_ms: *now_ns / 1_000_000 };
         translation.credits().iter().for_each(|credit| pipeline.ledger().add(*credit, counted));
-        let seen = Seen { keys: from_ref(&key) };
-        executor.execute(&mut [Some(frame)], seen, translation.actions(), &**pipeline);
+        executor.execute(&mut [Some(frame)], from_ref(&key), translation.actions(), &**pipeline);
         // Control frees what it has made: nothing here names it any more.
         executor.report.end_batch();
         translation.release();

@@ -1,7 +1,8 @@
 //! A worker: owns a core, its memory, its ports, its caches. Everything it touches while it handles a packet, it owns.
 //!
-//! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive, [`sweep`] how counts go to the rules, [`wide`] makes the most of the processor. It takes no lock and
-//! reads no clock (but, to tell what turns cost, the counter of cycles in one turn of 64: [`laps`]), and after it was made it allocates nothing (`tests/no_alloc.rs`).
+//! [`turn`] is the whole of it; [`stage`] has the stages, [`publish`] how new pipelines arrive, [`sweep`] how counts go to the rules,
+//! [`wide`] makes the most of the processor. It takes no lock and reads no clock (but, to tell what turns cost, the counter of cycles in
+//! one turn of 64: [`laps`]), and after it was made it allocates nothing (`tests/no_alloc.rs`).
 
 mod inject;
 mod laps;

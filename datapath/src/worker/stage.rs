@@ -1,7 +1,8 @@
 //! The stages of a turn: each is one flat loop over the batch, named after what it does to it.
 
+use super::programs::Programs;
 use super::{FORGET_NS, Role, Worker};
-use crate::action::execute::{Executor, Seen};
+use crate::action::execute::Executor;
 use crate::flow::{
     Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Scope, SignatureCache, Unfilled, extract,
 };
@@ -274,7 +275,7 @@ impl<'u> Worker<'u> {
     }
 
     /// Hashes -> programs, for all flows that are known. What a frame costs then, when the megaflows have to be searched, and when
-    /// the rules are asked, `benches/RESULTS.md` says: some thirty, fifty and seven hundred nanoseconds.
+    /// the rules are asked, `benches/RESULTS.md` says under "The flow engine".
     #[inline(always)]
     pub(super) fn lookup(&mut self) {
         if self.full {
@@ -464,35 +465,49 @@ impl<'u> Worker<'u> {
 
     #[inline]
     fn execute_encaps(&mut self, in_port: PortId, start: usize) -> usize {
-        let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
-            self;
-        let (in_port, now_ns) = (Some(in_port), *now_ns);
-        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
-        let seen = Seen { keys: &batch.keys[start..] };
+        let Hands { mut executor, batch, programs, pipeline } = self.hands(in_port);
         let (frames, of_each) = (&mut batch.frames[start..], &batch.programs[start..]);
-        executor.encap_each(frames, seen, of_each, |program| programs.wrap(program), &**pipeline)
+        let wrap = |program| programs.wrap(program);
+        executor.encap_each(frames, &batch.keys[start..], of_each, wrap, pipeline)
     }
 
     #[inline]
     fn execute_run(&mut self, in_port: PortId, start: usize) -> usize {
-        let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
-            self;
-        let n = batch.frames.len();
+        let Hands { mut executor, batch, programs, pipeline } = self.hands(in_port);
         let program = batch.programs[start];
-        let same = batch.programs[start..n].iter().take_while(|p| **p == program).count();
+        let frames = batch.frames.len();
+        let same = batch.programs[start..frames].iter().take_while(|p| **p == program).count();
         let run = start..start + same;
-        let (in_port, now_ns) = (Some(in_port), *now_ns);
-        let mut executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
-        let seen = Seen { keys: &batch.keys[run.clone()] };
-        executor.execute(&mut batch.frames[run], seen, programs.actions(program), &**pipeline);
+        executor.execute(
+            &mut batch.frames[run.clone()],
+            &batch.keys[run],
+            programs.actions(program),
+            pipeline,
+        );
         same
     }
 
     pub(super) fn executor(&mut self, in_port: PortId) -> Executor<'_, 'u> {
-        let Worker { slots, pool, drops, report, too_long, seed, now_ns, .. } = self;
-        let (in_port, now_ns) = (Some(in_port), *now_ns);
-        Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns }
+        self.hands(in_port).executor
     }
+
+    /// What executes, and what it is told to, at the same time.
+    #[inline(always)]
+    fn hands(&mut self, in_port: PortId) -> Hands<'_, 'u> {
+        let Worker { slots, pool, drops, report, too_long, seed, batch, programs, pipeline, now_ns, .. } =
+            self;
+        let (in_port, now_ns) = (Some(in_port), *now_ns);
+        let executor = Executor { slots, pool, drops, report, too_long, in_port, seed, now_ns };
+        Hands { executor, batch, programs, pipeline }
+    }
+}
+
+/// A worker, taken apart to execute.
+struct Hands<'a, 'u> {
+    executor: Executor<'a, 'u>,
+    batch: &'a mut Batch<'u>,
+    programs: &'a Programs,
+    pipeline: &'a Pipeline,
 }
 
 /// Whether the answer for a key is as good as a new one. One of an older generation is, when no change since can matter to it;

@@ -1,7 +1,13 @@
 //! A turn, compiled twice: for any processor, and for those that have what x86-64-v3 has beside (wider words, loads that turn the bytes of a
 //! number round, multiplications that leave the flags alone). The source is the same, so what they do is; which one is asked of the
 //! processor, once a turn. [`Worker::step`] is of the first kind everywhere, and `tests/laws.rs` holds the two against each other.
-#![expect(unsafe_code, reason = "code for some processors is called where it was asked whether this is one")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        unsafe_code,
+        reason = "code for some processors is called where it was asked whether this is one"
+    )
+)]
 
 use super::Worker;
 

@@ -8,7 +8,7 @@ use crate::mem::prefetch;
 
 /// Flows in a line.
 const WAYS: usize = 8;
-/// Flows for each line at the most: then one line in fifty is full.
+/// Flows for each line at the most: then one line in twenty is full, and what comes goes past one in fifty.
 const LOAD: usize = 4;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,16 +66,23 @@ impl Index {
 
     /// The first flow with this hash that is `wanted`.
     #[inline]
-    pub(super) fn find(&self, hash: u64, mut wanted: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(super) fn find(&self, hash: u64, wanted: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (line, way) = self.place(hash, wanted)?;
+        Some(self.lines[line].flows[way])
+    }
+
+    /// Its line, and which place there.
+    #[inline]
+    fn place(&self, hash: u64, mut wanted: impl FnMut(u32) -> bool) -> Option<(usize, usize)> {
         let (mut at, tag) = (self.home(hash), tag(hash));
         // No flow is further away than there are lines.
         for _ in 0..self.lines.len() {
             let line = &self.lines[at];
             let mut ways = line.with(tag);
             while ways != 0 {
-                let flow = line.flows[ways.trailing_zeros() as usize];
-                if wanted(flow) {
-                    return Some(flow);
+                let way = ways.trailing_zeros() as usize;
+                if wanted(line.flows[way]) {
+                    return Some((at, way));
                 }
                 ways &= ways - 1;
             }
@@ -106,18 +113,11 @@ impl Index {
 
     /// Takes a flow out.
     pub(super) fn remove(&mut self, hash: u64, flow: u32) {
-        if self.find(hash, |have| have == flow).is_none() {
-            return;
-        }
+        let Some((there, way)) = self.place(hash, |have| have == flow) else { return };
+        self.lines[there].tags[way] = 0;
         let mut at = self.home(hash);
-        for _ in 0..self.lines.len() {
-            let line = &mut self.lines[at];
-            let there = (0..WAYS).find(|way| line.tags[*way] == tag(hash) && line.flows[*way] == flow);
-            if let Some(way) = there {
-                line.tags[way] = 0;
-                return;
-            }
-            line.passed -= 1;
+        while at != there {
+            self.lines[at].passed -= 1;
             at = self.after(at);
         }
     }
