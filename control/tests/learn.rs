@@ -208,6 +208,35 @@ fn what_was_learned_goes_with_the_last_rule_that_says_so() {
     assert_eq!(switch.lessons(), 0);
 }
 
+/// Workers go by a rule for some time after it is deleted, and control hears what frames have taught meanwhile.
+#[test]
+fn what_a_deleted_rule_taught_last_is_not_taken_up() {
+    let learn =
+        |port| format!("in_port={port},actions=learn(table=1,delete_learned,cookie=0x9,NXM_OF_ETH_SRC[])");
+    let mut switch = switch(&[&learn(1), &learn(2)]);
+    let mut late = lessons(&switch, 0, 1, &frame(1, 9, PLAIN));
+    late.extend(lessons(&switch, 0, 2, &frame(2, 9, PLAIN)));
+    assert_eq!((late.len(), switch.is_stale(&late[0])), (2, false));
+    ask(&mut switch, 1, "delete_strict in_port=1");
+    assert!(!switch.is_stale(&late[0]), "another rule has the same mark");
+    ask(&mut switch, 1, "delete_strict in_port=2");
+    for lesson in &late {
+        assert!(switch.is_stale(lesson));
+        assert!(!switch.learn(2, lesson).expect("no fault").changes());
+    }
+    assert_eq!((table(&switch, 1).len(), switch.lessons()), (0, 0));
+    // Where what was learned is to stay when its rule goes, the last of it stays too.
+    let [lesson] = &{
+        ask(&mut switch, 3, STATIONS[0]);
+        lessons(&switch, 3, 3, &frame(5, 6, PLAIN))
+    }[..] else {
+        panic!("one")
+    };
+    ask(&mut switch, 4, "delete table=0");
+    assert!(switch.learn(5, lesson).expect("no fault").changes());
+    assert_eq!(table(&switch, 1).len(), 1);
+}
+
 #[test]
 fn a_controller_that_changes_what_was_learned_is_overruled_by_the_next_frame() {
     let mut switch = switch(STATIONS);

@@ -23,11 +23,13 @@ fn changes(applied: &Applied) -> Vec<FlowChange> {
         table: removed.table,
         entry: removed.entry.clone(),
         event: FlowEvent::Deleted(2),
+        before: None,
     });
     let there = applied.entries.iter().map(|changed| FlowChange {
         table: changed.table,
         entry: changed.entry.clone(),
         event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+        before: changed.before.clone(),
     });
     gone.chain(there).collect()
 }
