@@ -6,11 +6,12 @@ mod switch;
 
 use channel_switch::{Bare, Lab};
 use control::ofproto::{Applied, Command as FlowCommand, Filter, FlowMod, Ofproto};
-use control::openflow::channel::{ConnectionId, FlowChange, FlowEvent, Room};
+use control::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, MISSED_BYTES_MAX, Room};
 use control::openflow::{
     Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, encode,
 };
 use control::text::{NoNames, parse_table_flow};
+use datapath::flow::OfPort;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -101,16 +102,22 @@ fn there(switch: &Ofproto) -> Flows {
     switch.entries(Filter::default()).map(flow).collect()
 }
 
-/// A switch and a channel on which one connection wants all news, its own too.
-fn watched() -> (Lab, ConnectionId) {
+/// A switch and a channel on which one connection wants the news of these, its own too.
+fn watched(filter: Filter) -> (Lab, ConnectionId) {
     let mut lab = Lab::new();
-    let monitor = FlowMonitor { id: 1, flags: 0x3e, filter: Filter::default() };
+    let monitor = FlowMonitor { id: 1, flags: 0x3e, filter };
     let wanted = Message::MultipartRequest(Question::FlowMonitor(vec![monitor]), false);
     let raw = encode(Version::V14, &Envelope::new(1, wanted)).expect("words for it");
     lab.hear(2, raw.to_vec());
     let (id, version) = lab.connections[2];
     assert_eq!(version, Version::V14);
     (lab, id)
+}
+
+/// Those that send to port 1.
+fn to_one(flows: &Flows) -> Flows {
+    let sends = |(_, does): &(&String, &String)| does.contains("Output(OfPort(1))");
+    flows.iter().filter(sends).map(|(place, does)| (place.clone(), does.clone())).collect()
 }
 
 proptest! {
@@ -120,7 +127,7 @@ proptest! {
     fn after_a_pause_a_controller_knows_what_there_is(
         said in vec((flow_mod(), 0..3usize, 0..4u8), 1..60),
     ) {
-        let (lab, id) = watched();
+        let (lab, id) = watched(Filter::default());
         let Lab { mut channel, switch: Bare(mut switch), .. } = lab;
         let mut listener = Listener::default();
         for (change, messages, taken) in said {
@@ -140,6 +147,116 @@ proptest! {
         prop_assert!(!listener.paused);
         prop_assert_eq!(listener.flows, there(&switch));
     }
+
+    /// Who watches what goes to a port knows what does, and takes nothing for it that no longer does, however often it paused.
+    #[test]
+    fn who_watches_a_port_knows_what_goes_there(
+        said in vec((flow_mod(), 0..3usize, any::<bool>()), 1..60),
+    ) {
+        let (lab, _) = watched(Filter { out_port: Some(OfPort(1)), ..Filter::default() });
+        let Lab { mut channel, switch: Bare(mut switch), .. } = lab;
+        let mut listener = Listener::default();
+        for (change, messages, idle) in said {
+            let Ok(applied) = switch.flow_mod(0, change) else { continue };
+            let room = Room { messages, bytes: 1 << 20, idle };
+            channel.flows_changed(None, changes(&applied).into_iter(), 0, &|_| room);
+            prop_assert_eq!(channel.resume(0, &|_| room), []);
+            listener.hear(channel.told());
+            if !listener.paused {
+                prop_assert_eq!(to_one(&listener.flows), to_one(&there(&switch)));
+            }
+        }
+        let room = Room { messages: 100, bytes: 1 << 20, idle: true };
+        channel.resume(0, &|_| room);
+        listener.hear(channel.told());
+        prop_assert!(!listener.paused);
+        prop_assert_eq!(to_one(&listener.flows), to_one(&there(&switch)));
+    }
+}
+
+/// A switch that is asked to add, modify or delete by text, and who watches what goes to port 1 there.
+struct Watched {
+    channel: Channel,
+    switch: Ofproto,
+    listener: Listener,
+}
+
+impl Watched {
+    fn new() -> Watched {
+        let (lab, _) = watched(Filter { out_port: Some(OfPort(1)), ..Filter::default() });
+        let Lab { channel, switch: Bare(switch), .. } = lab;
+        Watched { channel, switch, listener: Listener::default() }
+    }
+
+    fn apply(&mut self, command: FlowCommand, text: &str, room: Room) {
+        let (table, rule) = parse_table_flow("test", text, &NoNames).expect("a flow");
+        let change = FlowMod { command, ..FlowMod::add(table, rule) };
+        let applied = self.switch.flow_mod(0, change).expect("done");
+        self.channel.flows_changed(None, changes(&applied).into_iter(), 0, &|_| room);
+        self.listener.hear(self.channel.told());
+    }
+
+    /// Who is to be hung up on.
+    fn resume(&mut self, room: Room) -> Vec<ConnectionId> {
+        let lost = self.channel.resume(0, &|_| room);
+        self.listener.hear(self.channel.told());
+        lost
+    }
+
+    fn knows(&self) -> Vec<&str> {
+        self.listener.flows.values().map(String::as_str).collect()
+    }
+}
+
+const FULL: Room = Room { messages: 0, bytes: 0, idle: false };
+const FREE: Room = Room { messages: 100, bytes: 1 << 20, idle: true };
+
+#[test]
+fn nobody_is_told_an_old_state_of_a_flow_that_has_left_what_he_watches() {
+    let mut watched = Watched::new();
+    watched.apply(FlowCommand::Add, "actions=1", FREE);
+    watched.apply(FlowCommand::Modify, "actions=set_field:1->reg0,1", FULL);
+    watched.apply(FlowCommand::Modify, "actions=2", FULL);
+    assert!(watched.listener.paused && watched.resume(FREE).is_empty() && !watched.listener.paused);
+    assert!(watched.knows()[0].contains("Output(OfPort(2))"), "{:?}", watched.knows());
+    // One that came and went is no news.
+    watched.apply(FlowCommand::Add, "arp,actions=1", FULL);
+    watched.apply(FlowCommand::Modify, "arp,actions=2", FULL);
+    watched.resume(FREE);
+    assert_eq!((watched.knows().len(), watched.listener.paused), (1, false));
+}
+
+#[test]
+fn one_that_leaves_what_is_watched_is_told_as_open_vswitch_does() {
+    let mut watched = Watched::new();
+    watched.apply(FlowCommand::Add, "actions=1", FREE);
+    watched.apply(FlowCommand::Modify, "actions=2", FREE);
+    assert!(watched.knows()[0].contains("Output(OfPort(2))"), "{:?}", watched.knows());
+    watched.apply(FlowCommand::Modify, "actions=3", FREE);
+    assert!(watched.knows()[0].contains("Output(OfPort(2))"), "it was none of his any more");
+    // A flow with all its actions that is longer than the room is told alone.
+    let long = format!("arp,actions={}", vec!["1"; 250].join(","));
+    watched.apply(FlowCommand::Add, &long, Room { bytes: 1000, ..FREE });
+    assert_eq!((watched.knows().len(), watched.listener.paused), (2, false));
+}
+
+#[test]
+fn what_is_missed_is_bounded_by_its_bytes() {
+    let mut watched = Watched::new();
+    let flow = |number: usize| format!("ip,nw_dst=10.{}.{}.1,actions=1", number / 256, number % 256);
+    let mut missed = 0;
+    for number in 0..65_536 {
+        watched.apply(FlowCommand::Add, &flow(number), FREE);
+        watched.apply(FlowCommand::DeleteStrict, &flow(number), FULL);
+        if !watched.resume(FULL).is_empty() {
+            missed = number;
+            break;
+        }
+    }
+    assert!((20_000..60_000).contains(&missed), "deleted flows that are kept: {missed}");
+    assert!(missed * 200 < MISSED_BYTES_MAX);
+    // It is told no more, and costs nothing.
+    assert_eq!(watched.resume(FREE).len(), 1);
 }
 
 /// `ovs-ofctl` is stopped while 30,000 flows are added and some of them go again, and then goes on.

@@ -5,7 +5,7 @@ use super::Ofproto;
 use super::entry::Entry;
 use super::names::{leads_to, sends_to};
 use datapath::flow::OfPort;
-use datapath::pipeline::{GroupId, Match, Rule, TableId};
+use datapath::pipeline::{GroupId, Instructions, Match, Rule, TableId};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -29,10 +29,15 @@ pub struct Filter {
 impl Filter {
     /// Whether a rule is meant, if its table is.
     pub fn takes(&self, rule: &Rule) -> bool {
+        self.takes_doing(rule, &rule.instructions)
+    }
+
+    /// Whether a rule would be meant if it did this.
+    pub fn takes_doing(&self, rule: &Rule, does: &Instructions) -> bool {
         (rule.cookie ^ self.cookie) & self.cookie_mask == 0
             && rule.matching.is_within(&self.matching)
-            && self.out_port.is_none_or(|port| sends_to(&rule.instructions, port))
-            && self.out_group.is_none_or(|group| leads_to(&rule.instructions, group))
+            && self.out_port.is_none_or(|port| sends_to(does, port))
+            && self.out_group.is_none_or(|group| leads_to(does, group))
     }
 }
 

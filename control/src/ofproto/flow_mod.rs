@@ -155,7 +155,8 @@ impl Ofproto {
         };
         let entry = self.remember(table, entry);
         applied.added += 1;
-        applied.entries.push(Changed { table, entry, added: true });
+        let before = had.map(|had| had.installed.rule.instructions.clone());
+        applied.entries.push(Changed { table, entry, added: true, before });
         Ok(())
     }
 
@@ -182,7 +183,8 @@ impl Ofproto {
             let learned = Ofproto::unlearned(now, &had);
             let entry = self.remember(table, Entry { installed, learned, ..(*had).clone() });
             applied.modified += 1;
-            applied.entries.push(Changed { table, entry, added: false });
+            let before = Some(had.installed.rule.instructions.clone());
+            applied.entries.push(Changed { table, entry, added: false, before });
         }
         Ok(())
     }

@@ -51,7 +51,9 @@ pub use stats::TableStats;
 pub use vacancy::{Vacancy, VacancyEvent};
 
 use alike::Alike;
-use datapath::pipeline::{Base, GroupId, Installed, Match, MeterId, Pipeline, RuleAction, TableId};
+use datapath::pipeline::{
+    Base, GroupId, Installed, Instructions, Match, MeterId, Pipeline, RuleAction, TableId,
+};
 use datapath::worker::PacketOut;
 use farewell::Leaving;
 use learned::Teachers;
@@ -101,6 +103,8 @@ pub struct Changed {
     pub entry: Arc<Entry>,
     /// Whether it was added; else it does something else now.
     pub added: bool,
+    /// What it did before, or the one whose place it took.
+    pub before: Option<Arc<Instructions>>,
 }
 
 impl Applied {

@@ -449,11 +449,13 @@ fn changes(applied: &Applied) -> impl Iterator<Item = FlowChange> + Clone {
         table: removed.table,
         entry: removed.entry.clone(),
         event: FlowEvent::Deleted(reason(removed.reason)),
+        before: None,
     });
     let there = applied.entries.iter().map(|changed| FlowChange {
         table: changed.table,
         entry: changed.entry.clone(),
         event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+        before: changed.before.clone(),
     });
     gone.chain(there)
 }

@@ -28,7 +28,7 @@ pub use connection::Kind;
 pub use handshake::{Agreement, Handshake};
 pub use liveness::{Liveness, Pulse};
 pub use monitors::MONITORS_MAX;
-pub use pause::{MISSED_MAX, Room};
+pub use pause::{MISSED_BYTES_MAX, MISSED_BYTES_OF_ALL_MAX, Room};
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub(crate) use tell::news;

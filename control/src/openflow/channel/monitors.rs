@@ -68,11 +68,13 @@ impl Monitors {
             FlowEvent::Modified => MODIFY,
             FlowEvent::Deleted(_) => DELETE,
         };
-        let rule = &change.entry.installed.rule;
+        // Of one that does something else now is told, too, when what it did was watched (`ofmonitor_report` in `ofproto/connmgr.c`).
+        let (rule, before) = (&change.entry.installed.rule, change.before.as_deref());
         let fits = |monitor: &&FlowMonitor| {
             monitor.flags & event != 0
                 && monitor.filter.table.is_none_or(|table| table == change.table)
-                && monitor.filter.takes(rule)
+                && (monitor.filter.takes(rule)
+                    || before.is_some_and(|did| monitor.filter.takes_doing(rule, did)))
         };
         let flags = self.wanted.values().filter(fits).map(|monitor| monitor.flags).reduce(|a, b| a | b)?;
         Some(match own && flags & OWN == 0 {

@@ -1,17 +1,20 @@
 //! News of flows that a peer has no room for: it is told that they pause, what it misses is noted, flow by flow, and told when it has read what it was told before;
 //! then, that they go on (`NXT_FLOW_MONITOR_PAUSED` of Open vSwitch's `nicira-ext.h`, `OFPFME_PAUSED` in OpenFlow 1.4.1 section 7.3.5.17).
 //!
-//! Of each flow is told what it is in the end, and that the one before it went; not what it was in between.
+//! Of each flow is told what it is in the end, and that the one before it went; not what it was in between. Once a flow is noted, all its changes are, so that
+//! nobody is told an old state of one that has left what he watches. What is noted is bounded by its bytes, for one connection and for all of them.
 
-use super::tell::{FlowChange, FlowEvent};
+use super::tell::{FlowChange, FlowEvent, actions_weight};
 use crate::ofproto::Entry;
-use datapath::pipeline::TableId;
-use std::collections::{HashMap, VecDeque};
+use datapath::pipeline::{Installed, Instructions, TableId};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Flows of which changes can be noted. Who misses more is hung up on, and finds out how it stands when it comes again.
-pub const MISSED_MAX: usize = 1 << 18;
+/// Bytes that what a connection has missed may take. Whose takes more is hung up on, and finds out how it stands when it comes again.
+pub const MISSED_BYTES_MAX: usize = 16 << 20;
+/// The same for all connections together: who has missed most is hung up on.
+pub const MISSED_BYTES_OF_ALL_MAX: usize = 64 << 20;
 
 /// How much room there is for news of a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +31,12 @@ pub struct Room {
 #[derive(Debug, Default)]
 pub(super) struct Missed {
     flows: HashMap<Place, Became>,
-    /// What is told now, the first of it first.
-    pub(super) telling: VecDeque<FlowChange>,
-    /// There was more than can be noted.
-    pub(super) too_much: bool,
+    /// Those that are told now.
+    leaving: hash_map::IntoIter<Place, Became>,
+    /// The next of them, the first of it first.
+    telling: VecDeque<FlowChange>,
+    bytes: usize,
+    too_much: bool,
 }
 
 /// A flow is known by its table, priority and match.
@@ -44,6 +49,8 @@ struct Place {
 /// What became of the flow in a place.
 #[derive(Debug, Default)]
 struct Became {
+    /// What it did when its watcher heard of it last, if it does something else by now.
+    before: Option<Arc<Instructions>>,
     /// The one that was there is gone, and why.
     gone: Option<(Arc<Entry>, u8)>,
     /// This one is there, and whether it was added.
@@ -66,19 +73,51 @@ impl Hash for Place {
     }
 }
 
+/// A place of the map, which has up to twice as many as are taken.
+const NOTE: usize = 2 * size_of::<(Place, Became)>();
+/// An entry that is gone is kept for its watchers alone: itself, its rule, and about what its conditions take.
+const GONE: usize = size_of::<Entry>() + size_of::<Installed>() + 128;
+
+impl Became {
+    fn bytes(&self) -> usize {
+        let doing = |does: &Instructions| size_of::<Instructions>() + actions_weight(does);
+        let gone = |(entry, _): &(Arc<Entry>, u8)| GONE + doing(&entry.installed.rule.instructions);
+        NOTE + self.gone.as_ref().map_or(0, gone) + self.before.as_deref().map_or(0, doing)
+    }
+
+    /// What is told of it.
+    fn told(self, table: TableId) -> impl Iterator<Item = FlowChange> {
+        let Became { before, gone, there } = self;
+        let change = |(entry, event), before| FlowChange { table, entry, event, before };
+        // What came behind one that went is another flow.
+        let behind = before.clone().filter(|_| gone.is_none());
+        let gone = gone.map(|(entry, reason)| change((entry, FlowEvent::Deleted(reason)), before));
+        let there = there.map(|(entry, added)| {
+            let event = if added { FlowEvent::Added } else { FlowEvent::Modified };
+            change((entry, event), behind)
+        });
+        gone.into_iter().chain(there)
+    }
+}
+
 impl Missed {
-    /// Notes a change.
-    pub(super) fn note(&mut self, change: &FlowChange) {
-        let FlowChange { table, entry, event } = change;
-        if self.flows.len() + self.telling.len() >= MISSED_MAX {
-            // Nothing of it will be told.
-            (self.flows, self.telling, self.too_much) = Default::default();
-            self.too_much = true;
-        }
+    /// Notes a change; one that is not `wanted` if it is one of a flow that is noted.
+    pub(super) fn note(&mut self, change: &FlowChange, wanted: bool) {
+        let FlowChange { table, entry, event, before } = change;
         if self.too_much {
             return;
         }
-        let became = self.flows.entry(Place { table: *table, entry: entry.clone() }).or_default();
+        let place = Place { table: *table, entry: entry.clone() };
+        // What is being told just now may be of this flow.
+        let wanted = wanted || self.is_telling();
+        let mut became = match self.flows.remove(&place) {
+            Some(became) => {
+                self.bytes -= became.bytes();
+                became
+            }
+            None if wanted => Became { before: before.clone(), ..Became::default() },
+            None => return,
+        };
         match event {
             FlowEvent::Added => became.there = Some((entry.clone(), true)),
             FlowEvent::Modified => {
@@ -90,19 +129,24 @@ impl Missed {
                 became.gone.get_or_insert((entry.clone(), *reason));
             }
         }
+        self.bytes += became.bytes();
+        // The place is named by the newest: no older entry is kept for it.
+        self.flows.insert(place, became);
+        if self.bytes > MISSED_BYTES_MAX {
+            self.give_up();
+        }
     }
 
     /// The next changes to tell; none: it was told of all.
     pub(super) fn next(&mut self, most: usize) -> Vec<FlowChange> {
-        if self.telling.is_empty() {
-            for (Place { table, .. }, Became { gone, there }) in std::mem::take(&mut self.flows) {
-                let gone = gone.map(|(entry, reason)| (entry, FlowEvent::Deleted(reason)));
-                let there = there.map(|(entry, added)| match added {
-                    true => (entry, FlowEvent::Added),
-                    false => (entry, FlowEvent::Modified),
-                });
-                let told = gone.into_iter().chain(there);
-                self.telling.extend(told.map(|(entry, event)| FlowChange { table, entry, event }));
+        while self.telling.len() < most {
+            match self.leaving.next() {
+                Some((Place { table, .. }, became)) => {
+                    self.bytes -= became.bytes();
+                    self.telling.extend(became.told(table));
+                }
+                None if self.flows.is_empty() => break,
+                None => self.leaving = std::mem::take(&mut self.flows).into_iter(),
             }
         }
         let most = most.min(self.telling.len());
@@ -112,5 +156,24 @@ impl Missed {
     /// These were not told after all.
     pub(super) fn put_back(&mut self, changes: Vec<FlowChange>) {
         changes.into_iter().rev().for_each(|change| self.telling.push_front(change));
+    }
+
+    fn is_telling(&self) -> bool {
+        self.leaving.len() + self.telling.len() > 0
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// There was more than can be noted: nothing of it will be told.
+    pub(super) fn give_up(&mut self) {
+        *self = Missed { too_much: true, ..Missed::default() };
+    }
+
+    /// Whether there was.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.too_much
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::monitors::Telling;
-use super::pause::{Missed, Room};
+use super::pause::{MISSED_BYTES_OF_ALL_MAX, Missed, Room};
 use super::{Channel, ConnectionId};
 use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod, VacancyEvent};
 use crate::openflow::{
@@ -10,7 +10,7 @@ use crate::openflow::{
     TableDesc, UpdateEvent, Version,
 };
 use datapath::action::punt;
-use datapath::pipeline::{Bucket, Group, Instructions, RuleAction, TableId};
+use datapath::pipeline::{Bucket, Group, Instructions, TableId};
 use std::sync::Arc;
 
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
@@ -40,6 +40,8 @@ pub struct FlowChange {
     pub entry: Arc<Entry>,
     /// What happened.
     pub event: FlowEvent,
+    /// What it did before, or the one whose place it took; none: it is gone, or there was none.
+    pub before: Option<Arc<Instructions>>,
 }
 
 impl Channel {
@@ -136,15 +138,26 @@ impl Channel {
             let mut news = News { id: *id, connection, room: room(*id), told: &mut *told, now };
             let mut batch = Vec::new();
             for change in changes.clone() {
-                let Some(telling) = news.connection.monitors.telling(&change, own.is_some()) else {
-                    continue;
-                };
-                batch.push((change, telling));
+                let telling = news.connection.monitors.telling(&change, own.is_some());
+                // What is not told matters only to flows of which more may have to be noted.
+                if telling.is_some() || !batch.is_empty() || news.connection.missed.is_some() {
+                    batch.push((change, telling));
+                }
                 if batch.len() >= UPDATES {
                     news.tell(&std::mem::take(&mut batch), own);
                 }
             }
             news.tell(&batch, own);
+        }
+        self.bound_missed();
+    }
+
+    /// What all connections have missed is bounded.
+    fn bound_missed(&mut self) {
+        let connections = self.connections.values_mut();
+        let mut missed: Vec<_> = connections.filter_map(|connection| connection.missed.as_mut()).collect();
+        while missed.iter().map(|missed| missed.bytes()).sum::<usize>() > MISSED_BYTES_OF_ALL_MAX {
+            missed.iter_mut().max_by_key(|missed| missed.bytes()).into_iter().for_each(|most| most.give_up());
         }
     }
 
@@ -154,12 +167,12 @@ impl Channel {
         let mut lost = Vec::new();
         for (id, connection) in connections {
             let Some(missed) = &connection.missed else { continue };
-            if missed.too_much {
+            if missed.is_too_much() {
                 lost.push(*id);
                 continue;
             }
             let room = room(*id);
-            if room.idle {
+            if room.idle && connection.untaken.0 == 0 {
                 News { id: *id, connection, room, told: &mut *told, now }.resume();
             }
         }
@@ -178,7 +191,7 @@ struct News<'c> {
 
 impl News<'_> {
     /// Tells of changes, or notes them where there is no room.
-    fn tell(&mut self, batch: &[(FlowChange, Telling)], own: Option<u32>) {
+    fn tell(&mut self, batch: &[(FlowChange, Option<Telling>)], own: Option<u32>) {
         if batch.is_empty() {
             return;
         }
@@ -187,7 +200,7 @@ impl News<'_> {
             self.say(Message::FlowMonitorPaused);
         }
         if let Some(missed) = &mut self.connection.missed {
-            batch.iter().for_each(|(change, _)| missed.note(change));
+            batch.iter().for_each(|(change, telling)| missed.note(change, telling.is_some()));
         }
     }
 
@@ -199,11 +212,10 @@ impl News<'_> {
                 self.connection.missed = None;
                 return self.say(Message::FlowMonitorResumed);
             }
-            let telling = |change: &FlowChange| {
-                Some((change.clone(), self.connection.monitors.telling(change, false)?))
-            };
-            let batch: Vec<_> = changes.iter().filter_map(telling).collect();
-            if !batch.is_empty() && !self.say_all(&batch, None) {
+            let telling =
+                |change: &FlowChange| (change.clone(), self.connection.monitors.telling(change, false));
+            let batch: Vec<_> = changes.iter().map(telling).collect();
+            if !self.say_all(&batch, None) {
                 if let Some(missed) = &mut self.connection.missed {
                     missed.put_back(changes);
                 }
@@ -213,24 +225,29 @@ impl News<'_> {
     }
 
     /// One message with these changes; false if there is no room for it.
-    fn say_all(&mut self, batch: &[(FlowChange, Telling)], own: Option<u32>) -> bool {
+    fn say_all(&mut self, batch: &[(FlowChange, Option<Telling>)], own: Option<u32>) -> bool {
         let mut updates: Vec<FlowUpdate> = Vec::new();
         for (change, telling) in batch {
             let update = match (telling, own) {
-                (Telling::Abbreviated, Some(xid)) => FlowUpdate::Abbreviated(xid),
-                (Telling::Abbreviated, None) => continue,
-                (Telling::Full { instructions }, _) => full(change, *instructions, self.now),
+                (Some(Telling::Abbreviated), Some(xid)) => FlowUpdate::Abbreviated(xid),
+                (Some(Telling::Full { instructions }), _) => full(change, *instructions, self.now),
+                (Some(Telling::Abbreviated), None) | (None, _) => continue,
             };
             // One request is told in short once.
             if updates.last() != Some(&update) || !matches!(update, FlowUpdate::Abbreviated(_)) {
                 updates.push(update);
             }
         }
+        if updates.is_empty() {
+            return true;
+        }
         let message = Message::MultipartReply(Reply::FlowMonitor(updates), false);
         let envelope = Envelope { xid: 0, nicira: self.connection.monitors.nicira(), message };
         let (messages, bytes) = self.connection.untaken;
         let takes = weight(&envelope);
-        if messages >= self.room.messages || bytes + takes > self.room.bytes {
+        // However long one is, it can be told alone.
+        let alone = self.room.idle && messages == 0;
+        if messages >= self.room.messages || bytes + takes > self.room.bytes && !alone {
             return false;
         }
         self.connection.untaken = (messages + 1, bytes + takes);
@@ -246,16 +263,14 @@ impl News<'_> {
 
 /// About how much memory a message takes that waits for a peer.
 pub fn weight(envelope: &Envelope) -> usize {
-    let actions = |list: &[RuleAction]| size_of_val(list);
     let update = |update: &FlowUpdate| match update {
         FlowUpdate::Abbreviated(_) | FlowUpdate::Paused | FlowUpdate::Resumed => size_of::<FlowUpdate>(),
         FlowUpdate::Full { flow, .. } => {
-            let Instructions { apply, write, .. } = &*flow.instructions;
-            size_of::<FlowUpdate>() + size_of::<FlowStats>() + MATCH + actions(apply) + actions(write)
+            size_of::<FlowUpdate>() + size_of::<FlowStats>() + MATCH + actions_weight(&flow.instructions)
         }
     };
     let group = |group: &Group| -> usize {
-        group.buckets.iter().map(|bucket| size_of::<Bucket>() + actions(&bucket.actions)).sum()
+        group.buckets.iter().map(|bucket| size_of::<Bucket>() + size_of_val(&*bucket.actions)).sum()
     };
     let more = match &envelope.message {
         Message::MultipartReply(Reply::FlowMonitor(updates), _) => updates.iter().map(update).sum(),
@@ -269,6 +284,12 @@ pub fn weight(envelope: &Envelope) -> usize {
         _ => 0,
     };
     size_of::<Envelope>() + more
+}
+
+/// About how much memory the actions of an entry take.
+pub(super) fn actions_weight(instructions: &Instructions) -> usize {
+    let Instructions { apply, write, .. } = instructions;
+    size_of_val(&**apply) + size_of_val(&**write)
 }
 
 /// About how much the conditions of an entry take.
