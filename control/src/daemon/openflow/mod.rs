@@ -14,6 +14,7 @@ mod ports;
 mod standing;
 mod tables;
 mod tls;
+mod waiting;
 
 pub(super) use listen::Listeners;
 pub(super) use ports::Faces;
@@ -25,7 +26,7 @@ use super::calls::View;
 use super::sweep::Sweeper;
 use crate::ofproto::{Applied, Farewell, Reason, Removed, VacancyEvent};
 use crate::openflow::channel::{
-    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, Switch, weight,
+    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, Room, Step, Switch,
 };
 use crate::openflow::{
     BundleControl, Envelope, FlowRemoved, Message, PacketIn, PortDesc, QueueDesc, TableDesc, Version,
@@ -40,16 +41,9 @@ use model::Model;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// Frames that wait for a peer.
-pub(super) const FRAMES_MAX: usize = 256;
-/// Other news that wait for a peer, and about how many bytes of memory they take together.
-pub(super) const EVENTS_MAX: usize = 8192;
-const EVENTS_BYTES_MAX: usize = 8 << 20;
+use waiting::{FRAMES_MAX, Waiting};
 
 /// How long messages of one connection are done before others have their turn.
 const SLICE: Duration = Duration::from_millis(5);
@@ -65,8 +59,8 @@ pub(super) struct Joining {
     pub(super) name: String,
     pub(super) frames: mpsc::Sender<Envelope>,
     pub(super) events: mpsc::Sender<Envelope>,
-    /// What the events that wait take ([`weight`]).
-    pub(super) waiting: Arc<AtomicUsize>,
+    /// How many of the events wait.
+    pub(super) waiting: Arc<Waiting>,
 }
 
 /// What is to be done about some messages.
@@ -169,7 +163,7 @@ struct Peer {
     since: Instant,
     frames: mpsc::Sender<Envelope>,
     events: mpsc::Sender<Envelope>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     /// What it was not told because it did not read.
     lost: u64,
 }
@@ -341,10 +335,8 @@ impl Daemon {
         }
         for (to, envelope) in channel.told() {
             let Some(peer) = peers.get_mut(&to) else { continue };
-            let takes = weight(&envelope);
-            let fits = peer.waiting.fetch_add(takes, Relaxed) + takes <= EVENTS_BYTES_MAX;
-            if !fits || peer.events.try_send(envelope).is_err() {
-                peer.waiting.fetch_sub(takes, Relaxed);
+            // A queue that is closed is one of a connection that has ended.
+            if !peer.waiting.put(&envelope) || peer.events.try_send(envelope).is_err() {
                 peer.lost += 1;
             }
         }
@@ -403,16 +395,9 @@ fn read_again(heard: &mut Heard, version: Option<Version>, options: &OptionMap) 
     }
 }
 
-/// How much room there is for news of flows: a quarter of the queue is for what else there is to tell.
+/// How much room there is for news of flows.
 fn room(peers: &BTreeMap<ConnectionId, Peer>, id: ConnectionId) -> Room {
-    peers.get(&id).map_or_else(Room::default, |peer| {
-        let waiting = peer.waiting.load(Relaxed);
-        Room {
-            messages: peer.events.capacity().saturating_sub(EVENTS_MAX / 4),
-            bytes: (EVENTS_BYTES_MAX / 4 * 3).saturating_sub(waiting),
-            idle: waiting == 0,
-        }
-    })
+    peers.get(&id).map_or_else(Room::default, |peer| peer.waiting.room())
 }
 
 /// `OFPRR_*`.

@@ -4,10 +4,11 @@
 //! no message, likewise. So a peer costs a buffer, its queues, one answer under way, and what the channel keeps of it.
 
 use super::answers;
-use super::{Ask, Done, EVENTS_MAX, FRAMES_MAX, Joining, Options};
+use super::waiting::{FRAMES_MAX, NEWS_MAX, Waiting};
+use super::{Ask, Done, Joining, Options};
 use crate::daemon::calls::Call;
 use crate::openflow::channel::{
-    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal, weight,
+    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
 };
 use crate::openflow::{
     Code, Envelope, Frames, HEADER, Message, Question, Version, decode_knowing, parts_knowing,
@@ -16,7 +17,6 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use datapath::tunnel::OptionMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::broadcast::error::RecvError;
@@ -109,10 +109,10 @@ pub(in super::super) async fn converse(
     let mut wire = Wire::new(stream, terms.tap.clone());
     let version = timeout(GREETING, wire.greet(&terms.versions)).await.context("said no hello")??;
     let (frames, frames_told) = mpsc::channel(FRAMES_MAX);
-    let (events, events_told) = mpsc::channel(EVENTS_MAX);
+    let (events, events_told) = mpsc::channel(NEWS_MAX);
     let Terms { kind, probe_ms, name, .. } = terms;
     let (reply, answer) = oneshot::channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let waiting = Arc::new(Waiting::default());
     let joining = Joining { kind, version, name, frames, events, waiting: waiting.clone() };
     daemon.send(Call::OpenFlow(Ask::Join(joining, reply))).await?;
     let (id, options) = answer.await?;
@@ -220,8 +220,8 @@ struct Peer {
     daemon: mpsc::Sender<Call>,
     frames: mpsc::Receiver<Envelope>,
     events: mpsc::Receiver<Envelope>,
-    /// What they take.
-    waiting: Arc<AtomicUsize>,
+    /// How many of them wait.
+    waiting: Arc<Waiting>,
 }
 
 impl Peer {
@@ -370,7 +370,7 @@ impl Peer {
     }
 
     fn say_event(&mut self, event: &Envelope) {
-        self.waiting.fetch_sub(weight(event), Ordering::Relaxed);
+        self.waiting.take(event);
         self.wire.say(self.version, event);
     }
 
