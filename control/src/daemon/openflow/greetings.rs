@@ -3,8 +3,8 @@
 //! Whoever comes is a stranger until he has shown his certificate, and strangers who come and say nothing must take no peer's place: one
 //! too many, and the oldest has to go. It is one of the same source where that has its share already, so that nobody ends others'.
 
+use super::source::Source;
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
 use tokio::task::AbortHandle;
 
 /// With how many TLS may be beginning at one door.
@@ -14,12 +14,11 @@ const MOST_OF_ONE: usize = 8;
 
 /// Those that are beginning, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Greetings(VecDeque<(IpAddr, AbortHandle)>);
+pub(super) struct Greetings(VecDeque<(Source, AbortHandle)>);
 
 impl Greetings {
     /// One more. Ends the oldest of the same source, or of all, if there are as many as may be.
-    pub(super) fn add(&mut self, from: IpAddr, greeting: AbortHandle) {
-        let source = source(from);
+    pub(super) fn add(&mut self, source: Source, greeting: AbortHandle) {
         self.0.retain(|(_, greeting)| !greeting.is_finished());
         let of_one = self.0.iter().filter(|(other, _)| *other == source).count();
         let last = match of_one < MOST_OF_ONE {
@@ -30,14 +29,6 @@ impl Greetings {
             oldest.abort();
         }
         self.0.push_back((source, greeting));
-    }
-}
-
-/// Who comes, as far as he cannot choose it: a host of IPv6 has all addresses of its link (RFC 4291 section 2.5.4).
-fn source(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }
 
@@ -53,7 +44,7 @@ mod tests {
     fn strangers(greetings: &mut Greetings, from: &str, count: usize) -> Vec<JoinHandle<()>> {
         let mut come = |_| {
             let stranger = tokio::spawn(pending());
-            greetings.add(from.parse().unwrap(), stranger.abort_handle());
+            greetings.add(Source::of(from.parse().unwrap()), stranger.abort_handle());
             stranger
         };
         (0..count).map(&mut come).collect()

@@ -3,6 +3,8 @@
 
 use super::greetings::Greetings;
 use super::peer::{Stream, Tap, Terms, converse, overhear};
+use super::places::Places;
+use super::source::Source;
 use super::tls::Tls;
 use crate::config::{Config, Target};
 use crate::daemon::calls::Call;
@@ -10,17 +12,14 @@ use crate::daemon::socket;
 use crate::openflow::Version;
 use crate::openflow::channel::Kind;
 use anyhow::{Context, Result};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How many peers there may be at a time that have come in by a door.
-const PEERS_MAX: usize = 64;
 /// How long TLS may take to begin.
 const GREETING: Duration = Duration::from_secs(10);
 
@@ -82,8 +81,7 @@ impl Listeners {
     pub(in super::super) fn serve(self, versions: &[Version], daemon: &mpsc::Sender<Call>, tap: &Tap) {
         for door in self.0 {
             // Each door has its own: whoever crowds one does not keep others out of another.
-            let places = Arc::new(Semaphore::new(PEERS_MAX));
-            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), tap.clone(), places));
+            tokio::spawn(door.serve(versions.to_vec(), daemon.clone(), tap.clone(), Places::default()));
         }
     }
 }
@@ -91,18 +89,12 @@ impl Listeners {
 /// Somebody at a door.
 enum Caller {
     Ready(Box<dyn Stream>),
-    /// TLS is beginning with somebody from there.
-    Greeted(IpAddr, JoinHandle<Option<Box<dyn Stream>>>),
+    /// TLS is beginning.
+    Greeted(JoinHandle<Option<Box<dyn Stream>>>),
 }
 
 impl Door {
-    async fn serve(
-        self,
-        versions: Vec<Version>,
-        daemon: mpsc::Sender<Call>,
-        tap: Tap,
-        places: Arc<Semaphore>,
-    ) {
+    async fn serve(self, versions: Vec<Version>, daemon: mpsc::Sender<Call>, tap: Tap, places: Places) {
         let mut greetings = Greetings::default();
         loop {
             let Ok((caller, from)) = self.accept().await else {
@@ -110,21 +102,22 @@ impl Door {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            if let Caller::Greeted(source, greeting) = &caller {
-                greetings.add(*source, greeting.abort_handle());
+            let source = from.map(|from| Source::of(from.ip()));
+            if let (Caller::Greeted(greeting), Some(source)) = (&caller, source) {
+                greetings.add(source, greeting.abort_handle());
             }
             let places = places.clone();
-            let name = if from.is_empty() { self.name.clone() } else { format!("{} from {from}", self.name) };
+            let name = from.map_or(self.name.clone(), |from| format!("{} from {from}", self.name));
             let (probe_ms, versions, daemon) = (self.probe_ms, versions.clone(), daemon.clone());
             let snooped = self.snoops.then(|| tap.subscribe());
             tokio::spawn(async move {
                 let stream = match caller {
                     Caller::Ready(stream) => Some(stream),
-                    Caller::Greeted(_, greeting) => greeting.await.ok().flatten(),
+                    Caller::Greeted(greeting) => greeting.await.ok().flatten(),
                 };
                 let Some(stream) = stream else { return };
                 // One too many is turned away: its connection ends here.
-                let Ok(place) = places.try_acquire_owned() else { return };
+                let Some(place) = places.take(source) else { return };
                 // Why it ended is the peer's affair: it came by itself.
                 let _ = match snooped {
                     Some(said) => overhear(stream, &versions, said).await,
@@ -139,22 +132,20 @@ impl Door {
     }
 
     /// The next one, and where he comes from.
-    async fn accept(&self) -> std::io::Result<(Caller, String)> {
+    async fn accept(&self) -> std::io::Result<(Caller, Option<SocketAddr>)> {
         match &self.listening {
-            Listening::Unix(listener) => {
-                Ok((Caller::Ready(Box::new(listener.accept().await?)), String::new()))
-            }
+            Listening::Unix(listener) => Ok((Caller::Ready(Box::new(listener.accept().await?)), None)),
             Listening::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Caller::Ready(Box::new(stream)), from.to_string()))
+                Ok((Caller::Ready(Box::new(stream)), Some(from)))
             }
             Listening::Tls(listener, tls) => {
                 let (stream, from) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 let tls = tls.clone();
                 let greeting = async move { timeout(GREETING, tls.accept(stream)).await.ok()?.ok() };
-                Ok((Caller::Greeted(from.ip(), tokio::spawn(greeting)), from.to_string()))
+                Ok((Caller::Greeted(tokio::spawn(greeting)), Some(from)))
             }
         }
     }
