@@ -217,7 +217,9 @@ fn nobody_is_told_an_old_state_of_a_flow_that_has_left_what_he_watches() {
     watched.apply(FlowCommand::Add, "actions=1", FREE);
     watched.apply(FlowCommand::Modify, "actions=set_field:1->reg0,1", FULL);
     watched.apply(FlowCommand::Modify, "actions=2", FULL);
-    assert!(watched.listener.paused && watched.resume(FREE).is_empty() && !watched.listener.paused);
+    assert!(watched.listener.paused);
+    assert_eq!(watched.resume(FREE), []);
+    assert!(!watched.listener.paused);
     assert!(watched.knows()[0].contains("Output(OfPort(2))"), "{:?}", watched.knows());
     // One that came and went is no news.
     watched.apply(FlowCommand::Add, "arp,actions=1", FULL);
