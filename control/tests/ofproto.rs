@@ -479,7 +479,7 @@ fn a_group_that_goes_takes_the_entries_along_that_lead_to_it() {
 }
 
 #[test]
-fn a_group_cannot_lead_back_to_itself_nor_to_one_that_is_missing() {
+fn a_group_cannot_lead_back_to_itself() {
     let mut switch = switch();
     for (id, one) in ["1 all output:9", "2 all group:1"].map(group) {
         switch.group_mod(0, GroupMod::Add(id, one)).expect("added");
@@ -490,11 +490,25 @@ fn a_group_cannot_lead_back_to_itself_nor_to_one_that_is_missing() {
     };
     assert_eq!(refused(&mut switch, "1 all group:2"), GroupModFailed::Loop(GroupId(1)).into());
     assert_eq!(refused(&mut switch, "3 all group:3"), GroupModFailed::Loop(GroupId(3)).into());
-    assert_eq!(refused(&mut switch, "4 all group:77"), BadAction::BadOutGroup(GroupId(77)).into());
     let chained = switch.group_mod(0, GroupMod::Delete(Some(GroupId(1)))).expect_err("in use by a group");
     assert_eq!(chained, GroupModFailed::ChainedGroup { group: GroupId(1), by: GroupId(2) }.into());
     switch.group_mod(0, GroupMod::Delete(None)).expect("all at once");
     assert_eq!(switch.groups().count(), 0);
+}
+
+#[test]
+fn a_group_may_lead_to_one_that_comes_later() {
+    let mut switch = switch();
+    let put = |switch: &mut Ofproto, text| {
+        let (id, one) = group(text);
+        switch.group_mod(0, GroupMod::Add(id, one))
+    };
+    put(&mut switch, "1 all group:2").expect("the other may come");
+    let circle = put(&mut switch, "2 all group:1").expect_err("back to itself");
+    assert_eq!(circle, GroupModFailed::Loop(GroupId(2)).into());
+    put(&mut switch, "2 all output:9").expect("there it is");
+    let chained = switch.group_mod(0, GroupMod::Delete(Some(GroupId(2)))).expect_err("in use by a group");
+    assert_eq!(chained, GroupModFailed::ChainedGroup { group: GroupId(2), by: GroupId(1) }.into());
 }
 
 #[test]
