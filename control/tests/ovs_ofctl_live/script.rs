@@ -20,7 +20,26 @@ pub(crate) struct Step {
     pub(crate) words: Vec<String>,
     pub(crate) stdin: String,
     /// Why the answers are not the same, where they are known not to be.
-    pub(crate) differs: Option<String>,
+    pub(crate) differs: Option<Difference>,
+}
+
+/// What is known to differ.
+#[derive(Clone, Debug)]
+pub(crate) struct Difference {
+    /// How the lines begin that do; without any it is the answer as a whole.
+    pub(crate) lines: Vec<String>,
+    pub(crate) reason: String,
+}
+
+impl Difference {
+    /// What is left of an answer without the lines that differ; nothing where all of it does.
+    pub(crate) fn rest(&self, answer: &str) -> String {
+        let differs = |line: &str| {
+            let begins = |start: &String| line.trim_start().starts_with(start);
+            self.lines.is_empty() || self.lines.iter().any(begins)
+        };
+        answer.lines().filter(|line| !differs(line)).map(|line| format!("{line}\n")).collect()
+    }
 }
 
 /// All steps of a file.
@@ -38,7 +57,12 @@ pub(crate) fn read(text: &str) -> Vec<Step> {
             continue;
         }
         if let Some(reason) = text.strip_prefix("differs:") {
-            differs = Some(reason.trim().to_owned());
+            differs = Some(Difference { lines: Vec::new(), reason: reason.trim().to_owned() });
+            continue;
+        }
+        if let Some((lines, reason)) = text.strip_prefix("but ").and_then(|text| text.split_once(": ")) {
+            let lines = lines.split('|').map(|line| line.trim().to_owned()).collect();
+            differs = Some(Difference { lines, reason: reason.trim().to_owned() });
             continue;
         }
         let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
