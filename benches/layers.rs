@@ -151,9 +151,10 @@ fn lookup(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
     }
     give(Box::new(|| {
         let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| scope.hash(&keys[i]));
-        hashes.iter().for_each(|hash| signatures.prefetch(*hash));
+        hashes.iter().for_each(|hash| signatures.lines().prefetch(*hash));
         let flows = hashes.map(|hash| signatures.find(hash));
-        flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));
+        let remembered = megaflows.known(1);
+        flows.iter().flatten().for_each(|flow| remembered.prefetch(*flow));
         for (key, flow) in keys.iter().zip(flows) {
             let known = flow.filter(|flow| megaflows.fits(*flow, key)).or_else(|| megaflows.find(key));
             black_box(known.map(|flow| megaflows.answer(flow)));

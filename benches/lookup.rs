@@ -68,9 +68,10 @@ fn exact(c: &mut Criterion) {
             b.iter(|| {
                 let batch = batches.next().expect("a cycle has no end");
                 let hashes: [KeyHash; BATCH] = std::array::from_fn(|i| scope.hash(&batch[i]));
-                hashes.iter().for_each(|hash| signatures.prefetch(*hash));
+                hashes.iter().for_each(|hash| signatures.lines().prefetch(*hash));
                 let flows = hashes.map(|hash| signatures.find(hash));
-                flows.iter().flatten().for_each(|flow| megaflows.prefetch(*flow));
+                let remembered = megaflows.known(1);
+                flows.iter().flatten().for_each(|flow| remembered.prefetch(*flow));
                 for (key, flow) in batch.iter().zip(flows) {
                     let known =
                         flow.filter(|flow| megaflows.fits(*flow, key)).or_else(|| megaflows.find(key));

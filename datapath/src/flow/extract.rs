@@ -10,7 +10,7 @@
 use super::field::Field;
 use super::hash::Seed;
 use super::key::{FlowKey, OfPort, Short};
-use super::scope::{KeyHash, Scope};
+use super::scope::Scope;
 use super::{plain, shim};
 use crate::stats::DropReason;
 use crate::wire::{self, Fragment, arp, ethernet, ethertype, icmp, ipv4, ipv6, nd, protocol, udp, vlan};
@@ -91,23 +91,24 @@ impl Origin {
         let ipv6 = (remote.is_ipv6() || local.is_ipv6()).then_some((remote, local));
         Origin { hash: scope.origin_hash(&short.words()), short, ipv6 }
     }
+
+    /// What [`Scope::hash_each`] has to know of it.
+    #[inline(always)]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
-/// Writes the key of a frame that is plain into `key`, and tells its hashes, and whether its checksum may be [`unfilled`]. None, and
-/// nothing is written, for frames that only [`read_any`] reads.
+/// Writes the key of a frame that is plain into `key`, and tells whether its checksum may be [`unfilled`]. None, and nothing is written,
+/// for frames that only [`read_any`] reads.
 #[inline(always)]
-pub fn read_plain(
-    frame: &[u8],
-    origin: &Origin,
-    scope: &Scope,
-    key: &mut FlowKey,
-) -> Option<(KeyHash, bool)> {
+pub fn read_plain(frame: &[u8], origin: &Origin, key: &mut FlowKey) -> Option<bool> {
     if origin.ipv6.is_some() {
         return None;
     }
     let (short, suspect) = plain::read(frame, &origin.short)?;
     key.begin(&short);
-    Some((scope.hash_short(key.short(), origin.hash), suspect))
+    Some(suspect)
 }
 
 /// Of a plain frame for which [`read_plain`] said so.
@@ -115,19 +116,13 @@ pub fn unfilled(frame: &[u8]) -> Option<Unfilled> {
     plain::unfilled(frame)
 }
 
-/// Writes the key of any frame into `key`, and tells its hashes. For a frame of which more is known than `origin` says (Geneve options),
-/// they are not those of its key.
-pub fn read_any(
-    frame: &[u8],
-    origin: &Origin,
-    scope: &Scope,
-    key: &mut FlowKey,
-) -> Result<(KeyHash, Option<Unfilled>), DropReason> {
+/// Writes the key of any frame into `key`.
+pub fn read_any(frame: &[u8], origin: &Origin, key: &mut FlowKey) -> Result<Option<Unfilled>, DropReason> {
     let unfilled = any(frame, origin.short, key)?;
     if let Some((remote, local)) = origin.ipv6 {
         from_tunnel_v6(remote, local, key);
     }
-    Ok((scope.hash(key), unfilled))
+    Ok(unfilled)
 }
 
 /// Writes the key of the frame into `key`.
@@ -143,9 +138,9 @@ pub fn extract(
         Some(tunnelled) => Origin::tunnel(in_port, tunnelled, &NOTHING),
         None => Origin::port(in_port, &NOTHING),
     };
-    match read_plain(frame, &origin, &NOTHING, key) {
-        Some((_, suspect)) => Ok(if suspect { unfilled(frame) } else { None }),
-        None => read_any(frame, &origin, &NOTHING, key).map(|(_, unfilled)| unfilled),
+    match read_plain(frame, &origin, key) {
+        Some(suspect) => Ok(if suspect { unfilled(frame) } else { None }),
+        None => read_any(frame, &origin, key),
     }
 }
 

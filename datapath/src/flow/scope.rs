@@ -84,7 +84,37 @@ impl Scope {
 
     /// Hashes a key.
     pub fn hash(&self, key: &FlowKey) -> KeyHash {
-        let hash = self.hash_short(key.short(), self.origin_hash(key.short()));
+        self.hash_of(key, self.origin_hash(key.short()))
+    }
+
+    /// Hashes keys, one after another. `origins` is what [`Origin::hash`](super::Origin::hash) says of where their frames come from. Each is
+    /// `hashed` at once. How it is done is the same for all, and found out before the first.
+    #[inline(always)]
+    pub fn hash_each(
+        &self,
+        keys: &[FlowKey],
+        origins: &[u64],
+        hashes: &mut [KeyHash],
+        mut hashed: impl FnMut(KeyHash),
+    ) {
+        let each = keys.iter().zip(origins).zip(hashes);
+        if let Some(two) = self.two {
+            let seed = self.seed;
+            for ((key, origin), hash) in each {
+                *hash = hash_two(two, &seed, key.short(), *origin);
+                hashed(*hash);
+            }
+        } else {
+            for ((key, origin), hash) in each {
+                *hash = self.hash_of(key, *origin);
+                hashed(*hash);
+            }
+        }
+    }
+
+    #[inline]
+    fn hash_of(&self, key: &FlowKey, origin: u64) -> KeyHash {
+        let hash = self.hash_short(key.short(), origin);
         if self.long && self.reaches_rest(key) {
             return KeyHash(long_masked_hash(hash.0, key, &self.mask, &self.seed));
         }
@@ -100,11 +130,11 @@ impl Scope {
 
     /// Hashes a key that is not long. `origin` is what [`Scope::origin_hash`] says of it.
     #[inline(always)]
-    pub(super) fn hash_short(&self, words: &[u64; SHORT_WORDS], origin: u64) -> KeyHash {
-        let [s, t, u, v] = self.seed.0;
-        if let Some([a, b]) = self.two {
-            return KeyHash(mix(mix(a.at(words) ^ s, b.at(words) ^ t) ^ origin, v));
+    fn hash_short(&self, words: &[u64; SHORT_WORDS], origin: u64) -> KeyHash {
+        if let Some(two) = self.two {
+            return hash_two(two, &self.seed, words, origin);
         }
+        let [s, t, u, v] = self.seed.0;
         let [types, a, b, c, ports] = std::array::from_fn(|i| words[i] & self.mask.short()[i]);
         let addresses = mix(a ^ s, b ^ t) ^ mix(c ^ u, types & TYPES ^ v).rotate_left(32);
         KeyHash(mix(addresses ^ origin, ports ^ v))
@@ -118,6 +148,13 @@ impl Scope {
         let [s, t, u, v] = self.seed.0;
         mix(port >> 32 ^ t, a ^ v) ^ mix(b ^ s, c ^ u).rotate_left(16)
     }
+}
+
+/// Hashes a key of which no more than two words are in scope, beside its origin.
+#[inline(always)]
+fn hash_two([a, b]: [Looked; 2], seed: &Seed, words: &[u64; SHORT_WORDS], origin: u64) -> KeyHash {
+    let [s, t, _, v] = seed.0;
+    KeyHash(mix(mix(a.at(words) ^ s, b.at(words) ^ t) ^ origin, v))
 }
 
 #[cfg(test)]

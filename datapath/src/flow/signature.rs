@@ -40,30 +40,23 @@ impl SignatureCache {
         SignatureCache { lines: vec![Line::default(); lines].into_boxed_slice(), drawn: 0 }
     }
 
+    /// The lines, to be asked for one key after another.
     #[inline]
-    fn line(&self, hash: KeyHash) -> usize {
-        hash.0 as usize & (self.lines.len() - 1)
-    }
-
-    /// Brings near what [`SignatureCache::find`] looks at.
-    #[inline]
-    pub fn prefetch(&self, hash: KeyHash) {
-        prefetch(&self.lines[self.line(hash)]);
+    pub fn lines(&self) -> Lines<'_> {
+        Lines(&self.lines)
     }
 
     /// The flow that this key had, if it was remembered and not displaced.
     #[inline]
     pub fn find(&self, hash: KeyHash) -> Option<FlowId> {
-        let line = &self.lines[self.line(hash)];
-        let way = line.signatures.iter().position(|signature| *signature == hash.signature())?;
-        Some(FlowId(line.flows[way]))
+        self.lines().find(hash)
     }
 
     /// Remembers the flow of a key; if its line is full, only now and then, in the place of another. Chance says when and of whom, but
     /// one whose flow is `gone` goes for anybody.
     #[inline]
     pub fn insert(&mut self, hash: KeyHash, flow: FlowId, gone: impl Fn(FlowId) -> bool) {
-        let at = self.line(hash);
+        let at = self.lines().of(hash);
         let line = &mut self.lines[at];
         let same = line.signatures.iter().position(|signature| *signature == hash.signature());
         let empty = || line.signatures.iter().position(|signature| *signature == 0);
@@ -82,6 +75,31 @@ impl SignatureCache {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.lines.fill(Line::default());
+    }
+}
+
+/// The lines of a cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines<'a>(&'a [Line]);
+
+impl Lines<'_> {
+    #[inline(always)]
+    fn of(self, hash: KeyHash) -> usize {
+        hash.0 as usize & (self.0.len() - 1)
+    }
+
+    /// Brings near what [`Lines::find`] looks at.
+    #[inline(always)]
+    pub fn prefetch(self, hash: KeyHash) {
+        prefetch(&self.0[self.of(hash)]);
+    }
+
+    /// The flow that this key had, if it was remembered and not displaced.
+    #[inline(always)]
+    pub fn find(self, hash: KeyHash) -> Option<FlowId> {
+        let line = &self.0[self.of(hash)];
+        let way = line.signatures.iter().position(|signature| *signature == hash.signature())?;
+        Some(FlowId(line.flows[way]))
     }
 }
 

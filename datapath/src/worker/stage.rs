@@ -3,9 +3,7 @@
 use super::programs::Programs;
 use super::{FORGET_NS, Role, Worker};
 use crate::action::execute::Executor;
-use crate::flow::{
-    Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Scope, SignatureCache, Unfilled, extract,
-};
+use crate::flow::{Answer, FlowId, FlowKey, Hit, KeyHash, Megaflows, Origin, Scope, Unfilled, extract};
 use crate::mem::{BATCH, Frame};
 use crate::pipeline::recent::{Known, Outlook, Recent};
 use crate::pipeline::{Pipeline, translate};
@@ -23,6 +21,8 @@ pub(super) struct Batch<'u> {
     pub(super) keys: Box<[FlowKey; BATCH]>,
     /// Bytes of each frame as it came in or out of its tunnel: what is counted.
     pub(super) lengths: [u16; BATCH],
+    /// What the hashes of keys have from where their frames come from.
+    origins: [u64; BATCH],
     pub(super) hashes: [KeyHash; BATCH],
     /// Where the exact cache says that their flows are.
     pub(super) flows: [FlowId; BATCH],
@@ -50,6 +50,7 @@ impl Batch<'_> {
             dead: Vec::with_capacity(BATCH),
             keys: Box::new(std::array::from_fn(|_| FlowKey::default())),
             lengths: [0; BATCH],
+            origins: [0; BATCH],
             hashes: [KeyHash::default(); BATCH],
             flows: [FlowId::NONE; BATCH],
             programs: [UNDECIDED; BATCH],
@@ -60,22 +61,13 @@ impl Batch<'_> {
 }
 
 impl<'u> Batch<'u> {
-    /// The key of a frame from there and its hashes, in the place `at`; where the flow may be is asked for.
+    /// The key of a frame from there, in the place `at`.
     #[inline(always)]
-    fn read(
-        &mut self,
-        frame: &mut Frame<'u>,
-        origin: &Origin,
-        scope: &Scope,
-        signatures: &SignatureCache,
-        at: usize,
-    ) -> Result<(), DropReason> {
-        let plain = extract::read_plain(frame.bytes(), origin, scope, &mut self.keys[at]);
-        let Some((hash, suspect)) = plain else {
-            return self.read_any(frame, origin, scope, signatures, at);
+    fn read(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
+        let Some(suspect) = extract::read_plain(frame.bytes(), origin, &mut self.keys[at]) else {
+            return self.read_any(frame, origin, at);
         };
-        signatures.prefetch(hash);
-        (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
+        (self.origins[at], self.lengths[at]) = (origin.hash(), frame.len() as u16);
         if suspect {
             leave_unfilled(frame, extract::unfilled(frame.bytes()));
         }
@@ -83,17 +75,9 @@ impl<'u> Batch<'u> {
     }
 
     #[inline(never)]
-    fn read_any(
-        &mut self,
-        frame: &mut Frame<'u>,
-        origin: &Origin,
-        scope: &Scope,
-        signatures: &SignatureCache,
-        at: usize,
-    ) -> Result<(), DropReason> {
-        let (hash, unfilled) = extract::read_any(frame.bytes(), origin, scope, &mut self.keys[at])?;
-        signatures.prefetch(hash);
-        (self.hashes[at], self.lengths[at]) = (hash, frame.len() as u16);
+    fn read_any(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
+        let unfilled = extract::read_any(frame.bytes(), origin, &mut self.keys[at])?;
+        (self.origins[at], self.lengths[at]) = (origin.hash(), frame.len() as u16);
         leave_unfilled(frame, unfilled);
         Ok(())
     }
@@ -164,18 +148,19 @@ impl<'u> Worker<'u> {
             self.signatures.clear();
         }
         let mut frames = std::mem::take(&mut self.batch.frames);
-        let bytes = match self.roles[usize::from(in_port.0)] {
+        let (bytes, keys) = match self.roles[usize::from(in_port.0)] {
             Role::Guest(ofport) => {
                 let origin = Origin::port(ofport, &self.scope);
                 self.each(&mut frames, FromPort(origin))
             }
             Role::Uplink => {
                 let mut last = Last::after(self.order.take());
-                let bytes = self.each(&mut frames, FromTunnel(&mut last));
+                let read = self.each(&mut frames, FromTunnel(&mut last));
                 self.order = last.into_order();
-                bytes
+                read
             }
         };
+        self.hash(keys);
         self.slots[usize::from(in_port.0)].counters.rx_bytes += bytes;
         while let Some((i, reason)) = self.batch.dead.pop() {
             if let Some(frame) = frames.remove(i) {
@@ -185,9 +170,10 @@ impl<'u> Worker<'u> {
         self.batch.frames = frames;
     }
 
-    /// Reads each frame, by the way that frames from there are read. Returns how many bytes they had as they came in.
+    /// Reads each frame, by the way that frames from there are read. Returns how many bytes they had as they came in, and how many of
+    /// them have keys.
     #[inline(always)]
-    fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) -> u64 {
+    fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) -> (u64, usize) {
         frames.iter().take(AHEAD).flatten().for_each(Frame::prefetch);
         let (mut at, mut bytes) = (0, 0);
         for i in 0..frames.len() {
@@ -207,13 +193,24 @@ impl<'u> Worker<'u> {
                 Err(reason) => self.batch.dead.push((i, reason)),
             }
         }
-        bytes
+        (bytes, at)
+    }
+
+    /// Hashes the keys, and asks for where their flows may be. After all are read, since both at a time is more than the processor
+    /// has registers for.
+    #[inline(always)]
+    fn hash(&mut self, keys: usize) {
+        let Worker { scope, signatures, batch, .. } = self;
+        let (n, lines) = (keys.min(BATCH), signatures.lines());
+        scope.hash_each(&batch.keys[..n], &batch.origins[..n], &mut batch.hashes[..n], |hash| {
+            lines.prefetch(hash)
+        });
     }
 
     /// The key of a frame that comes from a port.
     #[inline(always)]
     fn read_of_port(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
-        self.batch.read(frame, origin, &self.scope, &self.signatures, at)
+        self.batch.read(frame, origin, at)
     }
 
     /// Takes a frame out of its tunnel; its key.
@@ -224,11 +221,11 @@ impl<'u> Worker<'u> {
         last: &mut Last,
         at: usize,
     ) -> Result<(), DropReason> {
-        let Worker { batch, scope, signatures, familiar, .. } = self;
+        let Worker { batch, familiar, .. } = self;
         let Some(Recognised { origin, tunnel, mss }) = familiar.take_out(frame) else {
             return self.read_of_any_tunnel(frame, last, at);
         };
-        batch.read(frame, origin, scope, signatures, at)?;
+        batch.read(frame, origin, at)?;
         // Also those who come to us out of a tunnel shall send nothing back that does not fit it.
         if let Some(mss) = *mss {
             let tunnel = *tunnel;
@@ -245,15 +242,14 @@ impl<'u> Worker<'u> {
         last: &mut Last,
         at: usize,
     ) -> Result<(), DropReason> {
-        let Worker { batch, scope, signatures, familiar, pipeline, .. } = self;
+        let Worker { batch, scope, familiar, pipeline, .. } = self;
         let (head, tunnels) = (Head::of(frame.bytes()), pipeline.tunnels());
         let (tunnel, outer) = decap(frame, tunnels, |address| pipeline.is_endpoint(address), last)?;
         let spec = tunnels.spec(tunnel);
         familiar.remember(&head, (tunnel, spec), &outer, scope);
-        batch.read(frame, &Origin::tunnel(spec.ofport, &outer, scope), scope, signatures, at)?;
+        batch.read(frame, &Origin::tunnel(spec.ofport, &outer, scope), at)?;
         if outer.options != 0 {
             last.give_options(&mut batch.keys[at]);
-            batch.hashes[at] = scope.hash(&batch.keys[at]);
         }
         if let Some(mss) = spec.mss {
             self.clamp(frame, tunnel, mss, at);
@@ -283,13 +279,12 @@ impl<'u> Worker<'u> {
         }
         let n = self.batch.frames.len().min(BATCH);
         let Batch { keys, lengths, hashes, flows, programs, doubts, unknown, .. } = &mut self.batch;
+        let (lines, mut known) = (self.signatures.lines(), self.megaflows.known(self.pipeline.generation()));
         for (hash, flow) in hashes.iter().zip(flows.iter_mut()).take(n) {
-            *flow = self.signatures.find(*hash).unwrap_or(FlowId::NONE);
-            self.megaflows.prefetch(*flow);
+            *flow = lines.find(*hash).unwrap_or(FlowId::NONE);
+            known.prefetch(*flow);
         }
-        let mut known = self.megaflows.known(self.pipeline.generation());
         let keys = &**keys;
-        let mut undecided = 0;
         for (at, flow) in flows.iter().enumerate().take(n) {
             let program = match known.hit(*flow, &keys[at], lengths[at]) {
                 Hit::Program(program) => program,
@@ -300,9 +295,8 @@ impl<'u> Worker<'u> {
                 }
             };
             programs[at] = program;
-            undecided += usize::from(program == UNDECIDED);
         }
-        *unknown = undecided;
+        *unknown = programs[..n].iter().map(|program| u16::from(*program == UNDECIDED)).sum::<u16>().into();
         if !doubts.is_empty() {
             self.look_again();
         }

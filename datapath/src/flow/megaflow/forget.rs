@@ -1,7 +1,7 @@
 //! Flows that are forgotten: those that are out of date, those that nobody uses, and, where there is no room, those that were not used for
 //! longest.
 
-use super::{EXACT_WITH_OPTIONS, FREE, FlowId, Megaflows, hash_of};
+use super::{EXACT_WITH_OPTIONS, FREE, Flow, FlowId, Megaflows, hash_of};
 use crate::mem::prefetch;
 use crate::stats::{Counted, Credit, Ledger, Tally};
 
@@ -26,7 +26,7 @@ impl Megaflows {
         self.index.clear();
         self.free.clear();
         self.free.extend((0..self.flows.len() as u32).rev());
-        self.flows[..self.high].iter_mut().for_each(|flow| flow.state = FREE);
+        self.flows[..self.high].iter_mut().for_each(Flow::free);
         self.lists.clear();
         self.masks.truncate(EXACT_WITH_OPTIONS + 1);
         self.masks.iter_mut().for_each(|mask| mask.flows = 0);
@@ -77,7 +77,7 @@ impl Megaflows {
     fn release(&mut self, flow: u32, count: impl FnMut(Credit, Counted)) {
         self.empty(flow, count);
         let have = &mut self.flows[flow as usize];
-        have.state = FREE;
+        have.free();
         self.masks[usize::from(have.mask)].flows -= 1;
         self.free.push(flow);
     }
