@@ -28,16 +28,13 @@ pub(super) fn read(frame: &[u8], origin: &Short) -> Option<(Short, bool)> {
     let type_to_tos = be32(head, NETWORK - 2);
     let length_to_protocol = be64(head, NETWORK + 2);
     let total = (length_to_protocol >> 48) as usize;
-    if type_to_tos >> 8 != TYPE_AND_VERSION
-        || length_to_protocol & FRAGMENTS != 0
-        || NETWORK + total > frame.len()
-    {
+    // Not shorter than the shortest, and not longer than the frame: one comparison, since a length below wraps round.
+    let fits = total.wrapping_sub(UDP_END - NETWORK) <= frame.len() - UDP_END;
+    if type_to_tos >> 8 != TYPE_AND_VERSION || length_to_protocol & FRAGMENTS != 0 || !fits {
         return None;
     }
     let (flags, checksum) = match length_to_protocol as u8 {
-        protocol::UDP if total >= ipv4::HEADER_LEN + udp::HEADER_LEN => {
-            (0, be16(head, TRANSPORT + udp::at::CHECKSUM))
-        }
+        protocol::UDP => (0, be16(head, TRANSPORT + udp::at::CHECKSUM)),
         protocol::TCP if total >= ipv4::HEADER_LEN + tcp::HEADER_LEN => {
             let head: &[u8; TCP_END] = frame.first_chunk()?;
             (be16(head, TCP_FLAGS) & 0x0fff, be16(head, TRANSPORT + tcp::at::CHECKSUM))

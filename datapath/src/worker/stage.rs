@@ -175,13 +175,16 @@ impl<'u> Worker<'u> {
     #[inline(always)]
     fn each(&mut self, frames: &mut [Option<Frame<'u>>], mut way: impl Way) -> (u64, usize) {
         frames.iter().take(AHEAD).flatten().for_each(Frame::prefetch);
+        let (n, mut left) = (frames.len(), frames);
         let (mut at, mut bytes) = (0, 0);
-        for i in 0..frames.len() {
+        while let Some((place, behind)) = left.split_first_mut() {
             // A frame that another core has written is far away.
-            if let Some(Some(later)) = frames.get(i + AHEAD) {
+            if let Some(Some(later)) = behind.get(AHEAD - 1) {
                 later.prefetch();
             }
-            let Some(frame) = &mut frames[i] else {
+            let i = n - 1 - behind.len();
+            left = behind;
+            let Some(frame) = place else {
                 // No port leaves a place empty; a key without a frame would be another's.
                 self.batch.dead.push((i, DropReason::PoolEmpty));
                 continue;
