@@ -1,13 +1,14 @@
-//! One layer at a time, 64 packets of as many flows in a batch: time, instructions and allocations for each packet.
+//! One layer at a time, 64 packets of as many flows in a batch: time, cycles, instructions and allocations for each packet.
 //!
-//! Time is that of the thread on its core, in slices that the layers take in turn. Instructions are counted by callgrind: the
-//! program runs itself under it with few batches and with many, and takes the difference. The rings of AF_XDP have the kernel at
-//! their other end and are measured by `bench-veth`: the user time of its bare loop.
+//! Time is that of the thread on its core, in slices, one layer after the other. Instructions are counted by callgrind, and cycles by
+//! perf where the processor has counters to show: the program runs itself under them with few batches and with many, and
+//! takes the difference. The rings' other end is played here, and its price is in theirs; with the kernel there it is
+//! `bench-veth` that measures them.
 
 use anyhow::{Context, Result, bail, ensure};
 use benches::allocations::{self, Counting};
 use benches::sample::{Samples, used};
-use benches::{Scenario, frames, place, switch};
+use benches::{Scenario, frames, place, rings, switch};
 use datapath::flow::{
     Answer, FlowKey, FlowMask, KeyHash, Megaflows, OfPort, Scope, Seed, SignatureCache, extract,
 };
@@ -25,8 +26,9 @@ static ALLOCATOR: Counting = Counting;
 
 const SLICE: Duration = Duration::from_millis(5);
 const SLICES: usize = 40;
-const FEW: usize = 200;
-const MANY: usize = 1200;
+/// Batches under callgrind, and under perf.
+const COUNTED: [usize; 2] = [200, 1200];
+const CYCLES: [usize; 2] = [20_000, 220_000];
 const PORT: OfPort = OfPort(1);
 
 /// What a layer does with a batch.
@@ -34,8 +36,9 @@ type Work<'w> = Box<dyn FnMut() + 'w>;
 /// A layer's name, and what sets it up and hands its work to the caller.
 type Layer = (&'static str, fn(&mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()>);
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     ("wire: checksum of an IPv4 header", wire),
+    ("rings: fill, receive, send, complete, and their other end", rings),
     ("copy of a frame, as in all below", |give| tunnel(give, Step::Copy)),
     ("extract: key of a frame", key),
     ("lookup: hash, exact cache, megaflow", lookup),
@@ -70,12 +73,12 @@ fn main() -> Result<()> {
 
 fn table() -> Result<()> {
     place::take(place::MEASURED);
-    println!("| layer | ns/packet | instructions/packet | allocations |");
-    println!("|---|--:|--:|--:|");
+    println!("| layer | ns/packet | cycles/packet | instructions/packet | allocations |");
+    println!("|---|--:|--:|--:|--:|");
     for (number, (name, set_up)) in LAYERS.iter().enumerate() {
         let (mut ns, mut allocated) = (Samples::default(), 0);
         set_up(&mut |mut work| {
-            (0..FEW).for_each(|_| work());
+            (0..COUNTED[0]).for_each(|_| work());
             for _ in 0..SLICES {
                 let (before, calls) = (used(), allocations::calls());
                 let (end, mut batches) = (Instant::now() + SLICE, 0);
@@ -88,29 +91,48 @@ fn table() -> Result<()> {
             }
             Ok(())
         })?;
-        let more = counted(number, MANY)?.zip(counted(number, FEW)?);
-        let instructions = match more {
-            Some((many, few)) => format!("{:.1}", (many - few) / ((MANY - FEW) * BATCH) as f64),
-            None => "valgrind is not installed".into(),
-        };
-        println!("| {name} | {ns:.1} | {instructions} | {allocated} |");
+        let instructions = per_packet(number, COUNTED, instructions)?;
+        let cycles = per_packet(number, CYCLES, cycles)?;
+        let said = |count: Option<f64>| count.map_or("–".into(), |count| format!("{count:.1}"));
+        println!("| {name} | {ns:.1} | {} | {} | {allocated} |", said(cycles), said(instructions));
         ensure!(allocated == 0, "{name} allocates");
     }
     Ok(())
 }
 
-/// Instructions of so many batches and all that is set up for them. None: there is nothing to count them with.
-fn counted(layer: usize, batches: usize) -> Result<Option<f64>> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe()?)
-        .args([layer.to_string(), batches.to_string()])
-        .output();
-    let Ok(output) = output else { return Ok(None) };
+/// What `counted` says of many batches more than of few, for a packet. None: there is nothing to count with.
+fn per_packet(
+    layer: usize,
+    [few, many]: [usize; 2],
+    counted: fn(&[String]) -> Result<Option<f64>>,
+) -> Result<Option<f64>> {
+    let of = |batches: usize| {
+        let own = env::current_exe()?.into_os_string().into_string();
+        let own = own.ok().context("the program's name is no text")?;
+        counted(&[own, layer.to_string(), batches.to_string()])
+    };
+    Ok(of(many)?.zip(of(few)?).map(|(more, less)| (more - less) / ((many - few) * BATCH) as f64))
+}
+
+/// Instructions of a command, by callgrind.
+fn instructions(command: &[String]) -> Result<Option<f64>> {
+    let callgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let Ok(output) = Command::new("valgrind").args(callgrind).args(command).output() else { return Ok(None) };
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "under valgrind: {said}");
     let collected = said.lines().find_map(|line| line.split_once("Collected : ")).context("no count")?.1;
     Ok(Some(collected.trim().parse()?))
+}
+
+/// Cycles of a command in user space, by perf; where the hypervisor shows no counters it says so in the number's place.
+fn cycles(command: &[String]) -> Result<Option<f64>> {
+    let Ok(output) =
+        Command::new("perf").args(["stat", "-x,", "-e", "cycles:u", "--"]).args(command).output()
+    else {
+        return Ok(None);
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    Ok(said.lines().find_map(|line| line.split_once(',')?.0.parse().ok()))
 }
 
 fn batch(frame: fn(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
@@ -124,6 +146,12 @@ fn wire(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
             black_box(Sum::of(black_box(&frame[14..34])).checksum());
         }
     }))
+}
+
+fn rings(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {
+    let umem = switch::umem()?;
+    let mut way = rings::Way::new(&umem);
+    give(Box::new(|| assert_eq!(way.round(), BATCH, "every packet comes round")))
 }
 
 fn key(give: &mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()> {

@@ -1,10 +1,10 @@
 //! What the benches share: frames, a switch to put them through, and how to measure without fooling oneself.
 //!
-//! - `wire`, `lookup`, `tunnel`: one layer each, with criterion.
+//! - `wire`, `rings`, `lookup`, `tunnel`, `turns`: one layer each, with criterion.
 //! - `bench-turn`: whole turns over ports without devices: time, packets a second, allocations.
 //! - `bench-instructions`: the same turns under callgrind: a number that no neighbour disturbs.
 //! - `bench-engine`: the flow engine: known flows and new ones, an attack on it, rules that change meanwhile.
-//! - `bench-layers`: one layer at a time: time, instructions, allocations.
+//! - `bench-layers`: one layer at a time: time, cycles, instructions, allocations.
 //! - `bench-scaling`: two workers on two cores, next to one.
 //! - `bench-mods`: what a flow-mod takes control, without sockets and workers; `bench-nothing`: a switch that does nothing, for `install/run`.
 //! - `bench-replay`, `bench-offer`, `bench-pingpong`: for `peers/run`, which compares with other switches.
@@ -16,6 +16,7 @@ pub mod allocations;
 pub mod bpf;
 pub mod frames;
 pub mod place;
+pub mod rings;
 pub mod sample;
 pub mod switch;
 

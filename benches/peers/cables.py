@@ -148,7 +148,7 @@ def there(say):
     return kinds
 
 
-def take(scratch, programs, rounds, say):
+def take(scratch, say, programs, rounds):
     """Both directions. Yields each."""
     cables = Cables(scratch, programs, there(say), hugepages(scratch, HUGE_FEW), say)
     try:

@@ -1,24 +1,30 @@
 """Memory: of the daemon by itself, of each rule, and of each flow that is remembered; what is resident, huge pages included.
 
-By itself: with a guest's veth and an uplink's, after its start. Rules: so many for different conversations, by ovs-ofctl. Flows: packets of so many
-conversations, once where one answer holds for all, and once where each has its own; the difference. Of adit, which has its memory from the start,
+By itself: with a guest's veth and an uplink's, after its start. Rules: one for each of so many TCP conversations, as `benches/install` has them, by
+`ovs-ofctl add-flows`, when some are there already, so that only rules are counted and not what is there once; not as a bundle, of which a switch
+keeps all messages until the end, which would be counted with the rules. Flows: packets of so many conversations, once where one answer holds for all, and once where each has its own; the difference. Of adit, which has its memory from the start,
 the difference between room for few and room for many.
 """
 
 import os
 import re
 import subprocess
+import time
 
 import cables
 import contenders
 import frames
 import memory
 from openvswitch import DPDK
-from processes import HUGE_FEW, hugepages, until
+from processes import HUGE_FEW, at_once, hugepages, until
 
-RULES, FLOWS = 50_000, 20_000
+# Rules that are there before, and that are counted; flows of Open vSwitch.
+BEFORE, RULES, FLOWS = 1_000, 50_000, 20_000
 PLACES = 1 << 10, 1 << 16
+RULE, FLOW = f"a rule of {RULES:,}", "a remembered flow"
 GOAL = 0.25
+# Seconds.
+SETTLED = 1
 PEER = "ovs-dpdk-afxdp"
 
 
@@ -29,10 +35,10 @@ def resident(pid):
     return 1024 * sum(int(sizes.get(kind, 0)) for kind in ("Rss", "Shared_Hugetlb", "Private_Hugetlb"))
 
 
-def rule(number):
-    """A conversation's."""
-    address = f"10.{number >> 20 & 255}.{number >> 12 & 255}.{number >> 4 & 255}"
-    return f"priority=100,tcp,nw_src={address},tp_dst={1024 + number % 16},actions=output:1\n"
+def rules(some):
+    """Those of some TCP conversations."""
+    line = "priority=100,tcp,nw_src=10.{}.{}.{},tp_dst={},actions=output:1\n"
+    return "".join(line.format(n >> 20, n >> 12 & 255, n >> 4 & 255, 1024 + n % 16) for n in some)
 
 
 def daemons(scratch, programs, huge):
@@ -40,23 +46,29 @@ def daemons(scratch, programs, huge):
     pair = cables.Cables(scratch, programs, ("adit", PEER), huge)
     try:
         alone, ruled = {}, {}
-        text = "".join(map(rule, range(RULES)))
         for name, contender in pair.contenders.items():
             contender.resume()
             alone[name] = resident(contender.pid)
             if name == "adit":
-                directory = f"{scratch.directory}/{pair.near[name]}"
-                target = f"unix:{directory}/br0.mgmt"
+                target = f"unix:{scratch.directory}/{pair.near[name]}/br0.mgmt"
             else:
                 target = f"unix:{contender.directory}/guests.mgmt"
-            # All in one request: waiting for an answer to each is another matter.
-            command = ("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", target, "-")
-            subprocess.run(command, input=text, text=True, check=True, timeout=100)
-            ruled[name] = (resident(contender.pid) - alone[name]) / RULES
+            add(target, range(BEFORE))
+            few = resident(contender.pid)
+            add(target, range(BEFORE, BEFORE + RULES))
+            ruled[name] = (resident(contender.pid) - few) / RULES
             contender.pause()
         return alone, ruled
     finally:
         pair.close()
+
+
+def add(target, some):
+    """Rules, by who waits for a barrier after each."""
+    command = (*at_once(), "ovs-ofctl", "-O", "OpenFlow14", "add-flows", target, "-")
+    subprocess.run(command, input=rules(some), text=True, check=True, timeout=900)
+    # Whoever removes what is not needed any more after a while has done it.
+    time.sleep(SETTLED)
 
 
 def ours(scratch, programs):
@@ -93,7 +105,7 @@ def known(ovs, wanted):
     return count()
 
 
-def take(scratch, programs, say):
+def take(scratch, say, programs):
     """The three. Yields each."""
     lacking = {*memory.missing(), *contenders.lacking(contenders.ALL[PEER])}
     if lacking:
@@ -102,6 +114,6 @@ def take(scratch, programs, say):
     huge = hugepages(scratch, HUGE_FEW)
     alone, ruled = daemons(scratch, programs, huge)
     remembered = {"adit": ours(scratch, programs), PEER: theirs(scratch, huge)}
-    for what, sizes in (("by itself", alone), (f"a rule of {RULES:,}", ruled), ("a remembered flow", remembered)):
+    for what, sizes in (("by itself", alone), (RULE, ruled), (FLOW, remembered)):
         ratio = round(sizes["adit"] / max(sizes[PEER], 1), 4)
         yield {"what": what, "bytes": {name: round(size) for name, size in sizes.items()}, "ratio": ratio, "goal": GOAL}

@@ -36,8 +36,8 @@ def station_mac(tenant):
 
 
 def vni(tenant):
-    """The tenant's number on the underlay."""
-    return 1000 + tenant
+    """The tenant's number on the underlay; NVGRE has none below 4,096 (RFC 7637 section 3.2)."""
+    return 5000 + tenant
 
 
 def key(tunnel, tenant):

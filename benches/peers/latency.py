@@ -13,7 +13,7 @@ import contenders
 import frames
 from frames import HERE, NEXT_HOP_MAC, THERE, UPLINK_MAC
 from pairs import PAUSE, ratio, spread
-from processes import GENERATOR, HUGE_FEW, first, hugepages, inside
+from processes import GENERATOR, HUGE_FEW, at_once, first, hugepages, inside
 
 CLIENT, SERVER, PORT = "10.9.0.1", "10.9.0.2", 7777
 LOAD = 0.7
@@ -77,7 +77,7 @@ class Path:
     def ask(self, count):
         """p50 and p99 in microseconds."""
         program = (self.programs["pingpong"], "ask", f"{SERVER}:{PORT}", str(count))
-        said = inside(self.client, "chrt", "-f", "2", "taskset", "-c", str(GENERATOR), *program)
+        said = inside(self.client, *at_once(2), *program)
         p50, p99, _, lost = said.split()
         return {"p50": float(p50), "p99": float(p99), "lost": int(lost)}
 
@@ -143,7 +143,7 @@ def station(namespace, address, other, mac):
     inside(namespace, "ip", "neighbour", "replace", other, "lladdr", mac, "dev", "eth", "nud", "permanent")
 
 
-def take(scratch, programs, rounds, say):
+def take(scratch, say, programs, rounds):
     """Idle and loaded. Yields each."""
     huge = hugepages(scratch, HUGE_FEW)
     paths = []

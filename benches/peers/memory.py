@@ -6,6 +6,7 @@ infinite_rx) and go to a port that forgets them (net_null), with whichever of it
 
 import os
 import struct
+import subprocess
 
 import frames
 from openvswitch import DPDK, POLLING, OpenVSwitch
@@ -77,10 +78,19 @@ class Replay(Contender):
 
 def peer(scratch, scenario, tunnel, captures, huge):
     """Open vSwitch with DPDK, in the midst of the work."""
-    own = len(captures) > 1
-    settings = ["per-port-memory=true"] if own else []
+    settings = ["per-port-memory=true"] if len(captures) > 1 else []
     memory = ONCE + POOL * len(captures)
     ovs = OpenVSwitch(scratch, "ovs-dpdk", dpdk=True, huge=huge, memory=memory, settings=settings)
+    try:
+        loaded(ovs, scenario, tunnel, captures)
+    except BaseException:
+        ovs.close()
+        raise
+    return ovs
+
+
+def loaded(ovs, scenario, tunnel, captures):
+    """Gives it ports, rules and packets."""
     ovs.vsctl("set", "Open_vSwitch", ".", POLLING)
     ovs.bridge("guests")
     ovs.underlay()
@@ -99,10 +109,9 @@ def peer(scratch, scenario, tunnel, captures, huge):
         ovs.flows("underlay", "".join(f"priority=10,in_port={port},actions=LOCAL\n" for port in guests))
     for place, (capture, port) in enumerate(zip(captures, guests)):
         device = f"options:dpdk-devargs=net_pcap_in{place},rx_pcap={capture},infinite_rx=1"
-        ovs.port(source, f"in{place}", port, "type=dpdk", device, *(OWN_POOLS if own else ()))
+        ovs.port(source, f"in{place}", port, "type=dpdk", device, *(OWN_POOLS if len(captures) > 1 else ()))
     ovs.polls()
     until("packets", lambda: ovs.count() > 0)
-    return ovs
 
 
 def best_cache(ovs, slices):
@@ -213,8 +222,8 @@ def memory_wanted(flows):
     return ONCE + POOL * (PARTS if flows > PARTED else 1)
 
 
-def take(scratch, programs, rows, rounds, say):
-    """All rows: (scenario, tunnel, flows). Yields each."""
+def take(scratch, say, programs, rows, rounds, fail):
+    """All rows: (scenario, tunnel, flows). Yields each; one that does not come about is no hindrance to the others."""
     lacking = missing()
     if lacking:
         say(f"skipped: everything in memory, for want of a peer (apt-get install {' '.join(lacking)})")
@@ -227,6 +236,10 @@ def take(scratch, programs, rows, rounds, say):
     for scenario, tunnel, flows in rows:
         check = scenario not in checked
         checked.add(scenario)
-        row = compare(scratch, programs, scenario, tunnel, flows, rounds, check, huge)
+        try:
+            row = compare(scratch, programs, scenario, tunnel, flows, rounds, check, huge)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            fail(f"{scenario} {tunnel} {flows:,}", error)
+            continue
         row["huge pages"] = huge is not None
         yield row

@@ -13,7 +13,7 @@ import time
 
 from frames import HERE, NEXT_HOP_MAC, THERE, TUNNEL, UPLINK_MAC
 from pairs import Contender
-from processes import AT_ONCE, GENERATOR, MEASURED, first, inside, run, until, worker
+from processes import GENERATOR, MEASURED, at_once, first, inside, run, until, worker
 
 PLAIN = "/usr/lib/openvswitch-switch/ovs-vswitchd"
 DPDK = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
@@ -118,7 +118,7 @@ class OpenVSwitch(Contender):
     def flows(self, bridge, text):
         """Adds flows."""
         target = f"unix:{self.directory}/{bridge}.mgmt"
-        command = (*AT_ONCE, "ovs-ofctl", "add-flows", target, "-")
+        command = (*at_once(), "ovs-ofctl", "add-flows", target, "-")
         subprocess.run(command, input=text, text=True, check=True, env=self.environment, timeout=300)
 
     def polls(self):

@@ -1,5 +1,6 @@
 """Processes, network namespaces and files of a run, and that nothing of it is left behind."""
 
+import glob
 import os
 import shutil
 import signal
@@ -9,8 +10,6 @@ import time
 
 # The core of whoever makes packets, and the one of whoever is measured.
 GENERATOR, MEASURED = 0, 1
-# In front of a command of many round trips, which others would delay.
-AT_ONCE = ("chrt", "-f", "1", "taskset", "-c", str(GENERATOR))
 # Huge pages for all who have devices, in MiB.
 HUGE_FEW = 1400
 
@@ -34,6 +33,9 @@ def until(what, condition, seconds=20, still=lambda: True):
 
 class Scratch:
     """A directory, namespaces and processes that go when it is closed."""
+
+    # Whether others on the machine come first.
+    polite = False
 
     def __init__(self):
         # Sockets' names have at most 108 bytes, so it stands high in the tree; in memory, as captures should.
@@ -91,7 +93,16 @@ class Scratch:
             self.drop(name)
         for undo in reversed(self.undo):
             undo()
+        # DPDK leaves its own behind.
+        for left in glob.glob(f"/var/run/dpdk/{self.prefix}[!0-9]*"):
+            shutil.rmtree(left, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def at_once(priority=1):
+    """In front of a command of many round trips, which others would delay."""
+    before = () if Scratch.polite else ("chrt", "-f", str(priority))
+    return *before, "taskset", "-c", str(GENERATOR)
 
 
 def inside(namespace, *command, **options):
@@ -100,7 +111,9 @@ def inside(namespace, *command, **options):
 
 
 def first(thread, priority=1):
-    """Puts a thread before everybody of ordinary priority; what it starts is ordinary again."""
+    """Puts a thread before everybody of ordinary priority; what it starts is ordinary again. Not where the run is only a try."""
+    if Scratch.polite:
+        return
     os.sched_setscheduler(thread, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
 
 

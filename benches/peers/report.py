@@ -104,6 +104,27 @@ def memory_of(rows):
     return lines if rows else []
 
 
+TITLES = {
+    "memory": ("In memory", "{} slices each", in_memory),
+    "veth": ("Over veth", "{} slices each", over_veth),
+    "latency": ("There and back", "{} portions each", ping_pong),
+    "footprint": ("Memory", "", memory_of),
+}
+
+
+def tables(record):
+    """Of everything that was ever taken: when, and the figures."""
+    lines = []
+    for part, (title, samples, table) in TITLES.items():
+        for of, number, names in record.taken(part):
+            words = [title + (f" ({'; '.join(names)})" if names else ""), of, samples.format(number)]
+            lines += ["", ", ".join(filter(None, words)) + "."]
+        lines += ["", *table(record.rows[part])]
+        for what in record.skipped.get(part, []):
+            lines += ["", f"{title}: {what}."]
+    return lines
+
+
 def plots(results):
     """Name of a file -> title, bars (label, value, low, high, goal), unit."""
     made = {}

@@ -80,5 +80,7 @@ pub use config::{
 };
 pub use error::{Error, Step};
 pub use frame::Frame;
+#[cfg(all(feature = "loopback", not(loom)))]
+pub use socket::Loopback;
 pub use socket::{Sent, Socket, Statistics};
 pub use umem::{Pages, Umem};

@@ -11,7 +11,7 @@
 
 mod cursor;
 mod shared;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(any(test, feature = "loopback"), not(loom)))]
 pub(crate) mod testing;
 
 use std::io;

@@ -61,7 +61,7 @@ impl<T: Entry> Shared<T> {
         })
     }
 
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(any(test, feature = "loopback"), not(loom)))]
     pub(super) fn of_memory(memory: &std::sync::Arc<super::testing::Memory<T>>) -> Self {
         Self {
             producer: NonNull::from(&memory.producer),

@@ -1,8 +1,9 @@
-//! Both sides of a ring over ordinary memory, so that all that lies above can be tried without a socket.
+//! Both sides of a ring over ordinary memory, so that all that lies above can be tried, and measured, without a socket.
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
+#[cfg(test)]
 use std::sync::atomic::Ordering;
 
 use super::cursor::AtomicU32;
@@ -30,12 +31,14 @@ impl<T> Memory<T> {
     }
 
     /// Plays the kernel: asks, or no longer asks, to be woken.
+    #[cfg(test)]
     pub(crate) fn ask_for_wakeup(&self, ask: bool) {
         self.flags.store(if ask { libc::XDP_RING_NEED_WAKEUP } else { 0 }, Ordering::Relaxed);
     }
 }
 
 /// A producer and a consumer on the same ring of `size` entries, both standing at index `start`.
+#[cfg(test)]
 pub(crate) fn pair<T: Entry + Default>(size: u32, start: u32) -> (Producer<T>, Consumer<T>) {
     let (producer, consumer, _) = pair_and_memory(size, start, T::default());
     (producer, consumer)

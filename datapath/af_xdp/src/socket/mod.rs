@@ -1,5 +1,7 @@
 //! One socket, bound to one queue of one device. See [`Socket`].
 
+#[cfg(all(feature = "loopback", not(loom)))]
+mod loopback;
 mod open;
 mod queues;
 #[cfg(all(test, not(loom)))]
@@ -13,6 +15,8 @@ use crate::error::{Error, Step};
 use crate::frame::Frame;
 use crate::sys;
 use crate::umem::Umem;
+#[cfg(all(feature = "loopback", not(loom)))]
+pub use loopback::Loopback;
 use open::Place;
 use queues::Queues;
 
