@@ -1,5 +1,6 @@
 //! Control.
 
+mod allowance;
 pub mod api;
 pub mod attach;
 mod causes;

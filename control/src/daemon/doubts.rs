@@ -3,7 +3,8 @@
 //! is judged when they have answered. They are not asked often: a flood of made-up reports must not keep them counting.
 
 use super::sweep::Sweeper;
-use crate::pmtu::{Allowance, Report};
+use crate::allowance::{Allowance, Limit};
+use crate::pmtu::Report;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,8 +12,7 @@ use tokio::time::Instant;
 /// How many wait at a time.
 const MOST: usize = 16;
 /// How often workers are asked for it: so many times a second, and so many at once after a pause.
-const PER_SECOND: u32 = 10;
-const BURST: u32 = 20;
+const ASKED: Limit = Limit { per_second: 10, burst: 20 };
 /// When to look whether they have answered, and how long at the most.
 const PAUSE: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,20 +29,22 @@ struct Doubt {
 pub(super) struct Doubts {
     waiting: VecDeque<Doubt>,
     look_at: Instant,
+    since: Instant,
     allowance: Allowance,
 }
 
 impl Default for Doubts {
     fn default() -> Doubts {
-        let allowance = Allowance::new(PER_SECOND, BURST);
-        Doubts { waiting: VecDeque::new(), look_at: Instant::now(), allowance }
+        let now = Instant::now();
+        Doubts { waiting: VecDeque::new(), look_at: now, since: now, allowance: Allowance::default() }
     }
 }
 
 impl Doubts {
     /// One more, for which the workers are asked. False where they were asked too often.
     pub(super) fn add(&mut self, report: Report, sweeper: Sweeper, now: Instant) -> bool {
-        let may = self.waiting.len() < MOST && self.allowance.take(now.into_std());
+        let ms = now.saturating_duration_since(self.since).as_millis() as u64;
+        let may = self.waiting.len() < MOST && self.allowance.take(ASKED, ms);
         if may {
             let (asked, until) = (sweeper.ask(), now + PATIENCE);
             self.waiting.push_back(Doubt { report, sweeper, asked, until });

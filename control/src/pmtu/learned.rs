@@ -5,9 +5,9 @@
 //! that IPv6 of guests does not fit any more, or for longer than Linux remembers such things (ip-sysctl, `mtu_expires`), or more than a few times
 //! in that time; and there is one entry for a remote end.
 
-use super::allowance::Allowance;
 use super::report::{Carried, Report};
 use super::sent::Sent;
+use crate::allowance::{Allowance, Limit};
 use datapath::tunnel::{Key, Kind, Reach, Remote, TunnelSpec, Underlay};
 use datapath::wire::{ethernet, vlan, vxlan};
 use std::collections::BTreeMap;
@@ -19,8 +19,7 @@ const EXPIRES: Duration = Duration::from_secs(600);
 /// How often a way is narrowed within that time: by routers one behind the other.
 const LOWERINGS_MAX: u32 = 4;
 /// How often any way is: so many times a second, and so many at once after a pause.
-const LOWERINGS_PER_SECOND: u32 = 10;
-const LOWERINGS_BURST: u32 = 100;
+const LOWERINGS: Limit = Limit { per_second: 10, burst: 100 };
 /// RFC 8200 section 5: no link carries less of IPv6, so nobody can be told to send less.
 const INNER_MIN: usize = 1280;
 /// What a guest's packet may have in front: Ethernet and two tags.
@@ -119,13 +118,14 @@ struct Entry {
 pub struct Learned {
     entries: BTreeMap<IpAddr, Entry>,
     refused: u64,
+    since: Instant,
     allowance: Allowance,
 }
 
 impl Default for Learned {
     fn default() -> Learned {
-        let allowance = Allowance::new(LOWERINGS_PER_SECOND, LOWERINGS_BURST);
-        Learned { entries: BTreeMap::new(), refused: 0, allowance }
+        let (since, allowance) = (Instant::now(), Allowance::default());
+        Learned { entries: BTreeMap::new(), refused: 0, since, allowance }
     }
 }
 
@@ -152,7 +152,8 @@ impl Learned {
             Some(entry) if entry.lowered == LOWERINGS_MAX => self.limit(),
             had => {
                 let lowered = had.map_or(0, |entry| entry.lowered) + 1;
-                if !self.allowance.take(now) {
+                let ms = now.saturating_duration_since(self.since).as_millis() as u64;
+                if !self.allowance.take(LOWERINGS, ms) {
                     return self.limit();
                 }
                 self.entries.insert(report.remote, Entry { mtu, until, lowered });

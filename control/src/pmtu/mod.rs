@@ -11,13 +11,11 @@
 //! learned  what is believed, and for how long
 //! ```
 
-mod allowance;
 mod learned;
 mod listen;
 mod report;
 mod sent;
 
-pub use allowance::Allowance;
 pub use learned::{Known, Learned, Lesson};
 pub use listen::Listener;
 pub use report::{Carried, Report};
