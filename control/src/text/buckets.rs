@@ -3,12 +3,12 @@
 
 use super::actions::{Known, There, read_group_id};
 use super::diagnostic::Diagnostic;
-use super::groups::{Draft, behind, finish_buckets};
+use super::groups::Drafts;
 use super::ports::PortNames;
 use super::scan::{Fault, Span, Words};
 use super::value::read_number;
 use super::{FAULTS_MAX, bounded, words};
-use crate::ofproto::{BUCKETS_MAX, BucketChange, BucketMod, BucketPlace};
+use crate::ofproto::{BucketChange, BucketMod, BucketPlace};
 use datapath::pipeline::{Group, GroupKind};
 
 /// Requests of one text.
@@ -52,36 +52,22 @@ pub fn parse_bucket_requests(
 fn read_request<'a>(text: Span<'a>, insert: bool, known: Known<'a>) -> Result<BucketMod, Fault> {
     bounded(text.text)?;
     let (mut id, mut place) = (None, None);
-    let mut buckets: Vec<Draft<'a>> = Vec::new();
+    let mut buckets = Drafts::default();
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
-        let key = word.key.text;
-        if insert && matches!(key, "bucket" | "buckets") {
-            if buckets.len() == BUCKETS_MAX {
-                return Err(word.key.fault(format!("too many buckets: at most {BUCKETS_MAX}")));
+        match word.key.text {
+            key if insert && buckets.are_meant(key) => words = buckets.word(text, word, words, known)?,
+            "group_id" if id.is_none() => id = Some(read_group_id(word.argument()?)?),
+            "command_bucket_id" if place.is_none() => place = Some(read_place(word.argument()?, insert)?),
+            key @ ("group_id" | "command_bucket_id") => {
+                return Err(word.key.fault(format!("{key} is given twice")));
             }
-            buckets.push(Draft::new(word.key, known));
-            words = behind(text, &word)?;
-        } else if let Some(bucket) = buckets.last_mut() {
-            match key {
-                "actions" | "action" => words = behind(text, &word)?,
-                _ => bucket.word(word, known)?,
-            }
-        } else {
-            match key {
-                "group_id" if id.is_none() => id = Some(read_group_id(word.argument()?)?),
-                "command_bucket_id" if place.is_none() => place = Some(read_place(word.argument()?, insert)?),
-                "group_id" | "command_bucket_id" => {
-                    return Err(word.key.fault(format!("{key} is given twice")));
-                }
-                _ => {
-                    let known = if insert {
-                        "group_id, command_bucket_id and bucket"
-                    } else {
-                        "group_id and command_bucket_id"
-                    };
-                    return Err(word.key.fault(format!("{key:?} does not belong here: {known} do")));
-                }
+            key => {
+                let known = match insert {
+                    true => "group_id, command_bucket_id and bucket",
+                    false => "group_id and command_bucket_id",
+                };
+                return Err(word.key.fault(format!("{key:?} does not belong here: {known} do")));
             }
         }
     }
@@ -96,7 +82,7 @@ fn read_request<'a>(text: Span<'a>, insert: bool, known: Known<'a>) -> Result<Bu
         return Err(text.fault("which buckets? it needs bucket=..."));
     }
     // What kind of group it is, is not said; as one that selects they may have weights.
-    let buckets = finish_buckets(GroupKind::Select, buckets)?;
+    let buckets = buckets.finish(GroupKind::Select)?;
     let buckets = Group::new(GroupKind::Select, buckets);
     Ok(BucketMod { group, change: BucketChange::Insert(place, buckets) })
 }

@@ -130,7 +130,7 @@ fn reaches_itself(start: GroupId, leads: &BTreeMap<GroupId, Vec<GroupId>>) -> bo
 }
 
 /// A bucket on its way.
-pub(super) struct Draft<'a> {
+struct Draft<'a> {
     place: Span<'a>,
     id: Option<u32>,
     weight: Option<u16>,
@@ -143,55 +143,78 @@ fn read_group<'a>(text: Span<'a>, known: Known<'a>) -> Result<(GroupId, Group), 
     bounded(text.text)?;
     let (mut id, mut kind) = (None, None);
     let mut selection = selection::Draft::default();
-    let mut buckets: Vec<Draft<'a>> = Vec::new();
+    let mut buckets = Drafts::default();
     let mut words = Words::of(text);
     while let Some(word) = words.next()? {
-        let key = word.key.text;
-        if key == "bucket" || key == "buckets" {
-            if buckets.len() == BUCKETS_MAX {
-                return Err(word.key.fault(format!("too many buckets: at most {BUCKETS_MAX}")));
-            }
-            buckets.push(Draft::new(word.key, known));
-            words = behind(text, &word)?;
-        } else if let Some(bucket) = buckets.last_mut() {
-            match key {
-                "actions" | "action" => words = behind(text, &word)?,
-                _ => bucket.word(word, known)?,
-            }
-        } else {
-            match key {
-                "group_id" if id.is_none() => id = Some(read_group_id(word.argument()?)?),
-                "type" if kind.is_none() => kind = Some(read_kind(word.argument()?)?),
-                _ if selection.word(word)? => {}
-                _ => return Err(word.key.fault(refusal(key))),
-            }
+        match word.key.text {
+            key if buckets.are_meant(key) => words = buckets.word(text, word, words, known)?,
+            "group_id" if id.is_none() => id = Some(read_group_id(word.argument()?)?),
+            "type" if kind.is_none() => kind = Some(read_kind(word.argument()?)?),
+            _ if selection.word(word)? => {}
+            key => return Err(word.key.fault(refusal(key))),
         }
     }
     let Some(id) = id else { return Err(text.fault("a group needs group_id=...")) };
     let Some(kind) = kind else {
         return Err(text.fault("a group needs type=all, select, indirect or ff"));
     };
-    if kind == GroupKind::Indirect && buckets.len() != 1 {
-        return Err(text.fault(format!("a group of type indirect has one bucket, not {}", buckets.len())));
+    if kind == GroupKind::Indirect && buckets.0.len() != 1 {
+        return Err(text.fault(format!("a group of type indirect has one bucket, not {}", buckets.0.len())));
     }
-    let buckets = finish_buckets(kind, buckets)?;
+    let buckets = buckets.finish(kind)?;
     Ok((id, Group { kind, selection: selection.finish(kind)?, buckets }))
 }
 
-/// Buckets with their numbers: those that say none have the lowest that are free.
-pub(super) fn finish_buckets(kind: GroupKind, buckets: Vec<Draft<'_>>) -> Result<Vec<Bucket>, Fault> {
-    let mut taken = BTreeSet::new();
-    for bucket in &buckets {
-        if bucket.id.is_some_and(|id| !taken.insert(id)) {
-            return Err(bucket.place.fault("another bucket has the same bucket_id"));
+/// The buckets that were read so far: all that stands behind the first of them belongs to them.
+#[derive(Default)]
+pub(super) struct Drafts<'a>(Vec<Draft<'a>>);
+
+impl<'a> Drafts<'a> {
+    /// Whether a word begins a bucket, or stands in one.
+    pub(super) fn are_meant(&self, key: &str) -> bool {
+        !self.0.is_empty() || matches!(key, "bucket" | "buckets")
+    }
+
+    /// Takes such a word. What is to be read next; `rest`, if nothing in front of it.
+    pub(super) fn word(
+        &mut self,
+        text: Span<'a>,
+        word: Word<'a>,
+        rest: Words<'a>,
+        known: Known<'a>,
+    ) -> Result<Words<'a>, Fault> {
+        match (word.key.text, self.0.last_mut()) {
+            ("bucket" | "buckets", _) | (_, None) => {
+                if self.0.len() == BUCKETS_MAX {
+                    return Err(word.key.fault(format!("too many buckets: at most {BUCKETS_MAX}")));
+                }
+                self.0.push(Draft::new(word.key, known));
+                behind(text, &word)
+            }
+            ("actions" | "action", Some(_)) => behind(text, &word),
+            (_, Some(bucket)) => bucket.word(word, known).map(|()| rest),
         }
     }
-    let mut free = (0..).filter(|id| !taken.contains(id));
-    let finish = |bucket: Draft<'_>| {
-        let id = bucket.id.or_else(|| free.next());
-        bucket.finish(kind, id.unwrap_or(0))
-    };
-    buckets.into_iter().map(finish).collect()
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Buckets with their numbers: those that say none have the lowest that are free.
+    pub(super) fn finish(self, kind: GroupKind) -> Result<Vec<Bucket>, Fault> {
+        let mut taken = BTreeSet::new();
+        for bucket in &self.0 {
+            if bucket.id.is_some_and(|id| !taken.insert(id)) {
+                return Err(bucket.place.fault("another bucket has the same bucket_id"));
+            }
+        }
+        let mut free = (0..).filter(|id| !taken.contains(id));
+        let finish = |bucket: Draft<'_>| {
+            let id = bucket.id.or_else(|| free.next());
+            bucket.finish(kind, id.unwrap_or(0))
+        };
+        self.0.into_iter().map(finish).collect()
+    }
 }
 
 /// What stands behind the sign that follows a word: words of their own.
@@ -224,13 +247,13 @@ fn refusal(word: &str) -> String {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(place: Span<'a>, known: Known<'a>) -> Draft<'a> {
+    fn new(place: Span<'a>, known: Known<'a>) -> Draft<'a> {
         let actions = Reading::new(known, Place::Bucket, Context::of_group());
         let bucket = Bucket { id: 0, weight: 0, watch_port: None, watch_group: None, actions: Vec::new() };
         Draft { place, id: None, weight: None, watched: false, bucket, actions }
     }
 
-    pub(super) fn word(&mut self, word: Word<'_>, known: Known<'_>) -> Result<(), Fault> {
+    fn word(&mut self, word: Word<'_>, known: Known<'_>) -> Result<(), Fault> {
         let number = |max: u32| {
             let text = word.argument()?;
             read_number(text.text, max.into()).map(|number| number as u32).map_err(|m| text.fault(m))
