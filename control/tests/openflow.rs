@@ -7,15 +7,13 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use switch::{ACROSS, Guest, Host, PATIENCE, ip, reaches, soon, two_guests};
+use switch::{ACROSS, Guest, Host, PATIENCE, has_ovs_ofctl, ip, reaches, soon, two_guests};
 
 const VERSIONS: [&str; 4] = ["OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"];
 
 /// A host with two guests, and ovs-ofctl; None, with a word on stderr, without either.
 fn lab() -> Option<(Host, [Guest; 2])> {
-    if Command::new("ovs-ofctl").arg("--version").output().is_err() {
-        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs ovs-ofctl");
-        eprintln!("skipped: needs ovs-ofctl");
+    if !has_ovs_ofctl() {
         return None;
     }
     let host = Host::new()?;

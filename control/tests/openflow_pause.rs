@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use switch::{Host, soon, two_guests};
+use switch::{Host, has_ovs_ofctl, soon, two_guests};
 
 fn changes(applied: &Applied) -> Vec<FlowChange> {
     let gone = applied.removed.iter().map(|removed| FlowChange {
@@ -264,9 +264,7 @@ fn what_is_missed_is_bounded_by_its_bytes() {
 /// `ovs-ofctl` is stopped while 30,000 flows are added and some of them go again, and then goes on.
 #[test]
 fn who_did_not_read_hears_what_was_missed() {
-    if Command::new("ovs-ofctl").arg("--version").output().is_err() {
-        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs ovs-ofctl");
-        eprintln!("skipped: needs ovs-ofctl");
+    if !has_ovs_ofctl() {
         return;
     }
     let Some(host) = Host::new() else { return };

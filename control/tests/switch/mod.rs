@@ -19,6 +19,16 @@ use control::status::{PortStatus, Status};
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether there is ovs-ofctl; a word on stderr where there is not.
+pub(crate) fn has_ovs_ofctl() -> bool {
+    let there = Command::new("ovs-ofctl").arg("--version").output().is_ok();
+    if !there {
+        assert!(std::env::var_os("ADIT_TESTS_NO_SKIP").is_none(), "needs ovs-ofctl");
+        eprintln!("skipped: needs ovs-ofctl");
+    }
+    there
+}
+
 /// A host that adit runs on.
 pub(crate) struct Host {
     pub(crate) netns: Netns,
