@@ -1,6 +1,6 @@
 //! Writing out what rules have set: the steps that make the frame say what it shall say.
 
-use super::state::{PRESENT, State, TAG, VLAN_PRESENT};
+use super::state::{PRESENT, State, TAG, VLAN_PRESENT, shares_bits};
 use super::translation::Translation;
 use crate::action::{Action, Edit};
 use crate::flow::Field;
@@ -22,18 +22,8 @@ impl State<'_> {
         }
         for field in EDITABLE.iter().copied() {
             let bits = self.dirty.get(field);
-            // IPv4, ARP and neighbour discovery share bits of a key.
-            let shared = matches!(
-                field,
-                Field::NwSrc
-                    | Field::ArpSha
-                    | Field::ArpTha
-                    | Field::NdTarget
-                    | Field::NdReserved
-                    | Field::NdOptionsType
-                    | Field::NdSll
-                    | Field::NdTll
-            );
+            // The sender of ARP is the source of IPv4, too.
+            let shared = field == Field::NwSrc || shares_bits(field);
             // It was there when it was set, whatever it says now.
             let there = if field == Field::NdOptionsType { Field::NdTarget } else { field };
             if bits != 0 && (!shared || self.has(there, out)) {

@@ -112,18 +112,8 @@ impl<'a> State<'a> {
     /// Sets bits of a field to something that is the same for every frame of this answer.
     pub(super) fn set(&mut self, field: Field, value: u128, mask: u128, out: &mut Translation) {
         match field {
-            // ARP and neighbour discovery share bits of the key: those of the other are not touched.
-            Field::ArpSha
-            | Field::ArpTha
-            | Field::NdTarget
-            | Field::NdReserved
-            | Field::NdOptionsType
-            | Field::NdSll
-            | Field::NdTll
-                if !self.has(field, out) =>
-            {
-                return;
-            }
+            // Those of the other are not touched.
+            _ if shares_bits(field) && !self.has(field, out) => return,
             // What was set of the message is in its place before the message becomes another.
             Field::TpSrc | Field::TpDst if ND.iter().any(|field| self.dirty.get(*field) != 0) => {
                 self.commit(out);
@@ -336,4 +326,9 @@ const BESIDE: &[Field] = &[
 ];
 
 /// Fields of neighbour discovery.
+/// Whether a field of ARP or of neighbour discovery has bits of the key that are another's in a message of the other.
+pub(super) fn shares_bits(field: Field) -> bool {
+    matches!(field, Field::ArpSha | Field::ArpTha) || ND.contains(&field)
+}
+
 const ND: [Field; 5] = [Field::NdTarget, Field::NdReserved, Field::NdOptionsType, Field::NdSll, Field::NdTll];

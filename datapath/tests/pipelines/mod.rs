@@ -232,6 +232,7 @@ fn all_of(conditions: Vec<(Field, u128, u128)>) -> Match {
     conditions.into_iter().fold(Match::any(), |all, (field, value, mask)| all.with(field, value, mask))
 }
 
+/// What is set is listed here anew, not taken from the datapath's own list of what can be written: one that is missing there would be missing here.
 fn set() -> impl Strategy<Value = RuleAction> {
     let set = |field: Field, value: u128, mask: u128| RuleAction::SetField {
         field,
