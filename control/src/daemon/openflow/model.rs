@@ -2,7 +2,7 @@
 
 use super::super::Daemon;
 use super::super::inject::Injection;
-use crate::ofproto::{self, Applied, OptionMod, PortRequest, Vacancy, VacancyEvent};
+use crate::ofproto::{self, Applied, OptionMod, Vacancy, VacancyEvent};
 use crate::openflow::channel::{Change, ConnectionId, Room, Switch};
 use crate::openflow::{
     Code, Features, PacketOut, PortMod, QueueDesc, TableDesc, TableFeatures, TableMod, TlvMap, TlvTable,
@@ -147,15 +147,8 @@ impl<'d> Model<'d> {
         Ok(self.daemon.inject(injection)?)
     }
 
-    /// The address is a proof that this port is meant (OpenFlow 1.3.5 section 7.3.4.3).
     fn port_request(&self, change: &PortMod) -> Result<ofproto::Request, Code> {
-        let PortMod { port, mac, config, mask, .. } = *change;
-        let faces = self.daemon.faces();
-        let face = faces.port(port).ok_or(Code::BadPortNumber)?;
-        if face.desc.mac != mac {
-            return Err(Code::BadHwAddr);
-        }
-        Ok(ofproto::Request::Port(PortRequest { port, config, mask }))
+        Ok(ofproto::Request::Port(self.daemon.faces().request(change)?))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::Daemon;
 use crate::config::Config;
-use crate::openflow::{PortChange, PortDesc, PortStats, QueueDesc};
+use crate::ofproto::PortRequest;
+use crate::openflow::{Code, PortChange, PortDesc, PortMod, PortStats, QueueDesc};
 use crate::text::LOCAL;
 use datapath::flow::OfPort;
 use datapath::pipeline::{Passed, QueueId};
@@ -43,9 +44,29 @@ impl Faces {
         self.of(port).map(|face| face.desc.clone()).collect()
     }
 
+    /// What is asked of a port.
+    ///
+    /// # Errors
+    /// `OFPPMFC_BAD_PORT`; `OFPPMFC_BAD_HW_ADDR`: the address is a proof that this port is meant (OpenFlow 1.3.5 section 7.3.4.3);
+    /// `OFPPMFC_BAD_ADVERTISE` for what the port does not advertise already: what a device offers to its link is the host's affair.
+    pub(super) fn request(&self, change: &PortMod) -> Result<PortRequest, Code> {
+        request(&self.port(change.port).ok_or(Code::BadPortNumber)?.desc, change)
+    }
+
     pub(super) fn stats(&self, port: Option<OfPort>) -> Vec<PortStats> {
         self.of(port).map(|face| face.stats).collect()
     }
+}
+
+fn request(desc: &PortDesc, change: &PortMod) -> Result<PortRequest, Code> {
+    let PortMod { port, mac, config, mask, advertise } = *change;
+    if desc.mac != mac {
+        return Err(Code::BadHwAddr);
+    }
+    if advertise != 0 && advertise != desc.advertised {
+        return Err(Code::BadAdvertise);
+    }
+    Ok(PortRequest { port, config, mask })
 }
 
 impl Daemon {
@@ -158,4 +179,23 @@ pub(super) fn queues(config: &Config, port: Option<OfPort>, queue: Option<QueueI
 fn desc(number: OfPort, name: &str, mac: [u8; 6], config: u32, running: bool) -> PortDesc {
     let state = if running { LIVE } else { LINK_DOWN };
     PortDesc { config, state, ..PortDesc::named(number, mac, name.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_a_port_is_done_whole_or_refused() {
+        let (port, mac) = (OfPort(7), [2, 0, 0, 0, 0, 7]);
+        let advertised = 1 << 5;
+        let desc = PortDesc { advertised, ..desc(port, "g7", mac, 0, true) };
+        let change = PortMod { port, mac, config: 0, mask: PORT_DOWN, advertise: 0 };
+        let done = Ok(PortRequest { port, config: 0, mask: PORT_DOWN });
+        assert_eq!(request(&desc, &change), done);
+        assert_eq!(request(&desc, &PortMod { advertise: advertised, ..change }), done, "as it is");
+        assert_eq!(request(&desc, &PortMod { advertise: 1, ..change }), Err(Code::BadAdvertise));
+        assert_eq!(request(&desc, &PortMod { mac: [2; 6], ..change }), Err(Code::BadHwAddr));
+        assert_eq!(Faces::default().request(&change), Err(Code::BadPortNumber));
+    }
 }

@@ -91,7 +91,7 @@ impl PortDesc {
 }
 
 /// How a port shall behave from now on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortMod {
     /// Which.
     pub port: OfPort,
