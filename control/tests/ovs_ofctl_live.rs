@@ -179,7 +179,7 @@ fn ovs_ofctl_hears_the_same_from_both() {
                 continue;
             }
             (false, Some(known)) if known.rest(&ours) == known.rest(&theirs) => {
-                nearly += usize::from(!known.lines.is_empty());
+                nearly += usize::from(!known.parts.is_empty());
                 continue;
             }
             (false, Some(known)) => difference(&known.rest(&ours), &known.rest(&theirs)),
@@ -189,7 +189,7 @@ fn ovs_ofctl_hears_the_same_from_both() {
         wrong += &format!("  line {}: {}\n{fault}", step.line, step.words.join(" "));
     }
     let asked = steps.iter().filter(|step| step.verb != Verb::Start).count();
-    eprintln!("{asked} answers, {same} the same, {nearly} but for lines that are known");
+    eprintln!("{asked} answers, {same} the same, {nearly} but for what is known");
     assert!(wrong.is_empty(), "{same} of {asked} answers are the same; not these:\n{wrong}");
     assert!(same >= 80, "only {same} commands are compared");
 }

@@ -62,7 +62,7 @@ fn line(line: &str) -> String {
 }
 
 /// The text with `X` for what stands between `start` and one of `ends`.
-fn without(text: &str, start: &str, ends: &[char]) -> String {
+pub(crate) fn without(text: &str, start: &str, ends: &[char]) -> String {
     let mut parts = text.split(start);
     let mut evened = parts.next().unwrap_or_default().to_owned();
     for part in parts {

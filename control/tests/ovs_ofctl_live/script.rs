@@ -1,5 +1,7 @@
 //! The commands in a file, line by line; the file itself says how they are written.
 
+use super::even::without;
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -26,19 +28,24 @@ pub(crate) struct Step {
 /// What is known to differ.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
-    /// How the lines begin that do; without any it is the answer as a whole.
-    pub(crate) lines: Vec<String>,
+    /// How the lines begin that do, or what stands before values that do, up to `=`; without any it is the answer as a whole.
+    pub(crate) parts: Vec<String>,
     pub(crate) reason: String,
 }
 
 impl Difference {
-    /// What is left of an answer without the lines that differ; nothing where all of it does.
+    /// What is left of an answer without what differs; nothing where all of it does.
     pub(crate) fn rest(&self, answer: &str) -> String {
-        let differs = |line: &str| {
-            let begins = |start: &String| line.trim_start().starts_with(start);
-            self.lines.is_empty() || self.lines.iter().any(begins)
+        let (values, lines): (Vec<_>, Vec<_>) = self.parts.iter().partition(|part| part.ends_with('='));
+        let stays = |line: &&str| !lines.iter().any(|start| line.trim_start().starts_with(*start));
+        let cut = |line: &str| {
+            let start = line.to_owned();
+            values.iter().fold(start, |line, value| without(&line, value, &[',', ' '])) + "\n"
         };
-        answer.lines().filter(|line| !differs(line)).map(|line| format!("{line}\n")).collect()
+        match self.parts.is_empty() {
+            true => String::new(),
+            false => answer.lines().filter(stays).map(cut).collect(),
+        }
     }
 }
 
@@ -57,12 +64,12 @@ pub(crate) fn read(text: &str) -> Vec<Step> {
             continue;
         }
         if let Some(reason) = text.strip_prefix("differs:") {
-            differs = Some(Difference { lines: Vec::new(), reason: reason.trim().to_owned() });
+            differs = Some(Difference { parts: Vec::new(), reason: reason.trim().to_owned() });
             continue;
         }
-        if let Some((lines, reason)) = text.strip_prefix("but ").and_then(|text| text.split_once(": ")) {
-            let lines = lines.split('|').map(|line| line.trim().to_owned()).collect();
-            differs = Some(Difference { lines, reason: reason.trim().to_owned() });
+        if let Some((parts, reason)) = text.strip_prefix("but ").and_then(|text| text.split_once(": ")) {
+            let parts = parts.split('|').map(|part| part.trim().to_owned()).collect();
+            differs = Some(Difference { parts, reason: reason.trim().to_owned() });
             continue;
         }
         let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
