@@ -17,7 +17,8 @@ pub(crate) const ARP: u16 = 0x0806;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-const ICMP6: u8 = 58;
+/// IP protocol number of ICMPv6.
+pub(crate) const ICMP6: u8 = 58;
 const SCTP: u8 = 132;
 const NEIGHBOUR_SOLICITATION: u16 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u16 = 136;

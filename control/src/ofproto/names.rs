@@ -79,6 +79,10 @@ impl Names {
 
     fn rule(&mut self, instructions: &Instructions, more: bool) {
         let lists = [&instructions.apply[..], &instructions.write[..]];
+        // As nearly all do.
+        if instructions.meter.is_none() && !lists.iter().any(|actions| actions.iter().any(may_name)) {
+            return;
+        }
         let mut groups = BTreeSet::new();
         lists.iter().for_each(|actions| groups_of(actions, &mut groups));
         if let Some(meter) = instructions.meter {
@@ -93,6 +97,11 @@ impl Names {
     fn remote(&mut self, remote: IpAddr, more: bool) {
         self.remotes_changed += u64::from(count(&mut self.remotes, remote, more));
     }
+}
+
+/// Whether a group or a remote end can be named in it.
+fn may_name(action: &RuleAction) -> bool {
+    matches!(action, RuleAction::Group(_) | RuleAction::SetField { .. } | RuleAction::Clone(_))
 }
 
 /// Counts up or down; true when the key came or went.

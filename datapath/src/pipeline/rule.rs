@@ -41,8 +41,8 @@ impl std::ops::Deref for Cells {
     }
 }
 
-/// So many values lie in the match itself: addresses and ports of an IPv4 conversation are no more.
-const FEW: usize = 4;
+/// So many values lie in the match itself: the addresses of Ethernet, and the conversation of IPv4, are no more.
+const FEW: usize = 3;
 
 /// What words must be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +66,14 @@ impl Values {
     fn all(&self) -> &[u64] {
         match self {
             Values::Few(len, few) => few.get(..usize::from(*len)).unwrap_or(few),
+            Values::Many(many) => many,
+        }
+    }
+
+    #[inline]
+    fn all_mut(&mut self) -> &mut [u64] {
+        match self {
+            Values::Few(len, few) => &mut few[..usize::from(*len).min(FEW)],
             Values::Many(many) => many,
         }
     }
@@ -117,6 +125,21 @@ impl Match {
         let values = cells.iter().map(|(word, bits)| key.words()[usize::from(*word)] & bits);
         let values = Values::collect(cells.len(), values);
         Match { cells, values }
+    }
+
+    /// Which of the values of [`Match::valued`] a word of a key is, if it matters.
+    pub fn cell(&self, word: usize) -> Option<usize> {
+        self.cells.iter().position(|(of, _)| usize::from(*of) == word)
+    }
+
+    /// A match of the same bits with other values: `change` is given those of its words, in order. Bits that do not matter it need not heed.
+    #[inline]
+    pub fn valued(&self, change: impl FnOnce(&mut [u64])) -> Match {
+        let mut other = self.clone();
+        let values = other.values.all_mut();
+        change(values);
+        values.iter_mut().zip(self.cells.iter()).for_each(|(value, (_, bits))| *value &= bits);
+        other
     }
 
     /// The words that matter, which bits of them, and what they must be.

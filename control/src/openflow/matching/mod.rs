@@ -4,6 +4,7 @@
 //! A match that is read is refused, with the error that Open vSwitch gives, for a field that there is not, a value or mask that the
 //! field cannot have, a condition whose header frames need not have, and a field that is given twice.
 
+mod familiar;
 mod oxm;
 mod v10;
 mod values;

@@ -1,6 +1,7 @@
 //! Matches as lists of fields (OpenFlow 1.3.5 section 7.2.3; `lib/nx-match.c` of Open vSwitch for the order in which they are told, and for
 //! errors).
 
+use super::familiar;
 use super::values::read_claimed;
 use crate::ofproto::context::{Context, Needs, TAG_PRESENT};
 use crate::openflow::fields::{FIELDS, Form, Numbering, WireField, read_header, write_header};
@@ -38,7 +39,12 @@ pub(crate) fn decode_oxm_in_context(reader: &mut Reader<'_>) -> Result<(Match, C
     inner.skip(len.next_multiple_of(8) - len)?;
     let used = reader.len() - inner.len();
     reader.skip(used)?;
-    read_fields(fields, None)
+    if let Some(familiar) = familiar::read(fields.rest()) {
+        return Ok(familiar);
+    }
+    let (matching, context) = read_fields(fields, None)?;
+    familiar::remember(fields.rest(), &matching, context);
+    Ok((matching, context))
 }
 
 /// Reads a match of OpenFlow 1.2 or later with the padding behind it.
@@ -68,7 +74,7 @@ pub fn decode_nxm_with_cookie(fields: &mut Reader<'_>) -> Result<(Match, u64, u6
 }
 
 /// The match, and what it says about frames.
-fn read_fields(
+pub(super) fn read_fields(
     mut reader: Reader<'_>,
     mut cookie: Option<&mut (u64, u64)>,
 ) -> Result<(Match, Context), Code> {

@@ -61,7 +61,7 @@ pub(crate) fn read_claimed(
 }
 
 /// Up to 16 bytes as a number.
-fn number(bytes: &[u8]) -> u128 {
+pub(super) fn number(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
