@@ -60,11 +60,11 @@ fn group(text: &str) -> (GroupId, Group) {
     (id, group)
 }
 
-fn all(switch: &Ofproto) -> Vec<(TableId, Arc<Entry>)> {
+fn all(switch: &Ofproto) -> Vec<(TableId, Entry)> {
     switch.sorted(Filter::default())
 }
 
-fn flow(switch: &Ofproto, nth: usize) -> Arc<Entry> {
+fn flow(switch: &Ofproto, nth: usize) -> Entry {
     all(switch)[nth].1.clone()
 }
 

@@ -176,7 +176,7 @@ fn switch() -> Ofproto {
 
 /// All entries, in an order of their own.
 fn entries(switch: &Ofproto) -> Vec<Plain> {
-    let plain = |(table, entry): (TableId, &std::sync::Arc<control::ofproto::Entry>)| {
+    let plain = |(table, entry): (TableId, control::ofproto::Entry)| {
         let rule = &entry.installed.rule;
         Plain {
             table: table.0,

@@ -95,7 +95,7 @@ impl Listener {
 }
 
 fn there(switch: &Ofproto) -> Flows {
-    let flow = |(table, entry): (datapath::pipeline::TableId, &std::sync::Arc<control::ofproto::Entry>)| {
+    let flow = |(table, entry): (datapath::pipeline::TableId, control::ofproto::Entry)| {
         let rule = &entry.installed.rule;
         (place(table.0, rule.priority, &rule.matching), format!("{:?}", rule.instructions))
     };

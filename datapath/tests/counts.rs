@@ -179,7 +179,7 @@ impl<'u> Scene<'u> {
         let (table, rule) = at.get(&self.reference.rules).clone();
         self.pending.push(Who::Fin(table, rule.priority, rule.matching.clone()));
         self.pending.push(Who::Rule(table, rule.priority, rule.matching.clone()));
-        assert!(self.pipeline.put(table, rule, true).1.is_some());
+        assert!(self.pipeline.put(table, rule, datapath::pipeline::Note::default(), true).1.is_some());
     }
 
     /// From here on the workers go by what is there now, and a rule that was gone for a moment is a new one.

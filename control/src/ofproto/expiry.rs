@@ -16,11 +16,11 @@ impl Ofproto {
     /// the workers settle before.
     pub fn expire(&mut self, now: u64) -> Applied {
         let mut applied = Applied::default();
-        while let Some(((deadline, _), (table, entry))) = self.timers.first() {
+        while let Some(((deadline, _), (table, installed))) = self.timers.first() {
             if *deadline > now {
                 break;
             }
-            let (table, entry) = (*table, entry.clone());
+            let (table, entry) = (*table, self.entry_of(installed));
             let (used, taught) = (self.used(&entry), self.taught(&entry));
             let over = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
             let reason = match () {

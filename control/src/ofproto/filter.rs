@@ -7,7 +7,6 @@ use super::names::{leads_to, sends_to};
 use datapath::flow::OfPort;
 use datapath::pipeline::{GroupId, Instructions, Match, Rule, TableId};
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 /// Which entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,25 +53,26 @@ pub struct Aggregate {
 
 impl Ofproto {
     /// The entries that a filter means, in no order.
-    pub fn entries(&self, filter: Filter) -> impl Iterator<Item = (TableId, &Arc<Entry>)> {
+    pub fn entries(&self, filter: Filter) -> impl Iterator<Item = (TableId, Entry)> {
         let only = filter.table;
         let tables = self.pipeline.tables().filter(move |(table, _)| only.is_none_or(|only| only == *table));
         let rules = tables.flat_map(|(table, rules)| rules.iter().map(move |installed| (table, installed)));
         let meant = rules.filter(move |(_, installed)| filter.takes(&installed.rule));
-        meant.filter_map(|(table, installed)| Some((table, self.entry_of(installed)?)))
+        meant.map(|(table, installed)| (table, self.entry_of(installed)))
     }
 
     /// The same in order: by table, the highest priority first, the oldest first among equals.
-    pub fn sorted(&self, filter: Filter) -> Vec<(TableId, Arc<Entry>)> {
-        let mut entries: Vec<_> = self.entries(filter).map(|(table, entry)| (table, entry.clone())).collect();
-        entries.sort_by_key(|(table, entry)| (*table, Reverse(entry.installed.rule.priority), entry.serial));
+    pub fn sorted(&self, filter: Filter) -> Vec<(TableId, Entry)> {
+        let mut entries: Vec<_> = self.entries(filter).collect();
+        let age = |entry: &Entry| (Reverse(entry.installed.rule.priority), entry.installed.age());
+        entries.sort_by_key(|(table, entry)| (*table, age(entry)));
         entries
     }
 
     /// Sums over the entries that a filter means.
     pub fn aggregate(&self, filter: Filter) -> Aggregate {
         self.entries(filter).fold(Aggregate::default(), |sum, (_, entry)| {
-            let counted = self.counted(entry);
+            let counted = self.counted(&entry);
             Aggregate {
                 packets: sum.packets + counted.packets,
                 bytes: sum.bytes + counted.bytes,

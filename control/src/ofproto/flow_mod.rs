@@ -3,7 +3,7 @@
 //! A request is looked at as a whole before anything of it is done. What names one entry (add, and the strict commands) costs a
 //! search by its match; what names many (the loose ones) looks at every entry of the table.
 
-use super::entry::{Entry, FlowFlags, Reason, Removed};
+use super::entry::{Entry, FlowFlags, Reason, Removed, noted};
 use super::error::{Error, FlowModFailed, MeterModFailed};
 use super::filter::Filter;
 use super::{Applied, Changed, Ofproto, check};
@@ -127,7 +127,7 @@ impl Ofproto {
         let Some(table) = request.table else { return Err(FlowModFailed::BadTableId.into()) };
         self.check(table, &request.instructions)?;
         let (priority, matching) = (request.priority, request.matching);
-        let had = self.entry(table, priority, &matching).cloned();
+        let had = self.entry(table, priority, &matching);
         if had.is_none() {
             let overlaps =
                 || self.pipeline.table(table).is_some_and(|table| table.overlaps(priority, &matching));
@@ -141,15 +141,14 @@ impl Ofproto {
         if let Some(had) = &had {
             self.forget(table, had);
         }
-        self.serial += 1;
+        let note = noted(request.importance, request.flags, now);
         let entry = Entry {
-            installed: self.pipeline.put(table, rule, request.flags.reset_counts).0,
+            installed: self.pipeline.put(table, rule, note, request.flags.reset_counts).0,
             idle_timeout: request.idle_timeout,
             hard_timeout: request.hard_timeout,
             importance: request.importance,
             flags: request.flags,
             created: now,
-            serial: self.serial,
             learned: None,
             timer: None,
         };
@@ -179,9 +178,10 @@ impl Ofproto {
             let cookie = request.new_cookie.unwrap_or(rule.cookie);
             let rule = Rule { cookie, instructions: instructions.clone(), ..rule.clone() };
             self.forget(table, &had);
-            let (installed, _) = self.pipeline.put(table, rule, request.flags.reset_counts);
+            let note = had.installed.note();
+            let (installed, _) = self.pipeline.put(table, rule, note, request.flags.reset_counts);
             let learned = Ofproto::unlearned(now, &had);
-            let entry = self.remember(table, Entry { installed, learned, ..(*had).clone() });
+            let entry = self.remember(table, Entry { installed, learned, ..had });
             applied.modified += 1;
             let before = Some(had.installed.rule.instructions.clone());
             applied.entries.push(Changed { table, entry, added: false, before });
@@ -196,20 +196,20 @@ impl Ofproto {
     }
 
     /// The entries that a modifying or deleting request means.
-    fn meant(&self, request: &FlowMod, strict: Command) -> Vec<(TableId, Arc<Entry>)> {
+    fn meant(&self, request: &FlowMod, strict: Command) -> Vec<(TableId, Entry)> {
         let mut filter = request.filter();
         if strict == Command::ModifyStrict {
             // Section 6.4: these restrict deletes alone.
             (filter.out_port, filter.out_group) = (None, None);
         }
         if request.command != strict {
-            return self.entries(filter).map(|(table, entry)| (table, entry.clone())).collect();
+            return self.entries(filter).collect();
         }
         let tables = match request.table {
             Some(table) => table.0..table.0 + 1,
             None => 0..TABLES as u8,
         };
-        let entry = |table| Some((table, self.entry(table, request.priority, &request.matching)?.clone()));
+        let entry = |table| Some((table, self.entry(table, request.priority, &request.matching)?));
         let found = tables.map(TableId).filter_map(entry);
         found.filter(|(_, entry)| filter.takes(&entry.installed.rule)).collect()
     }
@@ -219,7 +219,7 @@ impl Ofproto {
         &mut self,
         now: u64,
         table: TableId,
-        entry: &Arc<Entry>,
+        entry: &Entry,
         reason: Reason,
     ) -> Option<Removed> {
         let rule = &entry.installed.rule;

@@ -4,13 +4,13 @@
 //! An entry knows the lessons that it was made by. The workers count frames that teach what is known, so a hard timeout runs from the
 //! last of them. When the entry goes or does something else, its lessons are struck out, and the next frame teaches it anew.
 
-use super::entry::{Entry, Key};
+use super::entry::Entry;
 use super::error::{Error, FlowModFailed};
 use super::filter::Filter;
 use super::lesson::flow_of;
 use super::{Applied, Command, FlowMod, Ofproto, Reason};
 use datapath::action::learn::{Learn, Lesson};
-use datapath::pipeline::{Instructions, RuleAction, TableId};
+use datapath::pipeline::{Installed, Instructions, Match, RuleAction, TableId};
 use rpds::RedBlackTreeMapSync;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(super) struct Teachers {
     limits: RedBlackTreeMapSync<Marked, Limits>,
     /// How many lessons are taken up.
     lessons: usize,
-    /// Entries that heed the ends of TCP connections, by serial number: table, and how many had ended before.
-    heeding: RedBlackTreeMapSync<u64, (TableId, Arc<Entry>, u64)>,
+    /// Entries that heed the ends of TCP connections, by number: table, and how many had ended before.
+    heeding: RedBlackTreeMapSync<u32, (TableId, Arc<Installed>, u64)>,
 }
 
 /// How many entries there are, and the limits of the rules that learn: how many rules have each.
@@ -100,9 +100,9 @@ impl Ofproto {
         if self.teachers.lessons >= LESSONS_MAX {
             return full();
         }
-        let key = Key { priority: request.priority, matching: request.matching.clone() };
-        let had = self.entry(table, key.priority, &key.matching).cloned();
-        let is_there = had.as_deref().is_some_and(|had| is_such(had, &request));
+        let (priority, matching) = (request.priority, request.matching.clone());
+        let had = self.entry(table, priority, &matching);
+        let is_there = had.as_ref().is_some_and(|had| is_such(had, &request));
         let mut applied = match (is_there, lesson.learn.limit) {
             (true, _) => Applied::default(),
             (false, limit @ 1..) if self.marked(table, request.cookie) >= limit as usize => return full(),
@@ -121,13 +121,13 @@ impl Ofproto {
                 self.flow_mod(now, request)?
             }
         };
-        self.take_up(now, table, &key, lesson);
+        self.take_up(now, table, (priority, &matching), lesson);
         self.delete_learned(now, &mut applied);
         Ok(applied)
     }
 
-    fn take_up(&mut self, now: u64, table: TableId, key: &Key, lesson: &Lesson) {
-        let Some(entry) = self.entry(table, key.priority, &key.matching).cloned() else { return };
+    fn take_up(&mut self, now: u64, table: TableId, (priority, matching): (u16, &Match), lesson: &Lesson) {
+        let Some(entry) = self.entry(table, priority, matching) else { return };
         let mut learned = entry.learned.as_deref().cloned().unwrap_or_default();
         if learned.lessons.len() == LESSONS_OF_ENTRY_MAX {
             self.pipeline.strike_out(&learned.lessons.remove(0));
@@ -137,7 +137,7 @@ impl Ofproto {
         self.teachers.lessons += 1;
         learned.lessons.push(lesson.clone());
         learned.at = now;
-        self.put_back(table, &Entry { learned: Some(learned.into()), ..(*entry).clone() });
+        self.put_back(table, &Entry { learned: Some(learned.into()), ..entry });
     }
 
     /// How many lessons are taken up.
@@ -170,11 +170,11 @@ impl Ofproto {
     }
 
     /// Notes what follows from an entry that came.
-    pub(super) fn note_learning(&mut self, table: TableId, entry: &Arc<Entry>) {
+    pub(super) fn note_learning(&mut self, table: TableId, entry: &Entry) {
         let instructions = &entry.installed.rule.instructions;
         if ended(instructions, (0, 0)).is_some() {
-            let before = self.ended(entry);
-            self.teachers.heeding.insert_mut(entry.serial, (table, entry.clone(), before));
+            let before = self.ended(&entry.installed);
+            self.teachers.heeding.insert_mut(entry.number(), (table, entry.installed.clone(), before));
         }
         self.count_marked((table, entry.installed.rule.cookie), true);
         each_learn(&instructions.apply, &mut |learn| self.note_teacher(learn, true));
@@ -182,7 +182,7 @@ impl Ofproto {
 
     /// Notes what follows from an entry that went.
     pub(super) fn forget_learning(&mut self, table: TableId, entry: &Entry) {
-        self.teachers.heeding.remove_mut(&entry.serial);
+        self.teachers.heeding.remove_mut(&entry.number());
         for lesson in entry.learned.iter().flat_map(|learned| &learned.lessons) {
             self.teachers.lessons -= usize::from(self.pipeline.strike_out(lesson));
         }
@@ -256,7 +256,7 @@ impl Ofproto {
                 continue;
             }
             let filter = Filter { table: Some(table), cookie, cookie_mask: u64::MAX, ..Filter::default() };
-            let meant: Vec<_> = self.entries(filter).map(|(_, entry)| entry.clone()).collect();
+            let meant: Vec<_> = self.entries(filter).map(|(_, entry)| entry).collect();
             for entry in meant {
                 applied.removed.extend(self.take(now, table, &entry, Reason::Delete));
             }
@@ -264,25 +264,24 @@ impl Ofproto {
     }
 
     /// How many frames have ended a TCP connection in an entry that heeds that.
-    fn ended(&self, entry: &Entry) -> u64 {
-        let fins = self.pipeline.fins(entry.installed.credit());
+    fn ended(&self, installed: &Installed) -> u64 {
+        let fins = self.pipeline.fins(installed.credit());
         fins.map_or(0, |fins| self.pipeline.counted(fins).packets)
     }
 
     /// Lowers the timeouts of entries in which a TCP connection has ended, as far as the workers have written what they counted
     /// (`ofproto_rule_reduce_timeouts` in `ofproto/ofproto.c`). It asks each of them: to be called now and then, about once a second.
     pub fn heed_fins(&mut self) {
-        let ended_since = |(table, entry, before): &(TableId, Arc<Entry>, u64)| {
-            (self.ended(entry) > *before).then(|| (*table, entry.key(), entry.serial))
+        let ended_since = |(table, installed, before): &(TableId, Arc<Installed>, u64)| {
+            (self.ended(installed) > *before).then(|| (*table, self.entry_of(installed)))
         };
         let found: Vec<_> = self.teachers.heeding.values().filter_map(ended_since).collect();
-        for (table, key, serial) in found {
-            self.teachers.heeding.remove_mut(&serial);
-            let Some(entry) = self.entry(table, key.priority, &key.matching).cloned() else { continue };
+        for (table, entry) in found {
+            self.teachers.heeding.remove_mut(&entry.number());
             let had = (entry.idle_timeout, entry.hard_timeout);
             let instructions = &entry.installed.rule.instructions;
             let (idle_timeout, hard_timeout) = ended(instructions, had).unwrap_or(had);
-            self.put_back(table, &Entry { idle_timeout, hard_timeout, ..(*entry).clone() });
+            self.put_back(table, &Entry { idle_timeout, hard_timeout, ..entry });
         }
     }
 }

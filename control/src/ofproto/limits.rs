@@ -40,7 +40,7 @@ impl Ofproto {
         }
         let all = Filter { table: Some(table), ..Filter::default() };
         let by_importance = match config.eviction {
-            true => self.entries(all).map(|(_, entry)| (Flows::rank(entry), entry.clone())).collect(),
+            true => self.entries(all).map(|(_, entry)| (Flows::rank(&entry), entry.installed)).collect(),
             false => rpds::RedBlackTreeMapSync::default(),
         };
         let flows = self.table_mut(table);
@@ -78,7 +78,8 @@ impl Ofproto {
         if there < flows.config.max_entries {
             return Ok(None);
         }
-        let least = flows.by_importance.first().map(|(_, entry)| entry.clone());
+        let least = flows.by_importance.first().map(|(_, installed)| installed.clone());
+        let least = least.map(|installed| self.entry_of(&installed));
         match least.filter(|entry| entry.importance <= importance) {
             Some(entry) => Ok(self.take(now, table, &entry, Reason::Eviction)),
             None => Err(FlowModFailed::TableFull(table).into()),

@@ -55,6 +55,7 @@ use datapath::pipeline::{
     Base, GroupId, Installed, Instructions, Match, MeterId, Pipeline, RuleAction, TableId,
 };
 use datapath::worker::PacketOut;
+use entry::Beside;
 use farewell::Leaving;
 use learned::Teachers;
 use names::Names;
@@ -100,7 +101,7 @@ pub struct Changed {
     /// Its table.
     pub table: TableId,
     /// The entry as it is now.
-    pub entry: Arc<Entry>,
+    pub entry: Entry,
     /// Whether it was added; else it does something else now.
     pub added: bool,
     /// What it did before, or the one whose place it took.
@@ -145,12 +146,12 @@ impl Applied {
 struct Flows {
     config: TableConfig,
     /// Least important first, then oldest; kept only where entries give way.
-    by_importance: RedBlackTreeMapSync<(u16, u64), Arc<Entry>>,
+    by_importance: RedBlackTreeMapSync<(u16, u64), Arc<Installed>>,
 }
 
 impl Flows {
     fn rank(entry: &Entry) -> (u16, u64) {
-        (entry.importance, entry.serial)
+        (entry.importance, entry.installed.age())
     }
 }
 
@@ -160,19 +161,18 @@ pub struct Ofproto {
     pipeline: Pipeline,
     /// As many as are in use, from table 0 on.
     tables: Vec<Flows>,
-    /// The entries of all tables, by where they are counted.
-    entries: Shelf<Entry>,
+    /// What is kept beside the rules of some entries of all tables, by where they are counted.
+    beside: Shelf<Beside>,
     alike: Alike,
     groups: RedBlackTreeMapSync<GroupId, Arc<GroupEntry>>,
     /// When they were added.
     meters: RedBlackTreeMapSync<MeterId, u64>,
-    /// Entries with timeouts, by when they can end at the earliest and by serial number.
-    timers: RedBlackTreeMapSync<(u64, u64), (TableId, Arc<Entry>)>,
+    /// Entries with timeouts, by when they can end at the earliest and by number.
+    timers: RedBlackTreeMapSync<(u64, u32), (TableId, Arc<Installed>)>,
     names: Names,
     teachers: Teachers,
     /// Tables that tell how much room there is.
     vacancies: RedBlackTreeMapSync<TableId, vacancy::Watched>,
-    serial: u64,
     leaving: Leaving,
 }
 
@@ -187,7 +187,7 @@ impl Ofproto {
         Ofproto {
             pipeline,
             tables: Vec::new(),
-            entries: Shelf::default(),
+            beside: Shelf::default(),
             alike: Alike::default(),
             groups: RedBlackTreeMapSync::default(),
             meters: RedBlackTreeMapSync::default(),
@@ -195,7 +195,6 @@ impl Ofproto {
             names: Names::default(),
             teachers: Teachers::default(),
             vacancies: RedBlackTreeMapSync::default(),
-            serial: 0,
             leaving: Leaving::default(),
         }
     }
@@ -208,19 +207,7 @@ impl Ofproto {
         let rules: Vec<_> = rules.collect();
         let mut switch = Ofproto::of(pipeline);
         for (table, installed) in rules {
-            switch.serial += 1;
-            let entry = Entry {
-                installed,
-                idle_timeout: 0,
-                hard_timeout: 0,
-                importance: 0,
-                flags: FlowFlags::default(),
-                created: 0,
-                serial: switch.serial,
-                learned: None,
-                timer: None,
-            };
-            switch.remember(table, entry);
+            switch.remember(table, Entry::of(&installed, None));
         }
         switch
     }
@@ -252,12 +239,10 @@ impl Ofproto {
         let done = self.try_bundle(now, requests, frames);
         if done.is_err() {
             self.pipeline.roll_back(mark);
-            let Ofproto {
-                tables, entries, groups, meters, timers, names, teachers, vacancies, serial, ..
-            } = before;
-            (self.tables, self.entries, self.groups) = (tables, entries, groups);
+            let Ofproto { tables, beside, groups, meters, timers, names, teachers, vacancies, .. } = before;
+            (self.tables, self.beside, self.groups) = (tables, beside, groups);
             (self.meters, self.timers, self.names) = (meters, timers, names);
-            (self.teachers, self.vacancies, self.serial) = (teachers, vacancies, serial);
+            (self.teachers, self.vacancies) = (teachers, vacancies);
             self.leaving.truncate(leaving);
         }
         done
@@ -347,13 +332,13 @@ impl Ofproto {
         self.names.remotes_changed
     }
 
-    fn entry(&self, table: TableId, priority: u16, matching: &Match) -> Option<&Arc<Entry>> {
-        self.entry_of(self.pipeline.table(table)?.get(priority, matching)?)
+    fn entry(&self, table: TableId, priority: u16, matching: &Match) -> Option<Entry> {
+        Some(self.entry_of(self.pipeline.table(table)?.get(priority, matching)?))
     }
 
     /// The entry of a rule.
-    fn entry_of(&self, installed: &Installed) -> Option<&Arc<Entry>> {
-        self.entries.get(installed.credit().number())
+    fn entry_of(&self, installed: &Arc<Installed>) -> Entry {
+        Entry::of(installed, self.beside.get(installed.credit().number()).map(|beside| &**beside))
     }
 
     fn table_mut(&mut self, table: TableId) -> &mut Flows {
@@ -365,33 +350,40 @@ impl Ofproto {
     }
 
     /// Notes an entry whose rule is in the pipeline.
-    fn remember(&mut self, table: TableId, mut entry: Entry) -> Arc<Entry> {
+    fn remember(&mut self, table: TableId, mut entry: Entry) -> Entry {
         self.names.add_rule(&entry.installed.rule.instructions);
         entry.timer = self.next_look(&entry);
-        let entry = Arc::new(entry);
+        self.keep(table, &entry);
+        self.note_learning(table, &entry);
+        entry
+    }
+
+    /// Keeps what there is beside an entry's rule, and where it is found.
+    fn keep(&mut self, table: TableId, entry: &Entry) {
         if let Some(timer) = entry.timer {
-            self.timers.insert_mut((timer.get(), entry.serial), (table, entry.clone()));
+            self.timers.insert_mut((timer.get(), entry.number()), (table, entry.installed.clone()));
         }
         let flows = self.table_mut(table);
         if flows.config.eviction {
-            flows.by_importance.insert_mut(Flows::rank(&entry), entry.clone());
+            flows.by_importance.insert_mut(Flows::rank(entry), entry.installed.clone());
         }
-        self.entries.put(entry.installed.credit().number(), entry.clone());
-        self.note_learning(table, &entry);
-        entry
+        match entry.beside() {
+            Some(beside) => self.beside.put(entry.number(), Arc::new(beside)),
+            None => self.beside.clear(entry.number()),
+        }
     }
 
     /// Forgets what is noted of an entry.
     fn forget(&mut self, table: TableId, entry: &Entry) {
         self.names.remove_rule(&entry.installed.rule.instructions);
         if let Some(timer) = entry.timer {
-            self.timers.remove_mut(&(timer.get(), entry.serial));
+            self.timers.remove_mut(&(timer.get(), entry.number()));
         }
         let flows = self.table_mut(table);
         if flows.config.eviction {
             flows.by_importance.remove_mut(&Flows::rank(entry));
         }
-        self.entries.clear(entry.installed.credit().number());
+        self.beside.clear(entry.number());
         self.forget_learning(table, entry);
     }
 
@@ -402,19 +394,10 @@ impl Ofproto {
 
     /// Looks at an entry again later: frames came, or its timeouts are others.
     fn put_back(&mut self, table: TableId, entry: &Entry) {
-        let again = Entry { timer: None, ..entry.clone() };
         if let Some(timer) = entry.timer {
-            self.timers.remove_mut(&(timer.get(), entry.serial));
+            self.timers.remove_mut(&(timer.get(), entry.number()));
         }
-        let timer = self.next_look(&again);
-        let again = Arc::new(Entry { timer, ..again });
-        if let Some(timer) = timer {
-            self.timers.insert_mut((timer.get(), again.serial), (table, again.clone()));
-        }
-        let flows = self.table_mut(table);
-        if flows.config.eviction {
-            flows.by_importance.insert_mut(Flows::rank(&again), again.clone());
-        }
-        self.entries.put(again.installed.credit().number(), again);
+        let timer = self.next_look(entry);
+        self.keep(table, &Entry { timer, ..entry.clone() });
     }
 }

@@ -1,6 +1,6 @@
-//! Entries by the places where their rules are counted: numbers that begin at 0, and that are used again.
+//! What is kept beside some rules, by the places where they are counted: numbers that begin at 0, and that are used again.
 //!
-//! In pages that copies of a shelf share until one of them changes a page: so a copy costs a reference, and an entry eight bytes.
+//! In pages that copies of a shelf share until one of them changes a page: so a copy costs a reference. A page where nothing was put is not there.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ type Page<T> = [Option<Arc<T>>; PAGE];
 /// Things by small numbers.
 #[derive(Debug)]
 pub(super) struct Shelf<T> {
-    pages: Arc<Vec<Arc<Page<T>>>>,
+    pages: Arc<Vec<Option<Arc<Page<T>>>>>,
 }
 
 impl<T> Clone for Shelf<T> {
@@ -31,7 +31,7 @@ impl<T> Shelf<T> {
     /// What is in a place.
     pub(super) fn get(&self, place: u32) -> Option<&Arc<T>> {
         let place = place as usize;
-        self.pages.get(place / PAGE)?.get(place % PAGE)?.as_ref()
+        self.pages.get(place / PAGE)?.as_ref()?.get(place % PAGE)?.as_ref()
     }
 
     /// Puts something into a place.
@@ -39,16 +39,18 @@ impl<T> Shelf<T> {
         let page = place as usize / PAGE;
         let pages = Arc::make_mut(&mut self.pages);
         if pages.len() <= page {
-            pages.resize_with(page + 1, || Arc::new([const { None }; PAGE]));
+            pages.resize(page + 1, None);
         }
-        Arc::make_mut(&mut pages[page])[place as usize % PAGE] = Some(thing);
+        let page = pages[page].get_or_insert_with(|| Arc::new([const { None }; PAGE]));
+        Arc::make_mut(page)[place as usize % PAGE] = Some(thing);
     }
 
     /// Empties a place.
     pub(super) fn clear(&mut self, place: u32) {
         let (page, at) = (place as usize / PAGE, place as usize % PAGE);
         if self.get(place).is_some() {
-            Arc::make_mut(&mut Arc::make_mut(&mut self.pages)[page])[at] = None;
+            let page = Arc::make_mut(&mut self.pages)[page].as_mut();
+            page.into_iter().for_each(|page| Arc::make_mut(page)[at] = None);
         }
     }
 }

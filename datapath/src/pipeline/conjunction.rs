@@ -232,11 +232,12 @@ impl Soft {
 mod tests {
     use super::*;
     use crate::flow::OfPort;
+    use crate::pipeline::table::Note;
     use crate::pipeline::{Match, Rule, RuleAction};
     use crate::stats::Credit;
 
     fn insert(table: &mut Table, rule: Rule) {
-        table.insert(rule, |old| old.unwrap_or(Credit::FIRST));
+        table.insert(rule, Note::default(), |old| old.unwrap_or(Credit::FIRST));
     }
 
     fn table(rules: impl IntoIterator<Item = Rule>) -> Table {

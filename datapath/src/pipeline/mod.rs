@@ -61,7 +61,7 @@ pub use rule::{Clause, GroupId, Instructions, Match, Part, Rule, RuleAction, TAB
 pub use selection::{HASHED_MAX, HashedField, Header, Selection};
 pub use spread::{Bundle, LinkChoice, MEMBERS_MAX, Multipath, PortChoice};
 pub use stations::Located;
-pub use table::{Installed, Table};
+pub use table::{Installed, Note, Table};
 pub use translate::{observe, translate, translate_actions};
 pub use translation::{ACTIONS_MAX, Translation};
 pub use vlan::{Domain, PortSetup, PriorityTags, VlanMode};
@@ -137,7 +137,7 @@ impl Pipeline {
 
     /// Adds a rule; returns the one that it takes the place of, whose counters it goes on with.
     pub fn insert(&mut self, table: TableId, rule: Rule) -> Option<Arc<Installed>> {
-        self.put(table, rule, false).1
+        self.put(table, rule, Note::default(), false).1
     }
 
     /// Adds a rule, which counts from zero if it is counted `anew` (OpenFlow 1.3 section 6.4, OFPFF_RESET_COUNTS), and else goes on with
@@ -146,6 +146,7 @@ impl Pipeline {
         &mut self,
         table: TableId,
         rule: Rule,
+        note: Note,
         anew: bool,
     ) -> (Arc<Installed>, Option<Arc<Installed>>) {
         self.changes.rule(table, &rule.matching);
@@ -154,7 +155,7 @@ impl Pipeline {
             self.tables.resize_with(at + 1, Arc::default);
         }
         let (credits, heeds) = (&mut self.credits, rule.heeds_fins());
-        let (installed, replaced) = Arc::make_mut(&mut self.tables[at]).insert(rule, |replaced| {
+        let (installed, replaced) = Arc::make_mut(&mut self.tables[at]).insert(rule, note, |replaced| {
             replaced.filter(|_| !anew).unwrap_or_else(|| credits.take(Some(table.0)))
         });
         if heeds || !self.fins.is_empty() {

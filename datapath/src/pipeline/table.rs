@@ -20,6 +20,10 @@ use crate::stats::Credit;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
+/// What whoever adds a rule wants to have back with it. Nothing here heeds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Note(pub [u16; 5]);
+
 /// A rule in a table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Installed {
@@ -28,9 +32,15 @@ pub struct Installed {
     /// Among rules of one priority that a frame fits, the smallest of these decides: the oldest rule.
     order: u64,
     credit: Credit,
+    note: Note,
     /// Whether it only stands for clauses of conjunctions.
     soft: bool,
 }
+
+const _: () = assert!(
+    size_of::<Installed>() <= 88,
+    "with its counters of references it is 104 bytes, and with the allocator's word 112"
+);
 
 impl Installed {
     /// Where its frames are counted.
@@ -38,9 +48,19 @@ impl Installed {
         self.credit
     }
 
-    pub(super) fn new(rule: Rule, order: u64, credit: Credit) -> Arc<Installed> {
+    /// What was said to be noted with it.
+    pub fn note(&self) -> Note {
+        self.note
+    }
+
+    /// Less than that of all rules of its table that were added later. One that took another's place has that one's.
+    pub fn age(&self) -> u64 {
+        self.order
+    }
+
+    pub(super) fn new(rule: Rule, order: u64, credit: Credit, note: Note) -> Arc<Installed> {
         let soft = rule.clauses().next().is_some();
-        Arc::new(Installed { rule, order, credit, soft })
+        Arc::new(Installed { rule, order, credit, note, soft })
     }
 
     /// What the words that matter to it must be, in order.
@@ -122,6 +142,7 @@ impl Table {
     pub(super) fn insert(
         &mut self,
         mut rule: Rule,
+        note: Note,
         credit: impl FnOnce(Option<Credit>) -> Credit,
     ) -> (Arc<Installed>, Option<Arc<Installed>>) {
         let at = self.subtable_for(rule.matching.cells());
@@ -132,7 +153,7 @@ impl Table {
         let (installed, replaced) =
             subtable.rules.put(rule, &|values| hash(&seed, values), |rule, replaced| {
                 let order = replaced.map_or(added, |replaced| replaced.order);
-                Installed::new(rule, order, credit(replaced.map(|replaced| replaced.credit)))
+                Installed::new(rule, order, credit(replaced.map(|replaced| replaced.credit)), note)
             });
         self.soft += usize::from(installed.soft);
         match &replaced {
@@ -289,7 +310,7 @@ mod tests {
     }
 
     fn insert(table: &mut Table, rule: Rule) -> Option<Arc<Installed>> {
-        table.insert(rule, |old| old.unwrap_or(Credit::FIRST)).1
+        table.insert(rule, Note::default(), |old| old.unwrap_or(Credit::FIRST)).1
     }
 
     fn table(rules: impl IntoIterator<Item = Rule>) -> Table {

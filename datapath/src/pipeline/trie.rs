@@ -317,6 +317,7 @@ mod tests {
     use super::*;
     use crate::flow::Field;
     use crate::pipeline::rule::{Match, Rule};
+    use crate::pipeline::table::Note;
     use crate::stats::Credit;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -365,7 +366,7 @@ mod tests {
                         let mut told = None;
                         let (new, replaced) = trie.put(rule(value, priority, mark), &hash, |rule, replaced| {
                             told = replaced.map(|replaced| replaced.rule.cookie);
-                            Installed::new(rule, mark, Credit::FIRST)
+                            Installed::new(rule, mark, Credit::FIRST, Note::default())
                         });
                         let had = naive.insert(key, mark);
                         prop_assert_eq!((new.rule.cookie, told), (mark, had));

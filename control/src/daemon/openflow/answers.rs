@@ -11,7 +11,6 @@ use bytes::Bytes;
 use datapath::flow::OfPort;
 use datapath::pipeline::{BANDS_MAX, GroupId, METER_ID_MAX, Metered, QueueId, Queued, TableId};
 use datapath::stats::Counted;
-use std::sync::Arc;
 
 /// Where parts go; false when nobody wants more.
 pub(super) type Out<'a> = &'a mut dyn FnMut(Envelope) -> bool;
@@ -45,7 +44,7 @@ fn try_answer(picture: &Picture, asked: Asked, question: Question, out: Out<'_>)
         Question::Desc => one(Reply::Desc(description(picture))),
         Question::Flow(filter) => {
             let entries = switch.sorted(filter);
-            let flow = |(table, entry): &(TableId, Arc<Entry>)| flow(picture, *table, entry);
+            let flow = |(table, entry): &(TableId, Entry)| flow(picture, *table, entry);
             return parts(asked, &entries, PART, |part| Reply::Flow(part.iter().map(flow).collect()), out);
         }
         Question::Aggregate(filter) => one(Reply::Aggregate(switch.aggregate(filter))),

@@ -9,7 +9,6 @@ use crate::ofproto::Entry;
 use datapath::pipeline::{Installed, Instructions, TableId};
 use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 /// Bytes that what a connection has missed may take. Whose takes more is hung up on, and finds out how it stands when it comes again.
 pub const MISSED_BYTES_MAX: usize = 16 << 20;
@@ -43,7 +42,7 @@ pub(super) struct Missed {
 #[derive(Debug)]
 struct Place {
     table: TableId,
-    entry: Arc<Entry>,
+    entry: Entry,
 }
 
 /// What became of the flow in a place.
@@ -52,9 +51,9 @@ struct Became {
     /// What it did when its watcher heard of it last, if it does something else by now.
     before: Option<Arc<Instructions>>,
     /// The one that was there is gone, and why.
-    gone: Option<(Arc<Entry>, u8)>,
+    gone: Option<(Entry, u8)>,
     /// This one is there, and whether it was added.
-    there: Option<(Arc<Entry>, bool)>,
+    there: Option<(Entry, bool)>,
 }
 
 impl PartialEq for Place {

@@ -37,7 +37,7 @@ pub struct FlowChange {
     /// Its table.
     pub table: TableId,
     /// The entry as it is, or was.
-    pub entry: Arc<Entry>,
+    pub entry: Entry,
     /// What happened.
     pub event: FlowEvent,
     /// What it did before, or the one whose place it took; none: it is gone, or there was none.
