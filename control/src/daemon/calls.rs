@@ -124,7 +124,9 @@ impl Daemon {
 
     /// Hands the workers the switch as it is; returns its generation.
     pub(super) fn publish(&mut self) -> u64 {
-        self.gathering = None;
+        if let Some(gathering) = self.gathering.take() {
+            self.gathered = Some((gathering, tokio::time::Instant::now()));
+        }
         if self.remotes_known != self.switch.remotes_changed() {
             self.remotes_known = self.switch.remotes_changed();
             self.watcher.set_remotes(self.remotes());

@@ -133,6 +133,8 @@ struct Daemon {
     unfinished: VecDeque<Hearing>,
     /// When to publish what they have changed; None: they have changed nothing since.
     gathering: Option<Gathering>,
+    /// Those that were published last, and when.
+    gathered: Option<(Gathering, tokio::time::Instant)>,
     doors: Option<Listeners>,
     tls: Option<Tls>,
     /// What became of frames that controllers sent.

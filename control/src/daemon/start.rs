@@ -131,6 +131,7 @@ impl Daemon {
             farewells_at: None,
             reviewed: tokio::time::Instant::now(),
             gathering: None,
+            gathered: None,
             doors: Some(doors),
             tls,
             injected: Injected::default(),

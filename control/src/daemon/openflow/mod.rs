@@ -307,8 +307,9 @@ impl Daemon {
 
     /// Ways are followed to remote ends that bundles name: they shall be there when it is committed.
     fn follow_bundled(&mut self) {
-        let bundled = self.controllers.channel.bundled_remotes();
-        if bundled != self.controllers.bundled {
+        if let Some(bundled) = self.controllers.channel.bundled_remotes_changed()
+            && bundled != self.controllers.bundled
+        {
             self.controllers.bundled = bundled;
             self.watcher.set_remotes(self.remotes());
         }

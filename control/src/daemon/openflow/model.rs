@@ -21,10 +21,13 @@ pub(super) const TABLES: u8 = datapath::pipeline::TABLES as u8;
 /// `OFPC_FLOW_STATS`, `OFPC_TABLE_STATS`, `OFPC_PORT_STATS`, `OFPC_GROUP_STATS`, `OFPC_QUEUE_STATS`.
 const CAPABILITIES: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6;
 
-/// How long changes wait for others, to be published together, while nobody asks whether they are done; and at the most, if others keep coming.
-/// What one publication shares with the one before has to be copied when it changes next.
+/// How long changes wait for others, to be published together, while nobody asks whether they are done; and at the most, if others keep coming:
+/// at first, and when they have come for long. What one publication shares with the one before has to be copied when it changes next.
 const GATHER: Duration = Duration::from_millis(2);
 const GATHER_MAX: Duration = Duration::from_millis(20);
+const GATHER_LONGEST: Duration = Duration::from_millis(100);
+/// Changes that come so soon after others were published go on with them.
+const GOES_ON: Duration = Duration::from_millis(5);
 
 /// How long deletions wait likewise, while nothing else is asked for. Who begins anew often deletes everything, thinks, and then asks for most of it
 /// again: Faucet after 10 ms, and after up to 211 on a machine with five busy threads for each core. Meanwhile frames go the way they went.
@@ -40,6 +43,8 @@ pub(in super::super) struct Gathering {
     /// Since when the first does; the first that is no deletion, if there is one.
     since: Instant,
     pub(in super::super) until: Instant,
+    /// Since when changes have come without a pause, of which some are published already.
+    burst: Instant,
     /// Deletions wait, and nobody is to be told of what went.
     deletes: bool,
     /// Others wait.
@@ -47,9 +52,17 @@ pub(in super::super) struct Gathering {
 }
 
 impl Gathering {
-    /// With further changes that have come now.
-    fn with(before: Option<Gathering>, deletes: bool, adds: bool, now: Instant) -> Gathering {
-        let first = Gathering { since: now, until: now, deletes: false, adds: false };
+    /// With further changes that have come now. `published`: what was so last, and when.
+    fn with(
+        before: Option<Gathering>,
+        published: Option<(Gathering, Instant)>,
+        deletes: bool,
+        adds: bool,
+        now: Instant,
+    ) -> Gathering {
+        let goes_on = published.filter(|(_, when)| now <= *when + GOES_ON);
+        let burst = goes_on.map_or(now, |(gathered, _)| gathered.burst);
+        let first = Gathering { since: now, until: now, burst, deletes: false, adds: false };
         let before = before.unwrap_or(first);
         let begins = adds && !before.adds;
         let since = if begins { now } else { before.since };
@@ -57,9 +70,10 @@ impl Gathering {
         let (rest, most) = match (deletes, adds) {
             (true, false) => (REPLACED, REPLACED),
             (true, true) => (REPLACING, REPLACING_MAX),
-            (false, _) => (GATHER, GATHER_MAX),
+            // Twice as long as they have come: so however many come, they are published few times.
+            (false, _) => (GATHER, ((since - before.burst) * 2).clamp(GATHER_MAX, GATHER_LONGEST)),
         };
-        Gathering { since, until: (now + rest).min(since + most), deletes, adds }
+        Gathering { since, until: (now + rest).min(since + most), burst: before.burst, deletes, adds }
     }
 }
 
@@ -128,8 +142,8 @@ impl<'d> Model<'d> {
     pub(super) fn publish_soon(&mut self) -> u64 {
         let (deletes, adds) = (self.deletes, self.unpublished);
         if deletes | adds {
-            self.daemon.gathering =
-                Some(Gathering::with(self.daemon.gathering, deletes, adds, Instant::now()));
+            let (before, published) = (self.daemon.gathering, self.daemon.gathered);
+            self.daemon.gathering = Some(Gathering::with(before, published, deletes, adds, Instant::now()));
         }
         self.daemon.switch.pipeline().generation()
     }
@@ -297,7 +311,7 @@ mod tests {
         for (at, deletes) in changes {
             let now = begin + Duration::from_millis(*at);
             assert!(waits.is_none_or(|waits| waits.until >= now), "{at} ms comes too late");
-            waits = Some(Gathering::with(waits, *deletes, !deletes, now));
+            waits = Some(Gathering::with(waits, None, *deletes, !deletes, now));
         }
         waits.map_or(0, |waits| (waits.until - begin).as_millis() as u64)
     }
@@ -307,6 +321,27 @@ mod tests {
         assert_eq!(published(&[(0, false)]), 2);
         assert_eq!(published(&[(0, false), (1, false)]), 3);
         assert_eq!(published(&(0..20).map(|at| (at, false)).collect::<Vec<_>>()), 20);
+    }
+
+    #[test]
+    fn what_keeps_coming_is_published_ever_more_rarely() {
+        let begin = Instant::now();
+        let (mut waits, mut published, mut times): (Option<Gathering>, _, _) = (None, None, Vec::new());
+        for ms in 0..400 {
+            let now = begin + Duration::from_millis(ms);
+            if let Some(over) = waits.take_if(|waits| waits.until <= now) {
+                published = Some((over, now));
+                times.push(ms);
+            }
+            waits = Some(Gathering::with(waits, published, false, true, now));
+        }
+        assert_eq!(times, [20, 60, 160, 260, 360]);
+        let later = begin + Duration::from_millis(400) + GATHER + GOES_ON;
+        let again = Gathering::with(None, published, false, true, later);
+        assert_eq!(
+            Gathering::with(Some(again), None, false, true, later + GATHER_MAX).until,
+            later + GATHER_MAX
+        );
     }
 
     #[test]

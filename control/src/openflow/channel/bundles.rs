@@ -118,12 +118,20 @@ impl Channel {
         open.flat_map(|bundle| bundle.remotes.iter().copied()).collect()
     }
 
+    /// The same, if it may be something else than when this was asked last.
+    pub fn bundled_remotes_changed(&mut self) -> Option<BTreeSet<IpAddr>> {
+        std::mem::take(&mut self.bundles_changed).then(|| self.bundled_remotes())
+    }
+
     /// A second has gone by: bundles that nobody goes on with are over, and those who opened them are told (OpenFlow 1.4.1 section 7.4.4,
     /// `OFPBFC_TIMEOUT`).
     pub fn second(&mut self) {
         for (id, connection) in &mut self.connections {
-            let expired = connection.bundles.expired().into_iter();
-            self.told.extend(expired.map(|xid| (*id, refusal(xid, Code::BundleTimeout, &Bytes::new()))));
+            let expired = connection.bundles.expired();
+            self.bundles_changed |= !expired.is_empty();
+            self.told.extend(
+                expired.into_iter().map(|xid| (*id, refusal(xid, Code::BundleTimeout, &Bytes::new()))),
+            );
         }
     }
 
@@ -140,6 +148,7 @@ impl Channel {
         said: &mut Vec<Envelope>,
     ) -> Result<BundleControl, Code> {
         let BundleControl { bundle, kind, flags } = control;
+        self.bundles_changed = true;
         let connection = self.connections.get_mut(&id).ok_or(Code::BundleBadId)?;
         let (version, names_tables) = (connection.version, connection.tables_named());
         let bundles = &mut connection.bundles;
@@ -204,7 +213,7 @@ impl Channel {
         let bytes = self.bundled_bytes();
         let connection = self.connections.get_mut(&id).ok_or(Code::BundleBadId)?;
         let names_tables = connection.tables_named();
-        let bundles = &mut connection.bundles;
+        let (bundles, changed) = (&mut connection.bundles, &mut self.bundles_changed);
         let BundleAdd { bundle, flags, inner, raw } = add;
         if inner.xid != xid {
             return Err(Code::BundleMsgBadXid);
@@ -230,7 +239,9 @@ impl Channel {
             if let Change::Request(request) = &waiting.change
                 && open.remotes.len() < REMOTES_MAX
             {
+                let had = open.remotes.len();
                 open.remotes.extend(remotes_named(std::slice::from_ref(request)));
+                *changed |= open.remotes.len() > had;
             }
             open.bytes += takes;
             open.idle_s = 0;

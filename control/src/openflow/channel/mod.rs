@@ -97,6 +97,8 @@ pub struct Channel {
     /// The number of the last election (OpenFlow 1.3.5 section 6.3.5).
     generation: Option<u64>,
     told: Vec<(ConnectionId, Envelope)>,
+    /// Whether the remote ends that bundles name may be others.
+    bundles_changed: bool,
 }
 
 /// A connection, for people.
@@ -122,6 +124,7 @@ impl Channel {
     /// A connection has ended: nothing of it is left, no bundle of it is done.
     pub fn leave(&mut self, id: ConnectionId) {
         self.connections.remove(&id);
+        self.bundles_changed = true;
         self.told.retain(|(to, _)| *to != id);
     }
 

@@ -9,6 +9,7 @@ use crate::ofproto::Entry;
 use datapath::pipeline::{Installed, Instructions, TableId};
 use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// Bytes that what a connection has missed may take. Whose takes more is hung up on, and finds out how it stands when it comes again.
 pub const MISSED_BYTES_MAX: usize = 16 << 20;
@@ -80,7 +81,7 @@ const GONE: usize = size_of::<Entry>() + size_of::<Installed>() + 128;
 impl Became {
     fn bytes(&self) -> usize {
         let doing = |does: &Instructions| size_of::<Instructions>() + actions_weight(does);
-        let gone = |(entry, _): &(Arc<Entry>, u8)| GONE + doing(&entry.installed.rule.instructions);
+        let gone = |(entry, _): &(Entry, u8)| GONE + doing(&entry.installed.rule.instructions);
         NOTE + self.gone.as_ref().map_or(0, gone) + self.before.as_deref().map_or(0, doing)
     }
 
