@@ -9,7 +9,7 @@
 use super::plan::Plan;
 use super::{Counters, Way};
 use crate::traffic::now_ns;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use aya::maps::{Array, DevMap, MapData};
 use aya::programs::{ProgramError, TestRun, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
@@ -17,8 +17,11 @@ use ebpf::traffic::{
     DEVICES, OBJECT, ORDER, Order, PROGRAM, PROGRESS, Progress, TEMPLATE_LEN, TEMPLATES, TURNS,
 };
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 use std::thread;
@@ -76,6 +79,11 @@ impl Live {
         counters: &Counters,
         prepare: impl FnOnce() + Send,
     ) -> Result<()> {
+        let cores = sched_getaffinity(Pid::from_raw(0))?;
+        ensure_two(
+            is_real_time(),
+            (0..CpuSet::count()).filter(|core| cores.is_set(*core) == Ok(true)).count(),
+        )?;
         interrupt_only()?;
         counters.tell(Way::Live);
         let rate = plan.pace();
@@ -116,6 +124,25 @@ impl Live {
             take_note(progress, counters).map(drop)
         })
     }
+}
+
+/// Whoever watches has to run while the kernel sends: not where that has the only core, and comes before everybody.
+fn ensure_two(real_time: bool, cores: usize) -> Result<()> {
+    ensure!(
+        !real_time || cores > 1,
+        "at real-time priority with one core alone, nobody could end the traffic: bind only the thread that sends, with --core"
+    );
+    Ok(())
+}
+
+/// Whether the kernel gives this thread a core before all that have an ordinary priority (`policy` in proc_pid_stat(5), sched(7)).
+fn is_real_time() -> bool {
+    const POLICY: usize = 38;
+    const FIFO_AND_ROUND_ROBIN: [&str; 2] = ["1", "2"];
+    let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    // The name stands in parentheses, and may have spaces.
+    let policy = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(POLICY));
+    policy.is_some_and(|policy| FIFO_AND_ROUND_ROBIN.contains(&policy))
 }
 
 /// Takes note of what was sent until all is, or the runner ends.

@@ -1,6 +1,6 @@
 //! What has come: a table for people, JSON for programs.
 
-use super::streams::{Run, Stream, Streams};
+use super::streams::{Over, Run, Stream, Streams};
 use crate::replay::grouped;
 use anstyle::{AnsiColor, Style};
 use hdrhistogram::Histogram;
@@ -86,7 +86,7 @@ pub struct RunReport {
     pub seconds: f64,
     /// Frames that came in a second.
     pub rate: f64,
-    /// It had begun before we listened: what came before is not counted as lost.
+    /// It had begun before we listened: in each stream, what was sent before the first frame that came is not counted as lost.
     pub joined_late: bool,
 }
 
@@ -163,6 +163,13 @@ fn of_stream(sent: u64, streams: u32, stream: u32) -> u64 {
     sent / streams + u64::from(u64::from(stream) < sent % streams)
 }
 
+/// Of a stream that is not counted from its beginning: what is missing behind its first frame that came, up to its last one, or to the last
+/// that came where the end was not told.
+fn lost_behind_first(run: &Run, number: u32, stream: &Stream) -> u64 {
+    let tail = |over: Over| stream.missing_behind(of_stream(over.sent, over.streams, number));
+    stream.gaps() + run.over.map_or(0, tail)
+}
+
 /// Those that were seen, and those that should have been.
 fn rows(run: &Run, seen: &[(u32, &Stream)], since_ns: u64, one_clock: bool) -> Vec<StreamReport> {
     let told = run.over.filter(|_| !joined_late(run, since_ns, one_clock));
@@ -171,7 +178,7 @@ fn rows(run: &Run, seen: &[(u32, &Stream)], since_ns: u64, one_clock: bool) -> V
         stream: number,
         received: stream.received,
         lost: told.map_or_else(
-            || stream.gaps(),
+            || lost_behind_first(run, number, stream),
             |told| of_stream(told.sent, told.streams, number).saturating_sub(stream.received),
         ),
         duplicated: stream.duplicated,
@@ -242,7 +249,7 @@ impl fmt::Display for Report {
             if *joined_late {
                 writeln!(
                     f,
-                    "  {QUIET}it ran before we listened: losses are those between the first and last frames that came{QUIET:#}"
+                    "  {QUIET}it ran before we listened: losses are those behind the first frame that came of each stream{QUIET:#}"
                 )?;
             } else if sent.is_none() {
                 writeln!(f, "  {QUIET}what was lost behind the last frames that came is not known{QUIET:#}")?;
@@ -259,7 +266,7 @@ impl fmt::Display for Report {
         for (count, what) in [
             (self.corrupt, "frames with a wrong checksum"),
             (self.beyond, "frames of more streams than there is room for (--streams)"),
-            (self.missed, "frames came too fast for the sink, which counts them as lost"),
+            (self.missed, "frames came too fast for the sink: it is the sink that lost them"),
             (self.other, "frames of others"),
         ] {
             if count > 0 {

@@ -165,6 +165,13 @@ impl Stream {
         (self.highest - self.first + 1).saturating_sub(self.received)
     }
 
+    /// Of a stream that had so many frames in all, those behind the last that came.
+    pub(super) fn missing_behind(&self, all: u64) -> u64 {
+        // Numbers have 32 bits, and the nearer one is meant, as in `take`.
+        let last = (all as u32).wrapping_sub(1);
+        u64::from((last.wrapping_sub(self.highest as u32) as i32).max(0).unsigned_abs())
+    }
+
     pub(super) fn time(&mut self, latency_ns: u64) {
         self.latency_sum += latency_ns;
         self.latency_max = self.latency_max.max(latency_ns);
@@ -284,5 +291,21 @@ mod tests {
             streams.frame(run, 0, 0, 64, 5);
         }
         assert_eq!(streams.runs().len(), RUNS);
+    }
+
+    #[test]
+    fn what_is_missing_behind_the_last_is_what_was_sent_after_it() {
+        let stream = |last: u32| {
+            let mut stream = Stream::default();
+            [last - 1, last].into_iter().for_each(|sequence| stream.take(sequence));
+            stream
+        };
+        assert_eq!(stream(9).missing_behind(10), 0);
+        assert_eq!(stream(9).missing_behind(15), 5);
+        // Another run by the same name.
+        assert_eq!(stream(9).missing_behind(3), 0);
+        // Numbers began anew meanwhile.
+        assert_eq!(stream(u32::MAX).missing_behind((1 << 32) + 4), 4);
+        assert_eq!(stream(2).missing_behind((1 << 32) + 4), 1);
     }
 }
