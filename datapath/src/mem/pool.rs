@@ -2,6 +2,7 @@
 //!
 //! Packets that fit no chunk that the kernel takes lie in long frames, which are a stack of their own.
 
+use super::BATCH;
 use af_xdp::Frame;
 
 /// Free frames.
@@ -18,7 +19,9 @@ impl<'u> FramePool<'u> {
     /// A pool of these frames, all of one size and none of them long. It never grows beyond them: all frames of a worker
     /// come from it and go back to it.
     pub fn new(frames: impl Iterator<Item = Frame<'u>>) -> FramePool<'u> {
-        let free: Vec<_> = frames.map(Some).collect();
+        let mut free: Vec<_> = frames.map(Some).collect();
+        // For what `give_each` sorts out.
+        free.reserve(BATCH);
         let room = free.iter().flatten().next().map_or(0, Frame::room);
         FramePool { free, long: Vec::new(), room }
     }
@@ -75,13 +78,33 @@ impl<'u> FramePool<'u> {
         self.free.push(Some(frame));
     }
 
-    /// Takes all frames of a run back.
-    #[inline]
-    pub fn give_all(&mut self, run: &mut [Option<Frame<'u>>]) {
-        if run.iter().all(|place| place.as_ref().is_some_and(|frame| !frame.is_long())) {
-            self.free.extend(run.iter_mut().map(Option::take));
-        } else {
-            run.iter_mut().filter_map(Option::take).for_each(|frame| self.give(frame));
+    /// Takes all frames of a run, of [`BATCH`] at the most, back, each after a last look at it.
+    #[inline(always)]
+    pub fn give_each(&mut self, run: &mut [Option<Frame<'u>>], mut look: impl FnMut(&mut Frame<'u>)) {
+        let (before, mut mixed) = (self.free.len(), false);
+        self.free.extend(run.iter_mut().map(|place| {
+            match place {
+                Some(frame) if !frame.is_long() => look(frame),
+                Some(frame) => {
+                    look(frame);
+                    mixed = true;
+                }
+                None => mixed = true,
+            }
+            place.take()
+        }));
+        if mixed {
+            self.sort_out(before);
+        }
+    }
+
+    /// Leaves behind `from` only frames that are not long, and no empty place.
+    #[cold]
+    fn sort_out(&mut self, from: usize) {
+        for at in (from..self.free.len()).rev() {
+            if self.free[at].as_ref().is_none_or(Frame::is_long) {
+                self.long.extend(self.free.swap_remove(at));
+            }
         }
     }
 
@@ -165,6 +188,26 @@ mod tests {
         assert!(pool.hold(&[0; 1792]).is_none());
         all.into_iter().for_each(|frame| pool.give(frame));
         assert_eq!(pool.len(), 4);
+    }
+
+    #[test]
+    fn a_run_is_taken_back_whatever_is_in_it() {
+        let (umem, long) = (short(ChunkSize::K2), long_frames().unwrap());
+        let mut pool = FramePool::new(umem.take_frames()).with_long(long.take_frames());
+        let room = pool.free.capacity();
+        let lengths = [1, 5000, 2, 0, 0, 6000, 3].map(|len: usize| vec![7; len]);
+        let mut run = lengths.map(|bytes| if bytes.is_empty() { None } else { pool.hold(&bytes) });
+        assert_eq!((pool.len(), pool.long()), (1, 254));
+        let mut seen = Vec::new();
+        pool.give_each(&mut run, |frame| seen.push(frame.len()));
+        assert_eq!(seen, [1, 5000, 2, 6000, 3]);
+        assert!(run.iter().all(Option::is_none));
+        assert_eq!((pool.len(), pool.long(), pool.free.capacity()), (4, 256, room));
+        assert!(pool.free.iter().all(|place| place.as_ref().is_some_and(|frame| !frame.is_long())));
+        assert!(pool.long.iter().all(Frame::is_long));
+        let mut long = std::array::from_fn::<_, BATCH, _>(|_| pool.hold(&[0; 5000]));
+        pool.give_each(&mut long, |_| {});
+        assert_eq!((pool.len(), pool.long(), pool.free.capacity()), (4, 256, room));
     }
 
     #[test]

@@ -151,11 +151,10 @@ fn copy<'u>(
     mut take: impl FnMut(&Frame<'u>) -> Result<(), DropReason>,
 ) -> Sent {
     let mut sent = Sent::default();
-    for frame in run.iter_mut().flatten() {
+    pool.give_each(run, |frame| {
         finish_checksum(frame);
         sent.count(frame.len(), take(frame), &mut refused);
-    }
-    pool.give_all(run);
+    });
     sent
 }
 

@@ -137,10 +137,7 @@ impl<'u> Source<'u> {
                 let Looking { port, pool, taken, refused } = &mut **looking;
                 *refused += port.rx(pool, BATCH, taken);
                 let begun = taken.len();
-                for frame in taken.iter().flatten() {
-                    look(Piece { bytes: frame.bytes(), whole: true });
-                }
-                pool.give_all(taken);
+                pool.give_each(taken, |frame| look(Piece { bytes: frame.bytes(), whole: true }));
                 taken.clear();
                 begun
             }
