@@ -37,20 +37,6 @@ pub struct Executor<'a, 'u> {
     pub now_ns: u64,
 }
 
-/// Headers to be put in front of frames.
-struct Wrap<'a> {
-    encap: &'a Encap,
-    marks: &'a Marks,
-    stamp: Option<Stamp<'a>>,
-}
-
-impl<'a> Wrap<'a> {
-    #[inline]
-    fn new(encap: &'a Encap, marks: &'a Marks) -> Wrap<'a> {
-        Wrap { encap, marks, stamp: encap.stamp(marks) }
-    }
-}
-
 impl<'u> Executor<'_, 'u> {
     /// Executes `actions` on every frame of `run`, whose keys are in the same places of `keys`. Afterwards `run` holds no frames.
     #[inline]
@@ -149,7 +135,7 @@ impl<'u> Executor<'_, 'u> {
     /// Puts frames into tunnels and sends them, each as its own program says, as long as those do nothing else and lead to one uplink:
     /// tenants have keys of their own, and nearly every frame of a batch is another's. `wrap` says of a program what it does, if that
     /// is all. Returns how many frames that were; of the first one it must be true.
-    #[inline(never)]
+    #[inline(always)]
     pub fn encap_each<'p>(
         &mut self,
         frames: &mut [Option<Frame<'u>>],
@@ -160,20 +146,25 @@ impl<'u> Executor<'_, 'u> {
     ) -> usize {
         let n = frames.len();
         let (keys, programs) = (&keys[..n], &programs[..n]);
-        let as_it_says = |program| wrap(program).map(|(id, marks)| Wrap::new(means.encap(*id), marks));
+        let says = |program| wrap(program).map(|(id, marks)| (means.encap(*id), marks));
         let Some(mut program) = programs.first().copied() else { return 0 };
-        let Some(mut wrap) = as_it_says(program) else { return 0 };
-        let uplink = wrap.encap.uplink();
+        let Some((encap, marks)) = says(program) else { return 0 };
+        let (uplink, mut stamp) = (encap.uplink(), encap.stamp(marks));
         let mut done = 0;
         while done < n {
             if programs[done] != program {
-                let Some(next) = as_it_says(programs[done]) else { break };
-                if next.encap.uplink() != uplink {
-                    break;
+                match says(programs[done]) {
+                    Some((encap, marks)) if encap.uplink() == uplink => {
+                        (program, stamp) = (programs[done], encap.stamp(marks));
+                    }
+                    _ => break,
                 }
-                (program, wrap) = (programs[done], next);
             }
-            self.wrap_at(done, frames, keys, &wrap, means);
+            if !stamped(&mut frames[done], stamp, &keys[done], self.seed)
+                && let Some((encap, marks)) = says(program)
+            {
+                self.wrap_at(done, frames, keys, (encap, marks), means);
+            }
             done += 1;
         }
         self.output(&mut frames[..done], uplink);
@@ -191,49 +182,34 @@ impl<'u> Executor<'_, 'u> {
         means: &impl Means,
     ) {
         let n = run.len();
-        let keys = &keys[..n];
-        let wrap = Wrap::new(encap, marks);
+        let (keys, stamp) = (&keys[..n], encap.stamp(marks));
         for at in 0..n {
-            self.wrap_at(at, run, keys, &wrap, means);
+            if !stamped(&mut run[at], stamp, &keys[at], self.seed) {
+                self.wrap_at(at, run, keys, (encap, marks), means);
+            }
         }
     }
 
-    /// Puts the headers in front of one frame of a run, those before it having theirs.
-    #[inline(always)]
+    /// Puts the headers in front of one frame of a run, those before it having theirs: for what is not to be [`stamped`].
+    #[inline(never)]
     fn wrap_at(
         &mut self,
         at: usize,
         run: &mut [Option<Frame<'u>>],
         keys: &[FlowKey],
-        wrap: &Wrap<'_>,
+        (encap, marks): (&Encap, &Marks),
         means: &impl Means,
     ) {
         let Some(frame) = &mut run[at] else { return };
-        let entropy = entropy(&keys[at], self.seed);
-        let pushed = match &wrap.stamp {
-            Some(stamp) => stamp.push(frame, entropy),
-            None => self.wrap_general(frame, &keys[at], wrap, entropy),
-        };
-        if let Err(reason) = pushed {
-            self.not_wrapped(at, run, keys, wrap, means, reason);
-        }
-    }
-
-    #[inline(never)]
-    fn wrap_general(
-        &mut self,
-        frame: &mut Frame<'u>,
-        key: &FlowKey,
-        Wrap { encap, marks, .. }: &Wrap<'_>,
-        entropy: u64,
-    ) -> Result<(), DropReason> {
         // Segments of a TCP connection that is being opened are held to what fits.
         if let Some(mss) = encap.mss()
-            && mss::is_syn(key)
+            && mss::is_syn(&keys[at])
         {
             self.too_long.clamp(frame, mss, encap.frame_max());
         }
-        encap.push(frame, **marks, entropy)
+        if let Err(reason) = encap.push(frame, *marks, entropy(&keys[at], self.seed)) {
+            self.not_wrapped(at, run, keys, (encap, marks), means, reason);
+        }
     }
 
     #[cold]
@@ -242,7 +218,7 @@ impl<'u> Executor<'_, 'u> {
         at: usize,
         run: &mut [Option<Frame<'u>>],
         keys: &[FlowKey],
-        Wrap { encap, marks, .. }: &Wrap<'_>,
+        (encap, marks): (&Encap, &Marks),
         means: &impl Means,
         reason: DropReason,
     ) {
@@ -250,7 +226,7 @@ impl<'u> Executor<'_, 'u> {
         if reason == DropReason::ExceedsMtu {
             // It may go on in pieces, behind those before it.
             self.output(&mut run[..at], encap.uplink());
-            self.too_long(frame, &keys[at], encap, (**marks, &[]), means);
+            self.too_long(frame, &keys[at], encap, (*marks, &[]), means);
         } else {
             self.drop(frame, reason);
         }
@@ -397,6 +373,13 @@ impl<'u> Executor<'_, 'u> {
             self.slots[usize::from(port.0)].counters.drops += 1;
         }
     }
+}
+
+/// Whether there was a frame that the headers could be put in front of as they always are; else nothing was done.
+#[inline(always)]
+fn stamped(place: &mut Option<Frame<'_>>, stamp: Option<Stamp<'_>>, key: &FlowKey, seed: &Seed) -> bool {
+    let (Some(frame), Some(stamp)) = (place, stamp) else { return false };
+    stamp.push(frame, entropy(key, seed)).is_ok()
 }
 
 /// The checksum is that of the whole frame: nobody behind could fill it in.

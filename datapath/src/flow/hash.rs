@@ -178,7 +178,7 @@ pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
     conversation(words, seed)
 }
 
-#[inline(never)]
+#[cold]
 fn entropy_of_any(key: &FlowKey, seed: &Seed) -> u64 {
     let mut words = *key.short();
     if words[0] & FRAGMENT != 0 {

@@ -323,7 +323,7 @@ impl Encap {
 }
 
 /// What puts the headers of one tunnel and key in front of frames.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stamp<'a> {
     plain: &'a Plain,
     vni: [u8; 4],
@@ -344,15 +344,15 @@ impl Stamp<'_> {
 #[derive(Clone, Debug)]
 struct Plain {
     headers: [u8; PLAIN],
-    /// Of the IPv4 header as it is here.
-    sum: u16,
+    /// That of the IPv4 header as it is here.
+    checksum: u16,
     mtu: usize,
 }
 
 impl Plain {
     fn of(mut headers: [u8; PLAIN], mtu: usize) -> Plain {
         put(&mut headers, IP + ipv4::at::CHECKSUM, 0);
-        Plain { sum: Sum::of(&headers[IP..UDP4]).folded(), headers, mtu }
+        Plain { checksum: Sum::of(&headers[IP..UDP4]).checksum(), headers, mtu }
     }
 
     #[inline(always)]
@@ -365,10 +365,10 @@ impl Plain {
         let room = room.ok_or(DropReason::NoHeadroom)?;
         *room = self.headers;
         let ip_len = ip_len as u16;
-        // RFC 1624 section 3, where what was there is zero.
-        let (sum, carry) = self.sum.overflowing_add(ip_len);
+        // RFC 1624 section 4, where what was there is zero.
+        let (checksum, borrow) = self.checksum.overflowing_sub(ip_len);
         put(room, IP + ipv4::at::TOTAL_LEN, ip_len);
-        put(room, IP + ipv4::at::CHECKSUM, !(sum + u16::from(carry)));
+        put(room, IP + ipv4::at::CHECKSUM, checksum - u16::from(borrow));
         put(room, UDP4 + udp::at::SOURCE_PORT, vxlan::source_port(entropy as u32));
         put(room, UDP4 + udp::at::LENGTH, ip_len - ipv4::HEADER_LEN as u16);
         room[KEY..].copy_from_slice(&vni);

@@ -139,15 +139,14 @@ impl Repr {
 /// The smallest outer UDP source port that [`source_port`] gives: the first of the dynamic ones.
 pub const SOURCE_PORT_MIN: u16 = 0xc000;
 
-/// The outer UDP source port for an inner flow, given a hash of that flow.
+/// The outer UDP source port for an inner flow, given a hash of that flow, of which the last fourteen bits count.
 ///
 /// RFC 7348, section 5, recommends a hash of inner fields, so that the underlay spreads flows over its paths,
 /// and the dynamic port range, 49152 to 65535.
 #[inline]
 #[must_use]
 pub const fn source_port(flow_hash: u32) -> u16 {
-    let folded = (flow_hash ^ (flow_hash >> 16)) as u16;
-    SOURCE_PORT_MIN | folded
+    SOURCE_PORT_MIN | flow_hash as u16
 }
 
 #[cfg(test)]

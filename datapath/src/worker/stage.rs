@@ -449,6 +449,7 @@ impl<'u> Worker<'u> {
     }
 
     /// Frames -> out: those that only go into tunnels together, all others in runs of the same program.
+    #[inline(always)]
     pub(super) fn execute(&mut self, in_port: PortId) {
         let mut start = 0;
         while start < self.batch.frames.len() {
@@ -460,7 +461,7 @@ impl<'u> Worker<'u> {
         self.batch.frames.clear();
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute_encaps(&mut self, in_port: PortId, start: usize) -> usize {
         let Hands { mut executor, batch, programs, pipeline } = self.hands(in_port);
         let (frames, of_each) = (&mut batch.frames[start..], &batch.programs[start..]);
@@ -468,7 +469,7 @@ impl<'u> Worker<'u> {
         executor.encap_each(frames, &batch.keys[start..], of_each, wrap, pipeline)
     }
 
-    #[inline]
+    #[inline(never)]
     fn execute_run(&mut self, in_port: PortId, start: usize) -> usize {
         let Hands { mut executor, batch, programs, pipeline } = self.hands(in_port);
         let program = batch.programs[start];
