@@ -110,7 +110,8 @@ struct Place {
     shape: &'static Shape,
     /// Of the set of tunnels; another one, and the place is empty.
     epoch: u32,
-    /// Sum of those 16-bit words of the IPv4 header, in the order of this machine, that are the same in every packet.
+    /// Sum of 16-bit words of the IPv4 header, in the order of this machine, that are the same in every packet: its first one, and those
+    /// behind the first half of the source.
     sum: u32,
     known: Recognised,
 }
@@ -183,7 +184,7 @@ impl Familiar {
         else {
             return;
         };
-        let sum = [0, 8, 12, 14, 16, 18].map(|at| u32::from(ne16(head, IP + at))).iter().sum();
+        let sum = [0, 14, 16, 18].map(|at| u32::from(ne16(head, IP + at))).iter().sum();
         let origin = Origin::tunnel(spec.ofport, outer, scope);
         let known = Recognised { origin, tunnel, mss: spec.mss };
         let place = self.place_of(head);
@@ -248,9 +249,11 @@ fn shape_of(head: &[u8; HEAD], kind: Kind) -> Option<&'static Shape> {
 #[inline(always)]
 fn checksum_ok(sum: u32, head: &[u8; HEAD]) -> bool {
     let length_and_identification = u64::from(ne32(head, IP + ipv4::at::TOTAL_LEN));
-    let fragment = u64::from(ne16(head, IP + ipv4::at::FRAGMENT));
-    let checksum = u64::from(ne16(head, IP + ipv4::at::CHECKSUM));
-    (u64::from(sum) + length_and_identification + fragment + checksum).is_multiple_of(0xffff)
+    let from_fragment_on =
+        head[IP + ipv4::at::FRAGMENT..].first_chunk().map_or(0, |w| u64::from_ne_bytes(*w));
+    // 2^64 is congruent to one, too.
+    let (sum, carry) = from_fragment_on.overflowing_add(u64::from(sum) + length_and_identification);
+    (sum + u64::from(carry)).is_multiple_of(0xffff)
 }
 
 fn is_tagged(packet: &[u8], start: usize) -> bool {
