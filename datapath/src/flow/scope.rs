@@ -30,12 +30,22 @@ impl KeyHash {
 /// Which bits of keys are hashed, and under which secret.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// If no more than two words of what differs between frames of one origin are in scope, and nothing of long keys: which.
-    two: Option<[Looked; 2]>,
+    looked: LookedAt,
     seed: Seed,
     mask: FlowMask,
     /// Whether the mask has bits beyond the first line of a key.
     long: bool,
+}
+
+/// What is in scope of what differs between frames of one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LookedAt {
+    /// No more than two words.
+    Two([Looked; 2]),
+    /// Three, as where rules look at an address, and tunnels at the type of service.
+    Three([Looked; 3]),
+    /// More, or something of long keys.
+    More,
 }
 
 /// A word of a key, and which bits of it.
@@ -55,8 +65,8 @@ impl Looked {
 impl Scope {
     /// No bit at all.
     pub const fn nothing(seed: Seed) -> Scope {
-        let two = Some([Looked { word: 0, bits: 0 }; 2]);
-        Scope { two, seed, mask: FlowMask::empty(), long: false }
+        let looked = LookedAt::Two([Looked { word: 0, bits: 0 }; 2]);
+        Scope { looked, seed, mask: FlowMask::empty(), long: false }
     }
 
     /// Every bit.
@@ -78,8 +88,12 @@ impl Scope {
                 count += 1;
             }
         }
-        let two = (count <= 2 && !long).then_some([looked[0], looked[1]]);
-        Scope { two, seed, mask: mask.clone(), long }
+        let looked = match (count, looked) {
+            (0..=2, [a, b, ..]) if !long => LookedAt::Two([a, b]),
+            (3, [a, b, c, ..]) if !long => LookedAt::Three([a, b, c]),
+            _ => LookedAt::More,
+        };
+        Scope { looked, seed, mask: mask.clone(), long }
     }
 
     /// Hashes a key.
@@ -98,16 +112,25 @@ impl Scope {
         mut hashed: impl FnMut(KeyHash),
     ) {
         let each = keys.iter().zip(origins).zip(hashes);
-        if let Some(two) = self.two {
-            let seed = self.seed;
-            for ((key, origin), hash) in each {
-                *hash = hash_two(two, &seed, key.short(), *origin);
-                hashed(*hash);
+        let seed = self.seed;
+        match self.looked {
+            LookedAt::Two(two) => {
+                for ((key, origin), hash) in each {
+                    *hash = hash_two(two, 0, &seed, key.short(), *origin);
+                    hashed(*hash);
+                }
             }
-        } else {
-            for ((key, origin), hash) in each {
-                *hash = self.hash_of(key, *origin);
-                hashed(*hash);
+            LookedAt::Three([a, b, c]) => {
+                for ((key, origin), hash) in each {
+                    *hash = hash_two([a, b], c.at(key.short()), &seed, key.short(), *origin);
+                    hashed(*hash);
+                }
+            }
+            LookedAt::More => {
+                for ((key, origin), hash) in each {
+                    *hash = self.hash_of(key, *origin);
+                    hashed(*hash);
+                }
             }
         }
     }
@@ -131,8 +154,10 @@ impl Scope {
     /// Hashes a key that is not long. `origin` is what [`Scope::origin_hash`] says of it.
     #[inline(always)]
     fn hash_short(&self, words: &[u64; SHORT_WORDS], origin: u64) -> KeyHash {
-        if let Some(two) = self.two {
-            return hash_two(two, &self.seed, words, origin);
+        match self.looked {
+            LookedAt::Two(two) => return hash_two(two, 0, &self.seed, words, origin),
+            LookedAt::Three([a, b, c]) => return hash_two([a, b], c.at(words), &self.seed, words, origin),
+            LookedAt::More => {}
         }
         let [s, t, u, v] = self.seed.0;
         let [types, a, b, c, ports] = std::array::from_fn(|i| words[i] & self.mask.short()[i]);
@@ -150,11 +175,17 @@ impl Scope {
     }
 }
 
-/// Hashes a key of which no more than two words are in scope, beside its origin.
+/// Hashes a key of which no more than two words are in scope, and what there is of a third, beside its origin.
 #[inline(always)]
-fn hash_two([a, b]: [Looked; 2], seed: &Seed, words: &[u64; SHORT_WORDS], origin: u64) -> KeyHash {
+fn hash_two(
+    [a, b]: [Looked; 2],
+    third: u64,
+    seed: &Seed,
+    words: &[u64; SHORT_WORDS],
+    origin: u64,
+) -> KeyHash {
     let [s, t, _, v] = seed.0;
-    KeyHash(mix(mix(a.at(words) ^ s, b.at(words) ^ t) ^ origin, v))
+    KeyHash(mix(mix(a.at(words) ^ s, b.at(words) ^ t) ^ origin, third ^ v))
 }
 
 #[cfg(test)]
@@ -187,8 +218,9 @@ mod tests {
         };
         let few = [Field::InPort, Field::EthType, Field::EthSrc];
         let some = [Field::InPort, Field::EthType, Field::EthDst, Field::NwSrc, Field::TunId];
+        let many = [Field::EthDst, Field::EthSrc, Field::NwSrc, Field::TpDst];
         let long = [Field::EthType, Field::Ipv6Dst, Field::OptionPresence, Field::Option3];
-        let masks = [of(&[]), of(&few), of(&some), of(&long)];
+        let masks = [of(&[]), of(&few), of(&some), of(&many), of(&long)];
         let scopes = masks.into_iter().map(|mask| (mask.clone(), Scope::of(&mask, Seed::new(4))));
         let all = Scope::everything(Seed::new(4));
         scopes.chain([(all.mask.clone(), all)]).collect()
@@ -220,6 +252,22 @@ mod tests {
                 other.set(field, 1);
                 assert_eq!(scope.hash_short(other.short(), origin), scope.hash(&other), "of the same origin");
             }
+        }
+    }
+
+    #[test]
+    fn one_after_another_is_each_by_itself() {
+        let mut long = tcp();
+        long.set(Field::Ipv6Dst, 1);
+        let mut other = tcp();
+        other.set(Field::EthSrc, 9);
+        let keys = [tcp(), long, other];
+        for (_, scope) in scopes() {
+            let origins = keys.each_ref().map(|key| scope.origin_hash(key.short()));
+            let (mut hashes, mut heard) = ([KeyHash::default(); 3], Vec::new());
+            scope.hash_each(&keys, &origins, &mut hashes, |hash| heard.push(hash));
+            assert_eq!(hashes, keys.each_ref().map(|key| scope.hash(key)));
+            assert_eq!(heard, hashes);
         }
     }
 
