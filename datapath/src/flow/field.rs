@@ -53,9 +53,9 @@ fields! {
     /// Ethernet type of the innermost header that is not a VLAN tag.
     EthType = "eth_type", 0, 16, 16;
     /// IP protocol, or the low byte of the ARP operation.
-    NwProto = "nw_proto", 0, 8, 8;
+    NwProto = "nw_proto", 0, 0, 8;
     /// 0 not a fragment, 1 first fragment, 3 later fragment (bit 0 any, bit 1 later, as in Open vSwitch).
-    NwFrag = "nw_frag", 0, 0, 8;
+    NwFrag = "nw_frag", 4, 8, 8;
     /// Destination MAC address.
     EthDst = "eth_dst", 1, 16, 48;
     /// VLAN tag control information; bit 12 set when a tag is present, all zero when not.
@@ -79,13 +79,13 @@ fields! {
     /// The twelve TCP flag bits.
     TcpFlags = "tcp_flags", 4, 16, 12;
     /// IP type of service: six bits DSCP, two bits ECN.
-    NwTos = "nw_tos", 4, 8, 8;
+    NwTos = "nw_tos", 4, 0, 8;
     /// Differentiated services code point (the upper six bits of `nw_tos`).
-    IpDscp = "ip_dscp", 4, 10, 6;
+    IpDscp = "ip_dscp", 4, 2, 6;
     /// Congestion notification (the lower two bits of `nw_tos`).
-    NwEcn = "nw_ecn", 4, 8, 2;
+    NwEcn = "nw_ecn", 4, 0, 2;
     /// IP time to live or hop limit.
-    NwTtl = "nw_ttl", 4, 0, 8;
+    NwTtl = "nw_ttl", 0, 8, 8;
     /// Tunnel key: VXLAN VNI, NVGRE VSID, Geneve VNI or GRE key.
     TunId = "tun_id", 5, 0, 64;
     /// IPv4 source of the outer header.

@@ -100,9 +100,11 @@ pub(super) const fn mix(a: u64, b: u64) -> u64 {
 /// between guests do not: so one multiplication does.
 #[inline(always)]
 fn conversation([types, a, b, c, ports, ..]: [u64; SHORT_WORDS], seed: &Seed) -> u64 {
-    const LOW: u64 = 0xffff_ffff;
+    const PORTS: u64 = 0xffff_ffff << 32;
+    /// The Ethernet type and the protocol, but not the time to live between them.
+    const TYPES: u64 = 0xffff_00ff;
     let [s, t, ..] = seed.0;
-    mix(a ^ c ^ s, b ^ (ports & !LOW | types & LOW) ^ t)
+    mix(a ^ c ^ s, b ^ (ports & PORTS | types & TYPES) ^ t)
 }
 
 /// Hash of the bits of a key that are in the mask number `at`. `long` says that the mask has bits beyond the first line.
@@ -163,8 +165,8 @@ fn rest_hash(hash: u64, words: &[u64], seed: &Seed) -> u64 {
     mix(hash ^ steps, seed.0[0] | 1)
 }
 
-/// Of the first word of a key: whether it is one of a fragment.
-const FRAGMENT: u64 = 0xff;
+/// Of the word of ports of a key: whether it is one of a fragment.
+const FRAGMENT: u64 = 0xff00;
 
 /// Hash of the conversation that a frame belongs to: its MAC addresses, IP addresses, protocol and ports, and nothing that
 /// changes from frame to frame (TCP flags, time to live) or between fragments of a packet (which have no ports). What tunnels
@@ -172,7 +174,7 @@ const FRAGMENT: u64 = 0xff;
 #[inline(always)]
 pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
     let words = *key.short();
-    if words[0] & FRAGMENT != 0 || key.may_be_long() {
+    if words[4] & FRAGMENT != 0 || key.may_be_long() {
         return entropy_of_any(key, seed);
     }
     conversation(words, seed)
@@ -181,8 +183,8 @@ pub fn entropy(key: &FlowKey, seed: &Seed) -> u64 {
 #[cold]
 fn entropy_of_any(key: &FlowKey, seed: &Seed) -> u64 {
     let mut words = *key.short();
-    if words[0] & FRAGMENT != 0 {
-        (words[0], words[4]) = (words[0] & !FRAGMENT, 0);
+    if words[4] & FRAGMENT != 0 {
+        words[4] = 0;
     }
     let hash = conversation(words, seed);
     let [a, b, c, d, ..] = *key.rest();

@@ -47,12 +47,11 @@ pub(super) fn read(frame: &[u8], origin: &Short) -> Option<(Short, bool)> {
     short.give_upper(Field::EthDst, be64(head, 0));
     short.give_upper(Field::EthSrc, be64(head, 6));
     short.give(Field::EthType, ethertype::IPV4);
-    short.give(Field::NwProto, length_to_protocol as u8);
+    short.give_both(Field::NwTtl, Field::NwProto, length_to_protocol & 0xffff);
     short.give_both(Field::NwSrc, Field::NwDst, addresses);
     short.give_both(Field::TpSrc, Field::TpDst, be32(head, TRANSPORT).into());
     short.give(Field::TcpFlags, flags);
     short.give(Field::NwTos, type_to_tos as u8);
-    short.give(Field::NwTtl, (length_to_protocol >> 8) as u8);
 
     // Two sums that are not zero are the same when they are congruent modulo 65,535, and the words of the pseudo-header add up in
     // any width.

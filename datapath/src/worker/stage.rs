@@ -64,10 +64,10 @@ impl<'u> Batch<'u> {
     /// The key of a frame from there, in the place `at`.
     #[inline(always)]
     fn read(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
+        (self.origins[at], self.lengths[at]) = (origin.hash(), frame.len() as u16);
         let Some(suspect) = extract::read_plain(frame.bytes(), origin, &mut self.keys[at]) else {
             return self.read_any(frame, origin, at);
         };
-        (self.origins[at], self.lengths[at]) = (origin.hash(), frame.len() as u16);
         if suspect {
             leave_unfilled(frame, extract::unfilled(frame.bytes()));
         }
@@ -77,7 +77,6 @@ impl<'u> Batch<'u> {
     #[inline(never)]
     fn read_any(&mut self, frame: &mut Frame<'u>, origin: &Origin, at: usize) -> Result<(), DropReason> {
         let unfilled = extract::read_any(frame.bytes(), origin, &mut self.keys[at])?;
-        (self.origins[at], self.lengths[at]) = (origin.hash(), frame.len() as u16);
         leave_unfilled(frame, unfilled);
         Ok(())
     }
@@ -182,18 +181,17 @@ impl<'u> Worker<'u> {
             if let Some(Some(later)) = behind.get(AHEAD - 1) {
                 later.prefetch();
             }
-            let i = n - 1 - behind.len();
             left = behind;
             let Some(frame) = place else {
                 // No port leaves a place empty; a key without a frame would be another's.
-                self.batch.dead.push((i, DropReason::PoolEmpty));
+                self.batch.dead.push((n - 1 - left.len(), DropReason::PoolEmpty));
                 continue;
             };
             bytes += frame.len() as u64;
             // There are no more frames than places.
             match way.read(self, frame, at % BATCH) {
                 Ok(()) => at += 1,
-                Err(reason) => self.batch.dead.push((i, reason)),
+                Err(reason) => self.batch.dead.push((n - 1 - left.len(), reason)),
             }
         }
         (bytes, at)
