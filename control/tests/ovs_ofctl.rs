@@ -189,6 +189,8 @@ const ACCEPTED: &[&str] = &[
     "dl_vlan=5,actions=mod_vlan_vid:7,mod_vlan_pcp:3,1",
     "dl_vlan=0xffff,actions=mod_vlan_vid:7,1",
     "dl_vlan=5,actions=set_field:0x1005/0x1007->vlan_vid,1",
+    "actions=move:NXM_OF_IN_PORT[]->NXM_OF_VLAN_TCI[],1",
+    "actions=move:reg0[0..15]->vlan_tci[],move:reg1[0..3]->vlan_tci[12..15],1",
     "actions=set_field:0x1003->vlan_tci,1",
     "actions=set_field:0x1003/0x1fff->vlan_tci,1",
     "dl_vlan=5,actions=set_field:7/0xfff->vlan_tci,load:8->NXM_OF_VLAN_TCI[0..11],1",

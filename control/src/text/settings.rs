@@ -44,12 +44,16 @@ impl Reading<'_> {
                 format!("{} bits do not fit {}: write which, as in reg0[0..15]", from.bits, to.part.bits);
             return Err(text.fault(message));
         }
-        let tag_may_go = to.part.field == Field::VlanTci
-            && (self.context.tag != Tag::Present || to.part.mask() & TAG_PRESENT != 0);
-        if tag_may_go {
-            return Err(
-                target.fault("whether there is a tag is not copied: push_vlan, then move to vlan_vid")
-            );
+        if to.part.field == Field::VlanTci {
+            match (to.part.mask() & TAG_PRESENT != 0, self.context.tag) {
+                (true, _) => self.context.tag = Tag::Unknown,
+                (false, Tag::Present) => {}
+                (false, _) => {
+                    return Err(target.fault(
+                        "not every frame of this flow has a tag: push_vlan before, or copy to vlan_tci[] as a whole",
+                    ));
+                }
+            }
         }
         self.push_action(RuleAction::Move { from, to: to.part });
         Ok(())

@@ -183,6 +183,14 @@ impl<'a> State<'a> {
             return Ok(());
         }
         let value = self.read(from, out);
+        // Bits that say that there is no tag take the one away that there is.
+        let no_tag = to.field == Field::VlanTci
+            && to.mask() & u128::from(VLAN_PRESENT) != 0
+            && value << to.offset & u128::from(VLAN_PRESENT) == 0;
+        if no_tag {
+            self.pop_vlan(out);
+            return Ok(());
+        }
         match to.place() {
             // No frame holds registers, so none of what follows matters to them.
             Some((word, at, bits)) if word >= PACKET_WORDS => {

@@ -163,7 +163,7 @@ impl Frame {
         }
         self.says.set_masked(field, value, mask);
         match field {
-            Field::VlanVid | Field::VlanPcp => self.set_tag(),
+            Field::VlanTci | Field::VlanVid | Field::VlanPcp => self.set_tag(),
             _ => self.write(field, mask),
         }
     }

@@ -517,7 +517,14 @@ impl Run<'_> {
             RuleAction::Move { from, to } => {
                 let mask = ((1 << to.bits) - 1) << to.offset;
                 let value = self.read(*from) << to.offset;
-                return !self.frame.has(from.field) || self.frame.set(to.field, value, mask);
+                if !self.frame.has(from.field) {
+                    return true;
+                }
+                if to.field == Field::VlanTci && mask & 0x1000 != 0 && value & 0x1000 == 0 {
+                    self.frame.pop_tag();
+                    return true;
+                }
+                return self.frame.set(to.field, value, mask);
             }
             RuleAction::PushVlan { .. } => self.frame.push_tag(),
             RuleAction::PopVlan => self.frame.pop_tag(),

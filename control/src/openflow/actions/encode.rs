@@ -3,7 +3,7 @@
 
 use super::parts::range;
 use super::{EXPERIMENTER, UNIT, nxast};
-use crate::ofproto::context::{Context, Needs, Tag};
+use crate::ofproto::context::{Context, Needs, TAG_PRESENT, Tag};
 use crate::ofproto::reserved;
 use crate::openflow::fields::{
     EXPERIMENTER as EXPERIMENTER_CLASS, FIELDS, Form, Number, Numbering, WireField, option_number,
@@ -107,6 +107,9 @@ impl Encoder<'_> {
                 self.context.tag = Tag::Present;
             }
             RuleAction::PopVlan => self.context.tag = Tag::Unknown,
+            RuleAction::Move { to, .. } if to.field == Field::VlanTci && to.mask() & TAG_PRESENT != 0 => {
+                self.context.tag = Tag::Unknown;
+            }
             _ => {}
         }
     }

@@ -274,11 +274,13 @@ impl Reading {
         if from_part.bits != to_part.bits {
             return Err(Code::BadSetLen);
         }
-        // Whether there is a tag is not copied.
-        let tag_may_go = to_part.field == Field::VlanTci
-            && (self.context.tag != Tag::Present || to_part.mask() & TAG_PRESENT != 0);
-        if tag_may_go {
-            return Err(Code::BadSetArgument);
+        // Bits of a tag need one; with the bit that says whether there is one they make it, or take it away.
+        if to_part.field == Field::VlanTci {
+            match (to_part.mask() & TAG_PRESENT != 0, self.context.tag) {
+                (true, _) => self.context.tag = Tag::Unknown,
+                (false, Tag::Present) => {}
+                (false, _) => return Err(Code::BadSetArgument),
+            }
         }
         self.push(RuleAction::Move { from: from_part, to: to_part });
         Ok(())
