@@ -100,6 +100,49 @@ fn what_makes_no_sense_is_refused_by_its_error() {
     assert!(adit.end().expect("ended").success());
 }
 
+/// The rows of "What is refused" in docs/openflow.md, as far as ovs-ofctl can ask for it; the others are in openflow_refusals.rs and openflow_errors.rs.
+#[test]
+fn what_is_not_done_is_refused_by_the_error_that_the_docs_name() {
+    let Some((host, _guests)) = lab() else { return };
+    let adit = adit(&host, "", "");
+    // What is called OFPBAC_BAD_VENDOR_TYPE here is OFPBAC_BAD_EXP_TYPE by its newer name.
+    let rows: [(&str, &[&str], &str); 15] = [
+        ("OpenFlow13", &["set-frags", "br0", "reassemble"], "OFPSCFC_BAD_FLAGS"),
+        ("OpenFlow13", &["add-flow", "br0", "actions=sample(probability=1)"], "OFPBAC_BAD_VENDOR_TYPE"),
+        ("OpenFlow13", &["add-flow", "br0", "ip,actions=ct(commit)"], "OFPBAC_BAD_VENDOR_TYPE"),
+        ("OpenFlow13", &["add-flow", "br0", "actions=encap(ethernet)"], "OFPBAC_BAD_VENDOR_TYPE"),
+        ("OpenFlow13", &["add-flow", "br0", "ct_state=+new,ip,actions=drop"], "OFPBMC_BAD_FIELD"),
+        ("OpenFlow15", &["add-flow", "br0", "packet_type=(0,0),actions=drop"], "OFPBMC_BAD_FIELD"),
+        ("OpenFlow13", &["add-flow", "br0", "nsh_mdtype=1,dl_type=0x894f,actions=drop"], "OFPBMC_BAD_FIELD"),
+        ("OpenFlow13", &["add-flow", "br0", "dp_hash=1,actions=drop"], "OFPBMC_BAD_FIELD"),
+        ("OpenFlow13", &["add-flow", "br0", "recirc_id=1,actions=drop"], "OFPBMC_BAD_FIELD"),
+        ("OpenFlow13", &["add-flow", "br0", "actions=controller(pause)"], "OFPBPC_BAD_TYPE"),
+        ("OpenFlow13", &["add-flow", "br0", "actions=controller(meter_id=1)"], "OFPBPC_BAD_TYPE"),
+        (
+            "OpenFlow13",
+            &["add-group", "br0", "group_id=1,type=all,bucket=output(port=1,max_len=64)"],
+            "OFPBAC_BAD_TYPE",
+        ),
+        ("OpenFlow10", &["mod-port", "br0", "1", "no-stp"], "NXBRC_UNENCODABLE_ERROR"),
+        (
+            "OpenFlow13",
+            &["add-flow", "br0", "actions=set_field:1->tun_metadata9"],
+            "NXFMFC_INVALID_TLV_FIELD",
+        ),
+        (
+            "OpenFlow15",
+            &["add-group", "br0", "group_id=1,type=select,selection_method=other,bucket=output:1"],
+            "OFPBPC_BAD_VALUE",
+        ),
+    ];
+    for (version, asked, error) in rows {
+        let said = refused(&host, &[&["-O", version], asked].concat());
+        assert!(said.contains(error), "{asked:?}: {said}");
+    }
+    assert!(flows(&host, "OpenFlow13").is_empty(), "nothing was done");
+    assert!(adit.end().expect("ended").success());
+}
+
 #[test]
 fn a_bundle_is_done_whole_or_not_at_all() {
     let Some((host, [one, two])) = lab() else { return };

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use control::openflow::Version::{self, V10, V13, V14, V15};
 use control::openflow::wire::Writer;
-use control::openflow::{Code, NICIRA, ONF, decode};
+use control::openflow::{Code, NICIRA, ONF, decode, decode_knowing};
+use datapath::tunnel::{Mapping, OptionMap};
 
 /// A message of this type with this body, given in hexadecimal digits.
 fn message(version: Version, kind: u8, body: &str) -> Bytes {
@@ -201,6 +202,12 @@ fn selections(with: &dyn Fn(&str) -> String) {
     refused(V15, 15, &select(&method("0034", HASH, "80001708 ffff0000 ffff0000 00000000")), Code::BadMask);
     refused(V15, 15, &select(&method("0030", HASH, "8000fe04 ffff0000")), Code::BadField);
     refused(V15, 15, &select(&method("002d", HASH, "80001401 0f 000000")), Code::BadMask);
+    // A Geneve option, by whatever it is called: `tun_metadata0` is 40 in class 1.
+    let option = select(&method("0030", HASH, "00015004 ffffffff"));
+    refused(V15, 15, &option, Code::BadField);
+    let mut map = OptionMap::default();
+    map.add(Mapping { class: 0x102, kind: 1, len: 4, index: 0 }).expect("room");
+    assert_eq!(decode_knowing(V15, &map, &message(V15, 15, &option)), Err((7, Code::BadField)));
     // Nicira's message for 1.0 has the same.
     let nicira = experimenter(NICIRA, 31, &select(&method("0030", HASH, "00001e04 0a000000")));
     refused(V10, 4, &nicira, Code::BadField);
