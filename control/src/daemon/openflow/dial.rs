@@ -1,8 +1,9 @@
 //! Going to controllers, again and again, with longer and longer pauses where nobody is: 1 s, 2 s, and so on up to what is configured
 //! (`lib/rconn.c` of Open vSwitch).
 
-use super::peer::{Stream, Tap, Terms, converse};
+use super::peer::{Terms, converse};
 use super::tls::Tls;
+use super::wire::{Stream, Tap};
 use crate::causes::in_one_line;
 use crate::config::{Controller, Target};
 use crate::daemon::calls::Call;

@@ -2,10 +2,11 @@
 //! themselves.
 
 use super::greetings::Greetings;
-use super::peer::{Stream, Tap, Terms, converse, overhear};
+use super::peer::{Terms, converse, overhear};
 use super::places::Places;
 use super::source::Source;
 use super::tls::Tls;
+use super::wire::{Stream, Tap};
 use crate::config::{Config, Target};
 use crate::daemon::calls::Call;
 use crate::daemon::socket;

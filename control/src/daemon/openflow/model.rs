@@ -112,7 +112,7 @@ impl<'d> Model<'d> {
 
     /// How much room a connection has for news of flows.
     pub(super) fn room(&self, id: ConnectionId) -> Room {
-        super::room(&self.daemon.controllers.peers, id)
+        super::telling::room(&self.daemon.controllers.peers, id)
     }
 
     /// What tables have to tell of how much room there is.

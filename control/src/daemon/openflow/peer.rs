@@ -5,40 +5,25 @@
 
 use super::answers;
 use super::waiting::{FRAMES_MAX, NEWS_MAX, Waiting};
-use super::{Ask, Done, Joining, Options};
+use super::wire::{Stream, Tap, WRITE, Wire};
+use super::{Ask, Done, Joining};
 use crate::daemon::calls::Call;
-use crate::openflow::channel::{
-    Agreement, Asked, ConnectionId, Handshake, Heard, Kind, Liveness, Pulse, Step, refusal,
-};
-use crate::openflow::{
-    Code, Envelope, Frames, HEADER, Message, Question, Version, decode_knowing, parts_knowing,
-};
+use crate::openflow::channel::{Asked, ConnectionId, Heard, Kind, Liveness, Pulse, Step};
+use crate::openflow::{Code, Envelope, HEADER, Message, Question, Version, decode_knowing, parts_knowing};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use datapath::tunnel::OptionMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// What a connection is made of.
-pub(in super::super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// How long a peer may take to say hello.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long it may take to read what it is told.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What is read at a time.
-const READ: usize = 128 << 10;
 /// Messages that are read and then done together. Many, so that handing them on costs little for each; few, so that they are still in the
 /// processor's caches when they are done.
 const BATCH: usize = 64;
-/// What is written at a time.
-const WRITE: usize = 64 << 10;
 /// How long the next request is looked for without going to sleep, by whom barriers follow one another. To sleep and be woken takes both
 /// sides longer than what most of them ask for.
 const LINGER: Duration = Duration::from_micros(60);
@@ -58,9 +43,6 @@ pub(in super::super) struct Terms {
     /// Where others hear what is said on it.
     pub(in super::super) tap: Option<Tap>,
 }
-
-/// What is said on connections with controllers, as it goes over the wire.
-pub(in super::super) type Tap = broadcast::Sender<Bytes>;
 
 /// Lets somebody hear what is said on others' connections, until he goes. What he is too slow for is lost to him.
 ///
@@ -123,92 +105,6 @@ pub(in super::super) async fn converse(
     let outcome = peer.talk(probe_ms).await;
     peer.daemon.send(Call::OpenFlow(Ask::Leave(id))).await?;
     outcome
-}
-
-/// The bytes of a connection.
-struct Wire {
-    from: ReadHalf<Box<dyn Stream>>,
-    to: WriteHalf<Box<dyn Stream>>,
-    frames: Frames,
-    read: Vec<u8>,
-    out: Vec<u8>,
-    /// What Geneve options are called, from when on somebody may speak of them.
-    options: Option<Options>,
-    tap: Option<Tap>,
-}
-
-impl Wire {
-    fn new(stream: Box<dyn Stream>, tap: Option<Tap>) -> Wire {
-        let (from, to) = tokio::io::split(stream);
-        Wire {
-            from,
-            to,
-            frames: Frames::new(),
-            read: Vec::with_capacity(READ),
-            out: Vec::new(),
-            options: None,
-            tap,
-        }
-    }
-
-    /// What Geneve options are called.
-    fn options(&self) -> Arc<OptionMap> {
-        self.options.as_ref().map(|options| options.borrow().clone()).unwrap_or_default()
-    }
-
-    /// Says hello and hears it.
-    async fn greet(&mut self, versions: &[Version]) -> Result<Version> {
-        let handshake = Handshake::new(versions);
-        let ours = handshake.version().context("no version is allowed")?;
-        self.say(ours, &Envelope::new(1, Message::hello(handshake.versions())));
-        self.flush().await?;
-        let hello = loop {
-            if let Some(message) = self.frames.next() {
-                break message?;
-            }
-            if !self.read().await? {
-                bail!("hung up without a word");
-            }
-        };
-        match handshake.hear(&hello) {
-            Agreement::Speak(version) => Ok(version),
-            Agreement::NoHello => bail!("said something else than hello first"),
-            Agreement::Nothing(version) => {
-                let xid = hello.get(4..HEADER).and_then(|xid| xid.try_into().ok());
-                let xid = xid.map_or(0, u32::from_be_bytes);
-                self.say(version, &refusal(xid, Code::HelloIncompatible, &hello));
-                self.flush().await?;
-                bail!("speaks no version that is allowed here");
-            }
-        }
-    }
-
-    /// Reads what there is. False at the end.
-    async fn read(&mut self) -> Result<bool> {
-        self.read.clear();
-        let got = self.from.read_buf(&mut self.read).await?;
-        self.frames.push(&self.read);
-        Ok(got > 0)
-    }
-
-    fn say(&mut self, version: Version, envelope: &Envelope) {
-        // What a version has no words for is not said in it.
-        for part in parts_knowing(version, &self.options(), envelope) {
-            self.out.extend_from_slice(&part);
-            let _ = self.tap.as_ref().map(|tap| tap.send(part));
-        }
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        timeout(PATIENCE, self.to.write_all(&self.out)).await.context("does not read what it is told")??;
-        timeout(PATIENCE, self.to.flush()).await.context("does not read what it is told")??;
-        self.out.clear();
-        self.out.shrink_to(2 * WRITE);
-        Ok(())
-    }
 }
 
 struct Peer {

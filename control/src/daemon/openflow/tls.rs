@@ -1,7 +1,7 @@
 //! TLS towards controllers: both sides show a certificate, and each must be vouched for by the authority that was configured. Which name
 //! stands in it does not matter, as in Open vSwitch (`lib/stream-ssl.c`): the authority vouches for controllers and switches alone.
 
-use super::peer::Stream;
+use super::wire::Stream;
 use crate::config::Ssl;
 use anyhow::{Context, Result, bail};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
