@@ -5,7 +5,7 @@
 //! takes the difference. The rings' other end is played here, and its price is in theirs; with the kernel there it is
 //! `bench-veth` that measures them.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::allocations::{self, Counting};
 use benches::sample::{Samples, used};
 use benches::{Scenario, frames, place, rings, switch};
@@ -14,7 +14,7 @@ use datapath::flow::{
 };
 use datapath::mem::BATCH;
 use datapath::stats::Ledger;
-use datapath::tunnel::{EncapId, Last, Marks, decap};
+use datapath::tunnel::{EncapId, Familiar, Head, Last, Marks, decap};
 use datapath::wire::checksum::Sum;
 use std::env;
 use std::hint::black_box;
@@ -36,14 +36,15 @@ type Work<'w> = Box<dyn FnMut() + 'w>;
 /// A layer's name, and what sets it up and hands its work to the caller.
 type Layer = (&'static str, fn(&mut dyn FnMut(Work<'_>) -> Result<()>) -> Result<()>);
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     ("wire: checksum of an IPv4 header", wire),
     ("rings: fill, receive, send, complete, and their other end", rings),
     ("copy of a frame, as in all below", |give| tunnel(give, Step::Copy)),
     ("extract: key of a frame", key),
     ("lookup: hash, exact cache, megaflow", lookup),
     ("copy and encap: VXLAN headers", |give| tunnel(give, Step::Encap)),
-    ("copy and decap: the same off again", |give| tunnel(give, Step::Decap)),
+    ("copy and decap: the same off again, as of a tunnel seen before", |give| tunnel(give, Step::Recognise)),
+    ("copy and decap: the same off again, the general way", |give| tunnel(give, Step::Decap)),
     ("turn: encap, the whole way", |give| turn(give, Scenario::Encap)),
     ("turn: decap, the whole way", |give| turn(give, Scenario::Decap)),
 ];
@@ -52,6 +53,7 @@ const LAYERS: [Layer; 9] = [
 enum Step {
     Copy,
     Encap,
+    Recognise,
     Decap,
 }
 
@@ -195,7 +197,19 @@ fn tunnel(give: &mut dyn FnMut(Work<'_>) -> Result<()>, step: Step) -> Result<()
     let mut frames_free: Vec<_> = umem.take_frames().take(BATCH).collect();
     let pipeline = switch::pipeline(Scenario::Encap);
     let encap = pipeline.encap(EncapId(0));
-    let batch = batch(if step == Step::Decap { frames::tunnelled } else { frames::plain });
+    let tunnelled = matches!(step, Step::Recognise | Step::Decap);
+    let batch = batch(if tunnelled { frames::tunnelled } else { frames::plain });
+    let known = |address| pipeline.is_endpoint(address);
+    let seed = Seed::new(1);
+    let mut familiar = Familiar::new(seed);
+    if let (true, Some(frame)) = (tunnelled, frames_free.first_mut()) {
+        ensure!(frame.copy_from(&batch[0]), "a frame holds a packet");
+        let head = Head::of(frame.bytes());
+        let taken = decap(frame, pipeline.tunnels(), known, &mut Last::default());
+        let (tunnel, outer) = taken.map_err(|reason| anyhow!("not taken out of its tunnel: {reason:?}"))?;
+        let spec = pipeline.tunnels().spec(tunnel);
+        familiar.remember(&head, (tunnel, spec), &outer, &Scope::everything(seed));
+    }
     give(Box::new(|| {
         for (frame, bytes) in frames_free.iter_mut().zip(&batch) {
             black_box(frame.copy_from(black_box(bytes)));
@@ -203,8 +217,10 @@ fn tunnel(give: &mut dyn FnMut(Work<'_>) -> Result<()>, step: Step) -> Result<()
                 let marks = Marks { key: black_box(frames::VNI), policy: 0, tos: 0, ttl: 64, geneve: 0 };
                 encap.push(frame, marks, black_box(12345)).expect("room for the headers");
             }
+            if step == Step::Recognise {
+                black_box(familiar.take_out(frame)).expect("a packet like the first");
+            }
             if step == Step::Decap {
-                let known = |address| pipeline.is_endpoint(address);
                 black_box(decap(frame, pipeline.tunnels(), known, &mut Last::default()))
                     .expect("a packet of our tunnel");
             }
