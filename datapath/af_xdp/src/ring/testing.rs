@@ -44,7 +44,8 @@ pub(crate) fn pair<T: Entry + Default>(size: u32, start: u32) -> (Producer<T>, C
     (producer, consumer)
 }
 
-/// As [`pair`], with the memory itself and any entry to fill it with.
+/// A producer and a consumer on the same ring of `size` entries, both standing at index `start`; the memory itself, and any entry to
+/// fill it with.
 pub(crate) fn pair_and_memory<T: Entry>(
     size: u32,
     start: u32,
