@@ -146,24 +146,27 @@ impl<'u> Executor<'_, 'u> {
     ) -> usize {
         let n = frames.len();
         let (keys, programs) = (&keys[..n], &programs[..n]);
-        let says = |program| wrap(program).map(|(id, marks)| (means.encap(*id), marks));
         let Some(mut program) = programs.first().copied() else { return 0 };
-        let Some((encap, marks)) = says(program) else { return 0 };
-        let (uplink, mut stamp) = (encap.uplink(), encap.stamp(marks));
+        let Some(mut way) = wrap(program) else { return 0 };
+        let encap = means.encap(way.0);
+        let (uplink, mut stamp) = (encap.uplink(), encap.stamp(&way.1));
         let mut done = 0;
         while done < n {
             if programs[done] != program {
-                match says(programs[done]) {
-                    Some((encap, marks)) if encap.uplink() == uplink => {
-                        (program, stamp) = (programs[done], encap.stamp(marks));
+                let Some(next) = wrap(programs[done]) else { break };
+                if next.0 == way.0 && next.1.differs_by_key(&way.1) {
+                    stamp = stamp.map(|stamp| stamp.with_key_of(&next.1));
+                } else {
+                    let encap = means.encap(next.0);
+                    if encap.uplink() != uplink {
+                        break;
                     }
-                    _ => break,
+                    stamp = encap.stamp(&next.1);
                 }
+                (program, way) = (programs[done], next);
             }
-            if !stamped(&mut frames[done], stamp, &keys[done], self.seed)
-                && let Some((encap, marks)) = says(program)
-            {
-                self.wrap_at(done, frames, keys, (encap, marks), means);
+            if !stamped(&mut frames[done], stamp, &keys[done], self.seed) {
+                self.wrap_at(done, frames, keys, (means.encap(way.0), &way.1), means);
             }
             done += 1;
         }

@@ -85,6 +85,12 @@ impl Marks {
         u32::from(self.geneve) | u32::from(self.tos) << 16 | u32::from(self.ttl) << 24
     }
 
+    /// Whether a [`Stamp`] says the same of both, but for the key: where there is group policy, there is no stamp.
+    #[inline]
+    pub(crate) fn differs_by_key(&self, other: &Marks) -> bool {
+        self.look() == other.look()
+    }
+
     /// The key as the last four bytes of VXLAN and Geneve: the one behind it is reserved, and zero (RFC 7348 section 5, RFC 8926
     /// section 3.4).
     #[inline]
@@ -330,6 +336,12 @@ pub struct Stamp<'a> {
 }
 
 impl Stamp<'_> {
+    /// The same with the key of these marks, which are otherwise like those that it is of.
+    #[inline]
+    pub(crate) fn with_key_of(self, marks: &Marks) -> Self {
+        Stamp { vni: marks.vni(), ..self }
+    }
+
     /// [`Encap::push`].
     ///
     /// # Errors
