@@ -39,13 +39,18 @@ def score(path):
         return {group: each["cases"] for group, each in json.load(file).items()}
 
 
+def key(case):
+    """Some descriptions stand in several files. Where rates are measured the sender's words, which differ, stand in the place of the title."""
+    return (None if " asked): " in what(case) else case["file"]), case["case"]
+
+
 def asked_again(out):
     """Of each case what the tester said of it when it was asked again, in order."""
     said = collections.defaultdict(list)
     for path in sorted(glob.glob(out + "/again-*/score.json")):
         for cases in score(path).values():
             for case in cases:
-                said[case["case"]].append(case)
+                said[key(case)].append(case)
     return said
 
 
@@ -58,12 +63,14 @@ def again(out, words, suite):
         cases.update({test["description"]: titles[title] for test in tests})
     said, files = asked_again(out), set()
     for case in (case for group in score(out + "/score.json").values() for case in group):
-        answers = [case, *said[case["case"]]]
+        answers = [case, *said[key(case)]]
         passed = any(answer["result"] == "OK" for answer in answers)
         # A machine that does much else is late at times, so each is asked once more; and those of which nothing was found out, again.
         if not passed and not reason(words, case) and (len(answers) == 1 or answers[-1]["detail"] == LOST):
-            # Where rates are measured the sender's words stand in the place of the title.
-            files.add(titles.get(case["file"]) or cases.get(case["case"], ""))
+            file = titles.get(case["file"]) or cases.get(case["case"])
+            if not file:
+                sys.exit(f"conformance: which file of the suite has {what(case)}?")
+            files.add(file)
     print("\n".join(sorted(files)))
 
 
@@ -74,7 +81,7 @@ def table(out, words, page, seconds):
         first = name.removeprefix("of13-").split("_")[0].removesuffix(".json")
         count = counts.setdefault(first, [0, 0])
         for case in cases:
-            answers = [case, *said[case["case"]]]
+            answers = [case, *said[key(case)]]
             good = any(answer["result"] == "OK" for answer in answers)
             shown = what(case).split(" asked): ", 1)[-1].replace("|", "\\|")
             count[0] += 1

@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::lab::{End, Netns, Process, veth};
 use controller::Listener;
@@ -25,6 +25,11 @@ use script::{Step, Verb};
 use switch::{Host, ip};
 
 const PORTS: [&str; 4] = ["p1", "p2", "p3", "p4"];
+
+/// How long a process that has nothing to say is given to say it.
+const PAUSE: Duration = Duration::from_millis(400);
+/// And to begin.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One of the two, as ovs-ofctl sees it: a folder with sockets.
 struct Side {
@@ -76,13 +81,32 @@ impl Side {
         let file = File::create(&path).expect("a file");
         let mut command = self.command(&step.words);
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a file")).stderr(file);
-        self.running = Some((command.spawn().expect("ovs-ofctl was there"), path));
-        std::thread::sleep(Duration::from_millis(400));
+        let running = command.spawn().expect("ovs-ofctl was there");
+        // What is said before it listens is lost to it.
+        let folder = format!("/proc/{}/fd", running.id());
+        self.running = Some((running, path));
+        let is_socket =
+            |link: &Path| fs::read_link(link).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+        let has_socket = || {
+            fs::read_dir(&folder)
+                .is_ok_and(|mut all| all.any(|file| file.is_ok_and(|file| is_socket(&file.path()))))
+        };
+        let end = Instant::now() + PATIENCE;
+        while !has_socket() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(PAUSE);
     }
 
     fn end(&mut self) -> String {
         let (mut running, path) = self.running.take().expect("something was started");
-        std::thread::sleep(Duration::from_millis(400));
+        // Until it has nothing to say any more.
+        let len = || fs::metadata(&path).map_or(0, |file| file.len());
+        let mut before = None;
+        while before != Some(len()) {
+            before = Some(len());
+            std::thread::sleep(PAUSE);
+        }
         let _ = running.kill();
         running.wait().expect("an end");
         even(&fs::read_to_string(path).expect("what it said"), false)

@@ -83,7 +83,10 @@ const LIVE_ONLY: &[(DropReason, &str)] = &[
         DropReason::PoolEmpty,
         "a replay gives every frame back before it takes the next batch, so a copy always finds one",
     ),
-    (DropReason::NoSuchGroup, "flows that name a group that is not there are refused when they are read"),
+    (
+        DropReason::NoSuchGroup,
+        "flows and buckets that name a group which is not there are refused when they are read",
+    ),
     (DropReason::PortDown, "only a controller takes ports down, and a replay has none"),
     (DropReason::NoReceive, "only a controller says so of a port, and a replay has none"),
     (DropReason::NoForward, "only a controller says so of a port, and a replay has none"),

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::lab::Netns;
 use control::ofproto::{FlowMod, GroupMod};
@@ -26,7 +26,16 @@ impl Listener {
 
     /// The switch, greeted.
     pub(crate) fn accept(&self) -> Session {
-        let (stream, _) = self.0.accept().expect("a switch");
+        self.0.set_nonblocking(true).expect("a socket");
+        let end = Instant::now() + PATIENCE;
+        let stream = loop {
+            match self.0.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) => assert!(Instant::now() < end, "no switch has come: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        stream.set_nonblocking(false).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let mut session = Session(stream);
         session.send("0400000800000001");

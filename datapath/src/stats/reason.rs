@@ -70,7 +70,7 @@ reasons! {
     NoHeadroom = "no_headroom": "There is no room in the buffer for the headers to be added.";
     TtlExpired = "ttl_expired": "The rule counts the time to live down, and it was 1 or 0.";
     TooManyHeaders = "too_many_headers": "The rules take off more labels or service tags than are looked at in a frame.";
-    NoSuchGroup = "no_such_group": "The rule sends it to a group that does not exist.";
+    NoSuchGroup = "no_such_group": "It is sent to a group that does not exist, mostly by a bucket of another.";
     NoLiveBucket = "no_live_bucket": "No bucket of the group, or no port of the bundle, is alive.";
     TooManyLookups = "too_many_lookups": "The rules look it up more often, or nest deeper, than a frame may.";
     TooManyActions = "too_many_actions": "The rule's actions come to more steps than a frame may take.";
