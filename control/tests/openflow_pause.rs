@@ -5,7 +5,7 @@ mod channel_switch;
 mod switch;
 
 use channel_switch::{Bare, Lab};
-use control::ofproto::{Applied, Command as FlowCommand, Filter, FlowMod, Ofproto};
+use control::ofproto::{Applied, Command as FlowCommand, Event, Filter, FlowMod, Ofproto, Request};
 use control::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, MISSED_BYTES_MAX, Room};
 use control::openflow::{
     Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, encode,
@@ -20,19 +20,21 @@ use std::time::Duration;
 use switch::{Host, has_ovs_ofctl, soon, two_guests};
 
 fn changes(applied: &Applied) -> Vec<FlowChange> {
-    let gone = applied.removed.iter().map(|removed| FlowChange {
-        table: removed.table,
-        entry: removed.entry.clone(),
-        event: FlowEvent::Deleted(2),
-        before: None,
-    });
-    let there = applied.entries.iter().map(|changed| FlowChange {
-        table: changed.table,
-        entry: changed.entry.clone(),
-        event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
-        before: changed.before.clone(),
-    });
-    gone.chain(there).collect()
+    let change = |event| match event {
+        Event::Removed(removed) => FlowChange {
+            table: removed.table,
+            entry: removed.entry.clone(),
+            event: FlowEvent::Deleted(2),
+            before: None,
+        },
+        Event::Changed(changed) => FlowChange {
+            table: changed.table,
+            entry: changed.entry.clone(),
+            event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+            before: changed.before.clone(),
+        },
+    };
+    applied.events().map(change).collect()
 }
 
 /// A flow-mod of one of a few flows.
@@ -51,6 +53,11 @@ fn flow_mod() -> impl Strategy<Value = FlowMod> {
         let (table, rule) = parse_table_flow("test", &text, &NoNames).expect("a flow");
         FlowMod { command, ..FlowMod::add(table, rule) }
     })
+}
+
+/// A request, or a bundle of some.
+fn bundle() -> impl Strategy<Value = Vec<Request>> {
+    vec(flow_mod().prop_map(Request::Flow), 1..4)
 }
 
 type Flows = BTreeMap<String, String>;
@@ -125,13 +132,13 @@ proptest! {
 
     #[test]
     fn after_a_pause_a_controller_knows_what_there_is(
-        said in vec((flow_mod(), 0..3usize, 0..4u8), 1..60),
+        said in vec((bundle(), 0..3usize, 0..4u8), 1..60),
     ) {
         let (lab, id) = watched(Filter::default());
         let Lab { mut channel, switch: Bare(mut switch), .. } = lab;
         let mut listener = Listener::default();
         for (change, messages, taken) in said {
-            let Ok(applied) = switch.flow_mod(0, change) else { continue };
+            let Ok(applied) = switch.bundle(0, change) else { continue };
             let room = Room { messages, bytes: 1 << 20, idle: taken == 0 };
             let by = (taken % 2 == 0).then_some((id, 7));
             channel.flows_changed(by, changes(&applied).into_iter(), 0, &|_| room);
@@ -151,13 +158,13 @@ proptest! {
     /// Who watches what goes to a port knows what does, and takes nothing for it that no longer does, however often it paused.
     #[test]
     fn who_watches_a_port_knows_what_goes_there(
-        said in vec((flow_mod(), 0..3usize, any::<bool>()), 1..60),
+        said in vec((bundle(), 0..3usize, any::<bool>()), 1..60),
     ) {
         let (lab, _) = watched(Filter { out_port: Some(OfPort(1)), ..Filter::default() });
         let Lab { mut channel, switch: Bare(mut switch), .. } = lab;
         let mut listener = Listener::default();
         for (change, messages, idle) in said {
-            let Ok(applied) = switch.flow_mod(0, change) else { continue };
+            let Ok(applied) = switch.bundle(0, change) else { continue };
             let room = Room { messages, bytes: 1 << 20, idle };
             channel.flows_changed(None, changes(&applied).into_iter(), 0, &|_| room);
             prop_assert_eq!(channel.resume(0, &|_| room), []);
@@ -189,9 +196,15 @@ impl Watched {
     }
 
     fn apply(&mut self, command: FlowCommand, text: &str, room: Room) {
-        let (table, rule) = parse_table_flow("test", text, &NoNames).expect("a flow");
-        let change = FlowMod { command, ..FlowMod::add(table, rule) };
-        let applied = self.switch.flow_mod(0, change).expect("done");
+        self.commit(&[(command, text)], room);
+    }
+
+    fn commit(&mut self, bundle: &[(FlowCommand, &str)], room: Room) {
+        let request = |(command, text): &(FlowCommand, &str)| {
+            let (table, rule) = parse_table_flow("test", text, &NoNames).expect("a flow");
+            Request::Flow(FlowMod { command: *command, ..FlowMod::add(table, rule) })
+        };
+        let applied = self.switch.bundle(0, bundle.iter().map(request)).expect("done");
         self.channel.flows_changed(None, changes(&applied).into_iter(), 0, &|_| room);
         self.listener.hear(self.channel.told());
     }
@@ -226,6 +239,26 @@ fn nobody_is_told_an_old_state_of_a_flow_that_has_left_what_he_watches() {
     watched.apply(FlowCommand::Modify, "arp,actions=2", FULL);
     watched.resume(FREE);
     assert_eq!((watched.knows().len(), watched.listener.paused), (1, false));
+}
+
+#[test]
+fn a_bundle_is_told_in_the_order_in_which_it_was_done() {
+    let (add, delete) = (FlowCommand::Add, FlowCommand::Delete);
+    for room in [FREE, FULL] {
+        let mut watched = Watched::new();
+        watched.commit(&[(add, "actions=1"), (delete, "actions=drop")], room);
+        watched.resume(FREE);
+        assert!(watched.knows().is_empty(), "it came and went");
+        watched.commit(&[(add, "actions=1"), (delete, "actions=drop"), (add, "actions=1,2")], room);
+        watched.resume(FREE);
+        assert!(watched.knows()[0].contains("Output(OfPort(2))"), "{:?}", watched.knows());
+        watched.commit(
+            &[(FlowCommand::Modify, "actions=1,3"), (delete, "actions=drop"), (add, "arp,actions=1")],
+            room,
+        );
+        watched.resume(FREE);
+        assert_eq!(watched.listener.flows, there(&watched.switch));
+    }
 }
 
 #[test]

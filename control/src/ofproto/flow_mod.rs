@@ -155,7 +155,8 @@ impl Ofproto {
         let entry = self.remember(table, entry);
         applied.added += 1;
         let before = had.map(|had| had.installed.rule.instructions.clone());
-        applied.entries.push(Changed { table, entry, added: true, before });
+        let behind = applied.removed.len();
+        applied.entries.push(Changed { table, entry, added: true, before, behind });
         Ok(())
     }
 
@@ -184,7 +185,8 @@ impl Ofproto {
             let entry = self.remember(table, Entry { installed, learned, ..had });
             applied.modified += 1;
             let before = Some(had.installed.rule.instructions.clone());
-            applied.entries.push(Changed { table, entry, added: false, before });
+            let behind = applied.removed.len();
+            applied.entries.push(Changed { table, entry, added: false, before, behind });
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! done whole or leaves everything as it was ([`Ofproto::bundle`]), and a clone is a snapshot to read from at leisure.
 
 mod alike;
+mod applied;
 mod bucket_mod;
 mod check;
 pub(crate) mod context;
@@ -30,6 +31,7 @@ mod shelf;
 mod stats;
 mod vacancy;
 
+pub use applied::{Applied, Changed, Event};
 pub use bucket_mod::{BUCKET_ID_MAX, BucketChange, BucketMod, BucketPlace};
 pub use check::ACTIONS_MAX;
 pub use entry::{Entry, FlowFlags, Reason, Removed};
@@ -51,9 +53,7 @@ pub use stats::TableStats;
 pub use vacancy::{Vacancy, VacancyEvent};
 
 use alike::Alike;
-use datapath::pipeline::{
-    Base, GroupId, Installed, Instructions, Match, MeterId, Pipeline, RuleAction, TableId,
-};
+use datapath::pipeline::{Base, GroupId, Installed, Match, MeterId, Pipeline, RuleAction, TableId};
 use datapath::worker::PacketOut;
 use entry::Beside;
 use farewell::Leaving;
@@ -78,67 +78,6 @@ pub enum Request {
     Buckets(BucketMod),
     /// About a port.
     Port(PortRequest),
-}
-
-/// What came of requests.
-#[derive(Clone, Debug, Default)]
-pub struct Applied {
-    /// Entries, groups or meters that were added; those that took another's place are among them.
-    pub added: usize,
-    /// Those that were changed.
-    pub modified: usize,
-    /// Groups and meters that were removed.
-    pub others_removed: usize,
-    /// Entries that went.
-    pub removed: Vec<Removed>,
-    /// The entries that were added or changed, as they are now.
-    pub entries: Vec<Changed>,
-}
-
-/// An entry that was added or changed.
-#[derive(Clone, Debug)]
-pub struct Changed {
-    /// Its table.
-    pub table: TableId,
-    /// The entry as it is now.
-    pub entry: Entry,
-    /// Whether it was added; else it does something else now.
-    pub added: bool,
-    /// What it did before, or the one whose place it took.
-    pub before: Option<Arc<Instructions>>,
-}
-
-impl Applied {
-    /// This, and then that.
-    pub fn extend(&mut self, more: Applied) {
-        if !self.changes() {
-            return *self = more;
-        }
-        self.added += more.added;
-        self.modified += more.modified;
-        self.others_removed += more.others_removed;
-        self.removed.extend(more.removed);
-        self.entries.extend(more.entries);
-    }
-
-    /// Nothing, with room for as much as there was.
-    pub fn clear(&mut self) {
-        let Applied { added, modified, others_removed, removed, entries } = self;
-        (*added, *modified, *others_removed) = (0, 0, 0);
-        removed.clear();
-        entries.clear();
-    }
-
-    /// Whether the pipeline is another than before.
-    pub fn changes(&self) -> bool {
-        self.added + self.modified + self.others_removed + self.removed.len() > 0
-    }
-
-    /// Whether it is another because something went, of which nobody is to be told, and for nothing else.
-    pub fn only_deletes(&self) -> bool {
-        let goes = self.others_removed + self.removed.len() > 0;
-        goes && self.added + self.modified == 0 && !self.removed.iter().any(Removed::is_told)
-    }
 }
 
 /// What is said of the entries of one table.

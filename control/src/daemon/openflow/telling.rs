@@ -2,7 +2,7 @@
 
 use super::{Controllers, Peer, tables};
 use crate::daemon::Daemon;
-use crate::ofproto::{Applied, Farewell, Reason, Removed, VacancyEvent};
+use crate::ofproto::{Applied, Event, Farewell, Reason, Removed, VacancyEvent};
 use crate::openflow::channel::{ConnectionId, FlowChange, FlowEvent, Room};
 use crate::openflow::{Envelope, FlowRemoved, Message, PacketIn, TableDesc};
 use bytes::Bytes;
@@ -133,19 +133,21 @@ fn flow_removed(removed: &Removed, packets: u64, bytes: u64) -> FlowRemoved {
 }
 
 pub(super) fn changes(applied: &Applied) -> impl Iterator<Item = FlowChange> + Clone {
-    let gone = applied.removed.iter().map(|removed| FlowChange {
-        table: removed.table,
-        entry: removed.entry.clone(),
-        event: FlowEvent::Deleted(reason(removed.reason)),
-        before: None,
-    });
-    let there = applied.entries.iter().map(|changed| FlowChange {
-        table: changed.table,
-        entry: changed.entry.clone(),
-        event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
-        before: changed.before.clone(),
-    });
-    gone.chain(there)
+    let change = |event| match event {
+        Event::Removed(removed) => FlowChange {
+            table: removed.table,
+            entry: removed.entry.clone(),
+            event: FlowEvent::Deleted(reason(removed.reason)),
+            before: None,
+        },
+        Event::Changed(changed) => FlowChange {
+            table: changed.table,
+            entry: changed.entry.clone(),
+            event: if changed.added { FlowEvent::Added } else { FlowEvent::Modified },
+            before: changed.before.clone(),
+        },
+    };
+    applied.events().map(change)
 }
 
 fn packet_in(punted: &Punted) -> PacketIn {
