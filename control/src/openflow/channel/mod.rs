@@ -22,6 +22,7 @@ mod switch;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 pub use bundles::{BUNDLE_BYTES_MAX, BUNDLES_MAX};
 pub use connection::Kind;
@@ -32,7 +33,8 @@ pub use pause::{MISSED_BYTES_MAX, MISSED_BYTES_OF_ALL_MAX, Room};
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub(crate) use tell::news;
-pub use tell::{FlowChange, FlowEvent, weight};
+pub use tell::{FlowChange, FlowEvent};
+pub use weight::weight;
 
 use super::{Code, Envelope, Message, Question, Version};
 use bytes::Bytes;

@@ -4,7 +4,8 @@
 //! Of each flow is told what it is in the end, and that the one before it went; not what it was in between. Once a flow is noted, all its changes are, so that
 //! nobody is told an old state of one that has left what he watches. What is noted is bounded by its bytes, for one connection and for all of them.
 
-use super::tell::{FlowChange, FlowEvent, actions_weight};
+use super::tell::{FlowChange, FlowEvent};
+use super::weight;
 use crate::ofproto::Entry;
 use datapath::pipeline::{Installed, Instructions, TableId};
 use std::collections::{HashMap, VecDeque, hash_map};
@@ -21,7 +22,7 @@ pub const MISSED_BYTES_OF_ALL_MAX: usize = 64 << 20;
 pub struct Room {
     /// Messages.
     pub messages: usize,
-    /// Their bytes, as [`weight`](super::weight) has them.
+    /// Their bytes, as [`weight`](super::weight()) has them.
     pub bytes: usize,
     /// Whether it has taken all that it was told before.
     pub idle: bool,
@@ -75,14 +76,17 @@ impl Hash for Place {
 
 /// A place of the map, which has up to twice as many as are taken.
 const NOTE: usize = 2 * size_of::<(Place, Became)>();
-/// An entry that is gone is kept for its watchers alone: itself, its rule, and about what its conditions take.
-const GONE: usize = size_of::<Entry>() + size_of::<Installed>() + 128;
+/// A rule that is in no table any more, with its counters of references.
+const GONE: usize = size_of::<Installed>() + 2 * size_of::<usize>();
 
 impl Became {
     fn bytes(&self) -> usize {
-        let doing = |does: &Instructions| size_of::<Instructions>() + actions_weight(does);
-        let gone = |(entry, _): &(Entry, u8)| GONE + doing(&entry.installed.rule.instructions);
-        NOTE + self.gone.as_ref().map_or(0, gone) + self.before.as_deref().map_or(0, doing)
+        // An entry that is gone is kept for its watchers alone.
+        let gone = |(entry, _): &(Entry, u8)| {
+            let rule = &entry.installed.rule;
+            GONE + weight::conditions(&rule.matching) + weight::instructions(&rule.instructions)
+        };
+        NOTE + self.gone.as_ref().map_or(0, gone) + self.before.as_deref().map_or(0, weight::instructions)
     }
 
     /// What is told of it.
@@ -107,7 +111,7 @@ impl Missed {
         if self.too_much {
             return;
         }
-        let place = Place { table: *table, entry: entry.clone() };
+        let mut place = Place { table: *table, entry: entry.clone() };
         // What is being told just now may be of this flow.
         let wanted = wanted || self.is_telling();
         let mut became = match self.flows.remove(&place) {
@@ -129,8 +133,11 @@ impl Missed {
                 became.gone.get_or_insert((entry.clone(), *reason));
             }
         }
+        // The place is named by the newest, or by the one that went if there is none: no other entry is kept for it.
+        if let (None, Some((gone, _))) = (&became.there, &became.gone) {
+            place.entry = gone.clone();
+        }
         self.bytes += became.bytes();
-        // The place is named by the newest: no older entry is kept for it.
         self.flows.insert(place, became);
         if self.bytes > MISSED_BYTES_MAX {
             self.give_up();
@@ -175,5 +182,40 @@ impl Missed {
     /// Whether there was.
     pub(super) fn is_too_much(&self) -> bool {
         self.too_much
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ofproto::{FlowMod, Ofproto};
+    use datapath::flow::{Field, OfPort, Seed};
+    use datapath::pipeline::{Base, Match, Rule, RuleAction};
+    use datapath::tunnel::{TunnelTable, Underlay};
+
+    /// An entry that no switch has.
+    fn entry(port: u32) -> Entry {
+        let tunnels = TunnelTable::new(Vec::new(), Seed::new(7)).expect("no tunnels");
+        let mut switch = Ofproto::new(Base::new([], tunnels, [].into(), Underlay::default()));
+        let matching = Match::any().exact(Field::EthType, 0x800).exact(Field::NwDst, port.into());
+        let rule = Rule::acting(1, matching, vec![RuleAction::Output(OfPort(port))]);
+        let mut applied = switch.flow_mod(0, FlowMod::add(TableId(0), rule)).expect("added");
+        applied.entries.remove(0).entry
+    }
+
+    fn note(missed: &mut Missed, entry: &Entry, event: FlowEvent) {
+        let before = (event == FlowEvent::Modified).then(|| entry.installed.rule.instructions.clone());
+        missed.note(&FlowChange { table: TableId(0), entry: entry.clone(), event, before }, true);
+    }
+
+    #[test]
+    fn no_entry_is_kept_that_is_not_told_of() {
+        let (one, other) = (entry(1), entry(1));
+        let mut missed = Missed::default();
+        note(&mut missed, &one, FlowEvent::Deleted(2));
+        note(&mut missed, &other, FlowEvent::Added);
+        note(&mut missed, &other, FlowEvent::Deleted(2));
+        let [one, other] = [one, other].map(|entry| Arc::downgrade(&entry.installed));
+        assert!(one.upgrade().is_some() && other.upgrade().is_none());
     }
 }

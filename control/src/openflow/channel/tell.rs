@@ -3,14 +3,14 @@
 use super::connection::Connection;
 use super::monitors::Telling;
 use super::pause::{MISSED_BYTES_OF_ALL_MAX, Missed, Room};
-use super::{Channel, ConnectionId};
-use crate::ofproto::{BucketChange, BucketMod, Entry, GroupMod, VacancyEvent};
+use super::{Channel, ConnectionId, weight};
+use crate::ofproto::{Entry, VacancyEvent};
 use crate::openflow::{
     Envelope, FlowRemoved, FlowStats, FlowUpdate, Message, PacketInFormat, PortChange, PortDesc, Reply,
     TableDesc, UpdateEvent, Version,
 };
 use datapath::action::punt;
-use datapath::pipeline::{Bucket, Group, Instructions, TableId};
+use datapath::pipeline::{Instructions, TableId};
 use std::sync::Arc;
 
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
@@ -260,40 +260,6 @@ impl News<'_> {
         self.told.push((self.id, Envelope { xid: 0, nicira, message }));
     }
 }
-
-/// About how much memory a message takes that waits for a peer.
-pub fn weight(envelope: &Envelope) -> usize {
-    let update = |update: &FlowUpdate| match update {
-        FlowUpdate::Abbreviated(_) | FlowUpdate::Paused | FlowUpdate::Resumed => size_of::<FlowUpdate>(),
-        FlowUpdate::Full { flow, .. } => {
-            size_of::<FlowUpdate>() + size_of::<FlowStats>() + MATCH + actions_weight(&flow.instructions)
-        }
-    };
-    let group = |group: &Group| -> usize {
-        group.buckets.iter().map(|bucket| size_of::<Bucket>() + size_of_val(&*bucket.actions)).sum()
-    };
-    let more = match &envelope.message {
-        Message::MultipartReply(Reply::FlowMonitor(updates), _) => updates.iter().map(update).sum(),
-        Message::RequestForward(inner) => match &inner.message {
-            Message::GroupMod(
-                GroupMod::Add(_, named) | GroupMod::Modify(_, named) | GroupMod::AddOrModify(_, named),
-            ) => group(named),
-            Message::BucketMod(BucketMod { change: BucketChange::Insert(_, named), .. }) => group(named),
-            _ => size_of::<Envelope>(),
-        },
-        _ => 0,
-    };
-    size_of::<Envelope>() + more
-}
-
-/// About how much memory the actions of an entry take.
-pub(super) fn actions_weight(instructions: &Instructions) -> usize {
-    let Instructions { apply, write, .. } = instructions;
-    size_of_val(&**apply) + size_of_val(&**write)
-}
-
-/// About how much the conditions of an entry take.
-const MATCH: usize = 128;
 
 /// A piece of news.
 fn full(change: &FlowChange, instructions: bool, now: u64) -> FlowUpdate {
