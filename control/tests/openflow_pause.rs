@@ -4,9 +4,12 @@
 mod channel_switch;
 mod switch;
 
+use bytes::Bytes;
 use channel_switch::{Bare, Lab};
 use control::ofproto::{Applied, Command as FlowCommand, Event, Filter, FlowMod, Ofproto, Request};
-use control::openflow::channel::{Channel, ConnectionId, FlowChange, FlowEvent, MISSED_BYTES_MAX, Room};
+use control::openflow::channel::{
+    Channel, ConnectionId, FlowChange, FlowEvent, Heard, MISSED_BYTES_MAX, Room,
+};
 use control::openflow::{
     Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, encode,
 };
@@ -72,6 +75,8 @@ struct Listener {
     flows: Flows,
     paused: bool,
     pauses: usize,
+    /// How many news it has heard.
+    news: usize,
 }
 
 impl Listener {
@@ -94,6 +99,7 @@ impl Listener {
     fn update(&mut self, update: FlowUpdate) {
         let FlowUpdate::Full { event, flow, .. } = update else { panic!("{update:?}") };
         let place = place(flow.table.0, flow.priority, &flow.matching);
+        self.news += 1;
         match event {
             UpdateEvent::Deleted => drop(self.flows.remove(&place)),
             _ => drop(self.flows.insert(place, format!("{:?}", flow.instructions))),
@@ -109,13 +115,17 @@ fn there(switch: &Ofproto) -> Flows {
     switch.entries(Filter::default()).map(flow).collect()
 }
 
+/// Asks for the news of these, one's own too.
+fn watch(id: u32, filter: Filter) -> Vec<u8> {
+    let monitor = FlowMonitor { id, flags: 0x3e, filter };
+    let wanted = Message::MultipartRequest(Question::FlowMonitor(vec![monitor]), false);
+    encode(Version::V14, &Envelope::new(1, wanted)).expect("words for it").to_vec()
+}
+
 /// A switch and a channel on which one connection wants the news of these, its own too.
 fn watched(filter: Filter) -> (Lab, ConnectionId) {
     let mut lab = Lab::new();
-    let monitor = FlowMonitor { id: 1, flags: 0x3e, filter };
-    let wanted = Message::MultipartRequest(Question::FlowMonitor(vec![monitor]), false);
-    let raw = encode(Version::V14, &Envelope::new(1, wanted)).expect("words for it");
-    lab.hear(2, raw.to_vec());
+    lab.hear(2, watch(1, filter));
     let (id, version) = lab.connections[2];
     assert_eq!(version, Version::V14);
     (lab, id)
@@ -184,15 +194,16 @@ proptest! {
 /// A switch that is asked to add, modify or delete by text, and who watches what goes to port 1 there.
 struct Watched {
     channel: Channel,
+    id: ConnectionId,
     switch: Ofproto,
     listener: Listener,
 }
 
 impl Watched {
     fn new() -> Watched {
-        let (lab, _) = watched(Filter { out_port: Some(OfPort(1)), ..Filter::default() });
+        let (lab, id) = watched(Filter { out_port: Some(OfPort(1)), ..Filter::default() });
         let Lab { channel, switch: Bare(switch), .. } = lab;
-        Watched { channel, switch, listener: Listener::default() }
+        Watched { channel, id, switch, listener: Listener::default() }
     }
 
     fn apply(&mut self, command: FlowCommand, text: &str, room: Room) {
@@ -206,6 +217,12 @@ impl Watched {
         };
         let applied = self.switch.bundle(0, bundle.iter().map(request)).expect("done");
         self.channel.flows_changed(None, changes(&applied).into_iter(), 0, &|_| room);
+        self.listener.hear(self.channel.told());
+    }
+
+    fn say(&mut self, message: Message) {
+        let heard = Heard { raw: Bytes::new(), said: Ok(Envelope::new(3, message)) };
+        self.channel.hear(self.id, heard, &mut Bare::new());
         self.listener.hear(self.channel.told());
     }
 
@@ -273,6 +290,25 @@ fn one_that_leaves_what_is_watched_is_told_as_open_vswitch_does() {
     let long = format!("arp,actions={}", vec!["1"; 250].join(","));
     watched.apply(FlowCommand::Add, &long, Room { bytes: 1000, ..FREE });
     assert_eq!((watched.knows().len(), watched.listener.paused), (2, false));
+}
+
+#[test]
+fn who_watches_anew_hears_nothing_of_what_was_missed_before() {
+    let mut watched = Watched::new();
+    watched.apply(FlowCommand::Add, "actions=1", FREE);
+    watched.apply(FlowCommand::Modify, "actions=1,2", FULL);
+    watched.apply(FlowCommand::Add, "arp,actions=1", FULL);
+    assert!(watched.listener.paused);
+    watched.say(Message::FlowMonitorCancel(1));
+    assert!(!watched.listener.paused, "nothing is watched, and nothing waits");
+    // Nobody notes what becomes of the flow that was missed, until it is watched again.
+    watched.apply(FlowCommand::Delete, "arp,actions=drop", FULL);
+    let monitor = FlowMonitor { id: 2, flags: 0x3e, filter: Filter::default() };
+    watched.say(Message::MultipartRequest(Question::FlowMonitor(vec![monitor]), false));
+    assert_eq!(watched.resume(FREE), []);
+    assert_eq!(watched.listener.news, 1, "one flow was added, before it all");
+    watched.apply(FlowCommand::Add, "arp,actions=2", FREE);
+    assert_eq!(watched.listener.news, 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::model::{self, Model};
 use super::telling::changes;
-use super::{Faces, ports};
+use super::{Faces, Peer, ports};
 use crate::daemon::Daemon;
 use crate::daemon::calls::View;
 use crate::daemon::sweep::Sweeper;
@@ -28,6 +28,8 @@ pub(in super::super) struct Done {
     pub(in super::super) sweeper: Sweeper,
     /// Of the frames that were to be sent until now the number of the last, if not all have left: later ones are not waited for.
     pub(in super::super) injecting: Option<u64>,
+    /// How many news wait that are older than the picture.
+    pub(in super::super) news: usize,
 }
 
 /// Messages of a connection that are being done.
@@ -138,7 +140,9 @@ impl Daemon {
         let version = self.controllers.channel.face(id).map_or(Version::V13, |face| face.version);
         let picture = asks.then(|| Box::new(self.picture(version)));
         let injecting = self.injecting();
-        Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting })
+        let waiting = |peer: &Peer| peer.events.max_capacity() - peer.events.capacity();
+        let news = self.controllers.peers.get(&id).map_or(0, waiting);
+        Some(Done { steps, picture, generation, sweeper: self.workers.sweeper(), injecting, news })
     }
 
     /// Ways are followed to remote ends that bundles name: they shall be there when it is committed.

@@ -195,7 +195,7 @@ impl Peer {
         let last = heard.last().map_or_else(Bytes::new, |heard| heard.raw.clone());
         let (reply, answer) = oneshot::channel();
         self.daemon.send(Call::OpenFlow(Ask::Hear(self.id, heard, options, reply))).await?;
-        let Done { steps, mut picture, generation, sweeper, injecting } = answer.await?;
+        let Done { steps, mut picture, generation, sweeper, injecting, news } = answer.await?;
         for step in steps {
             match step {
                 Step::Say(envelope) => self.wire.say(self.version, &envelope),
@@ -212,6 +212,10 @@ impl Peer {
                 }
                 Step::Answer(asked, question) => {
                     let Some(picture) = picture.take() else { continue };
+                    // Whoever begins to watch flows hears how they are behind what he was told of them before.
+                    if let Question::FlowMonitor(_) = question {
+                        self.say_events(news).await?;
+                    }
                     if answers::counts(&question) {
                         sweeper.settle().await;
                     }
@@ -268,6 +272,18 @@ impl Peer {
     fn say_event(&mut self, event: &Envelope) {
         self.waiting.take(event);
         self.wire.say(self.version, event);
+    }
+
+    /// Says so much of what it was told.
+    async fn say_events(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let Ok(event) = self.events.try_recv() else { break };
+            self.say_event(&event);
+            if self.wire.out.len() >= WRITE {
+                self.wire.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Says what it was told until now. What comes while it is said has to wait: a peer that takes it slowly shall be heard, too.

@@ -141,7 +141,14 @@ impl Channel {
             Message::SetControllerId(number) => connection.controller_id = number,
             Message::TlvTableMod(change) => switch.tlv_table_mod(change)?,
             Message::TlvTableRequest => steps.push(say(Message::TlvTableReply(switch.tlv_table()))),
-            Message::FlowMonitorCancel(number) => connection.monitors.cancel(number)?,
+            Message::FlowMonitorCancel(number) => {
+                connection.monitors.cancel(number)?;
+                // Who begins anew is told how flows are, and nothing that was missed before.
+                if connection.monitors.is_empty() && connection.missed.take().is_some() {
+                    let nicira = connection.monitors.nicira();
+                    self.told.push((id, Envelope { xid: 0, nicira, message: Message::FlowMonitorResumed }));
+                }
+            }
             // What a switch says, and nobody says to a switch.
             Message::FeaturesReply(_)
             | Message::GetConfigReply(_)
