@@ -129,7 +129,11 @@ impl Missed {
                 became.there = Some((entry.clone(), added));
             }
             FlowEvent::Deleted(reason) => {
-                became.there = None;
+                let came = became.there.take().is_some_and(|(_, added)| added);
+                // One that came and went meanwhile is no news (`ofmonitor_report` in Open vSwitch's `ofproto/connmgr.c`).
+                if came && became.gone.is_none() && became.before.is_none() {
+                    return;
+                }
                 became.gone.get_or_insert((entry.clone(), *reason));
             }
         }
