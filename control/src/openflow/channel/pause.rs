@@ -44,7 +44,7 @@ pub(super) struct Missed {
 #[derive(Debug)]
 struct Place {
     table: TableId,
-    entry: Entry,
+    installed: Arc<Installed>,
 }
 
 /// What became of the flow in a place.
@@ -53,14 +53,14 @@ struct Became {
     /// What it did when its watcher heard of it last, if it does something else by now.
     before: Option<Arc<Instructions>>,
     /// The one that was there is gone, and why.
-    gone: Option<(Entry, u8)>,
+    gone: Option<Box<(Entry, u8)>>,
     /// This one is there, and whether it was added.
-    there: Option<(Entry, bool)>,
+    there: Option<Box<(Entry, bool)>>,
 }
 
 impl PartialEq for Place {
     fn eq(&self, other: &Place) -> bool {
-        let (one, two) = (&self.entry.installed.rule, &other.entry.installed.rule);
+        let (one, two) = (&self.installed.rule, &other.installed.rule);
         (self.table, one.priority, &one.matching) == (other.table, two.priority, &two.matching)
     }
 }
@@ -69,24 +69,27 @@ impl Eq for Place {}
 
 impl Hash for Place {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let rule = &self.entry.installed.rule;
+        let rule = &self.installed.rule;
         (self.table, rule.priority, &rule.matching).hash(state);
     }
 }
 
 /// A place of the map, which has up to twice as many as are taken.
 const NOTE: usize = 2 * size_of::<(Place, Became)>();
-/// A rule that is in no table any more, with its counters of references.
-const GONE: usize = size_of::<Installed>() + 2 * size_of::<usize>();
+/// An entry that is noted, whoever has its rule.
+const NOTED: usize = weight::ALLOCATION + size_of::<(Entry, u8)>();
+/// A rule that is in no table any more: it is kept for its watchers alone.
+const GONE: usize = weight::ALLOCATION + size_of::<Installed>();
 
 impl Became {
     fn bytes(&self) -> usize {
-        // An entry that is gone is kept for its watchers alone.
-        let gone = |(entry, _): &(Entry, u8)| {
-            let rule = &entry.installed.rule;
-            GONE + weight::conditions(&rule.matching) + weight::instructions(&rule.instructions)
+        let gone = |gone: &(Entry, u8)| {
+            let rule = &gone.0.installed.rule;
+            NOTED + GONE + weight::conditions(&rule.matching) + weight::instructions(&rule.instructions)
         };
-        NOTE + self.gone.as_ref().map_or(0, gone) + self.before.as_deref().map_or(0, weight::instructions)
+        let there = self.there.as_ref().map_or(0, |_| NOTED);
+        let before = self.before.as_deref().map_or(0, weight::instructions);
+        NOTE + there + before + self.gone.as_deref().map_or(0, gone)
     }
 
     /// What is told of it.
@@ -95,8 +98,12 @@ impl Became {
         let change = |(entry, event), before| FlowChange { table, entry, event, before };
         // What came behind one that went is another flow.
         let behind = before.clone().filter(|_| gone.is_none());
-        let gone = gone.map(|(entry, reason)| change((entry, FlowEvent::Deleted(reason)), before));
-        let there = there.map(|(entry, added)| {
+        let gone = gone.map(|gone| {
+            let (entry, reason) = *gone;
+            change((entry, FlowEvent::Deleted(reason)), before)
+        });
+        let there = there.map(|there| {
+            let (entry, added) = *there;
             let event = if added { FlowEvent::Added } else { FlowEvent::Modified };
             change((entry, event), behind)
         });
@@ -111,7 +118,7 @@ impl Missed {
         if self.too_much {
             return;
         }
-        let mut place = Place { table: *table, entry: entry.clone() };
+        let mut place = Place { table: *table, installed: entry.installed.clone() };
         // What is being told just now may be of this flow.
         let wanted = wanted || self.is_telling();
         let mut became = match self.flows.remove(&place) {
@@ -123,23 +130,23 @@ impl Missed {
             None => return,
         };
         match event {
-            FlowEvent::Added => became.there = Some((entry.clone(), true)),
+            FlowEvent::Added => became.there = Some(Box::new((entry.clone(), true))),
             FlowEvent::Modified => {
-                let added = became.there.as_ref().is_some_and(|(_, added)| *added);
-                became.there = Some((entry.clone(), added));
+                let added = became.there.as_ref().is_some_and(|there| there.1);
+                became.there = Some(Box::new((entry.clone(), added)));
             }
             FlowEvent::Deleted(reason) => {
-                let came = became.there.take().is_some_and(|(_, added)| added);
+                let came = became.there.take().is_some_and(|there| there.1);
                 // One that came and went meanwhile is no news (`ofmonitor_report` in Open vSwitch's `ofproto/connmgr.c`).
                 if came && became.gone.is_none() && became.before.is_none() {
                     return;
                 }
-                became.gone.get_or_insert((entry.clone(), *reason));
+                became.gone.get_or_insert_with(|| Box::new((entry.clone(), *reason)));
             }
         }
         // The place is named by the newest, or by the one that went if there is none: no other entry is kept for it.
-        if let (None, Some((gone, _))) = (&became.there, &became.gone) {
-            place.entry = gone.clone();
+        if let (None, Some(gone)) = (&became.there, &became.gone) {
+            place.installed = gone.0.installed.clone();
         }
         self.bytes += became.bytes();
         self.flows.insert(place, became);
@@ -221,5 +228,18 @@ mod tests {
         note(&mut missed, &other, FlowEvent::Deleted(2));
         let [one, other] = [one, other].map(|entry| Arc::downgrade(&entry.installed));
         assert!(one.upgrade().is_some() && other.upgrade().is_none());
+    }
+    /// As `docs/openflow.md` says.
+    #[test]
+    fn there_is_room_for_so_many_flows() {
+        let room = |event| {
+            let mut missed = Missed::default();
+            note(&mut missed, &entry(1), event);
+            MISSED_BYTES_MAX / missed.bytes()
+        };
+        let rooms = [FlowEvent::Deleted(2), FlowEvent::Modified, FlowEvent::Added].map(room);
+        for (room, said) in rooms.into_iter().zip([30_000, 50_000, 110_000]) {
+            assert!(room.abs_diff(said) * 10 < said, "{room} and not {said}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::openflow::{Envelope, FlowStats, FlowUpdate, Message, Refusal, Reply};
 use datapath::pipeline::{Bucket, Group, Instructions, Match, RuleAction, Selection};
 
 /// What an allocation takes beside what is in it.
-const ALLOCATION: usize = 16;
+pub(super) const ALLOCATION: usize = 16;
 
 /// About how much memory a message takes that waits for a peer.
 pub fn weight(envelope: &Envelope) -> usize {
