@@ -43,6 +43,9 @@ impl Daemon {
             channel.leave(lost);
             peers.remove(&lost);
         }
+        for (id, lost) in channel.lost() {
+            peers.entry(id).and_modify(|peer| peer.lost += lost);
+        }
         for (to, envelope) in channel.told() {
             let Some(peer) = peers.get_mut(&to) else { continue };
             // A queue that is closed is one of a connection that has ended.

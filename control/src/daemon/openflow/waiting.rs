@@ -3,7 +3,7 @@
 //!
 //! What finds no room is lost to the peer, and counted. News of flows always find theirs: whoever tells them looks first ([`Waiting::room`]).
 
-use crate::openflow::channel::{Room, weight};
+use crate::openflow::channel::{FORWARDS_MAX, Room, weight};
 use crate::openflow::{Envelope, Message, Reply};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ pub(in super::super) const FRAMES_MAX: usize = 256;
 /// News of flows (`monitor watch:`).
 const FLOWS: Share = Share { messages: 6144, bytes: 4 << 20 };
 /// What other controllers have asked for.
-const FORWARDED: Share = Share { messages: 1024, bytes: 2 << 20 };
+const FORWARDED: Share = Share { messages: FORWARDS_MAX, bytes: 2 << 20 };
 /// Flows that have gone, ports, roles, room in tables.
 const OTHERS: Share = Share { messages: 8192, bytes: 4 << 20 };
 
@@ -101,7 +101,7 @@ mod tests {
 
     fn forwarded() -> Envelope {
         let request = Envelope::new(0, Message::GroupMod(GroupMod::Delete(None)));
-        Envelope::new(0, Message::RequestForward(Box::new(request)))
+        Envelope::new(0, Message::RequestForward(request.into()))
     }
 
     fn other() -> Envelope {

@@ -190,7 +190,7 @@ impl Channel {
                     said.extend(told.get(at).map(|(xid, raw)| refusal(*xid, code, raw)));
                     return Err(Code::BundleMsgFailed);
                 }
-                forwards.iter().for_each(|(reason, request)| self.forward(id, *reason, request));
+                forwards.into_iter().for_each(|(reason, request)| self.forward(id, reason, request));
             }
             // Discard.
             6 => drop(bundles.open.remove(&bundle).ok_or(Code::BundleBadId)?),

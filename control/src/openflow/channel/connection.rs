@@ -39,6 +39,10 @@ pub(super) struct Connection {
     pub(super) missed: Option<Missed>,
     /// Messages with news of flows, and their bytes, that nobody has taken from the channel yet.
     pub(super) untaken: (usize, usize),
+    /// What others have asked for, likewise.
+    pub(super) forwarded: usize,
+    /// What it was not told of that, and nobody has counted yet.
+    pub(super) lost: u64,
 }
 
 impl Connection {
@@ -62,6 +66,8 @@ impl Connection {
             monitors: Monitors::default(),
             missed: None,
             untaken: (0, 0),
+            forwarded: 0,
+            lost: 0,
         }
     }
 

@@ -91,17 +91,17 @@ impl Channel {
             Message::GroupMod(group) => {
                 let forwarded = asked.answer(Message::GroupMod(group.clone()));
                 switch.change(Change::Request(ofproto::Request::Group(group)))?;
-                self.forward(id, FORWARD_GROUP_MOD, &forwarded);
+                self.forward(id, FORWARD_GROUP_MOD, forwarded);
             }
             Message::MeterMod(meter) => {
                 let forwarded = asked.answer(Message::MeterMod(meter.clone()));
                 switch.change(Change::Request(ofproto::Request::Meter(meter)))?;
-                self.forward(id, FORWARD_METER_MOD, &forwarded);
+                self.forward(id, FORWARD_METER_MOD, forwarded);
             }
             Message::BucketMod(buckets) => {
                 let forwarded = asked.answer(Message::BucketMod(buckets.clone()));
                 switch.change(Change::Request(ofproto::Request::Buckets(buckets)))?;
-                self.forward(id, FORWARD_GROUP_MOD, &forwarded);
+                self.forward(id, FORWARD_GROUP_MOD, forwarded);
             }
             Message::PortMod(port) => switch.change(Change::Port(port))?,
             Message::TableMod(table) => switch.table_mod(table)?,

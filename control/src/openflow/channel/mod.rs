@@ -33,7 +33,7 @@ pub use pause::{MISSED_BYTES_MAX, MISSED_BYTES_OF_ALL_MAX, Room};
 pub use refusals::refusal;
 pub use switch::{Change, Switch};
 pub(crate) use tell::news;
-pub use tell::{FlowChange, FlowEvent};
+pub use tell::{FORWARDS_MAX, FlowChange, FlowEvent};
 pub use weight::weight;
 
 use super::{Code, Envelope, Message, Question, Version};
@@ -138,7 +138,9 @@ impl Channel {
 
     /// What others are to hear, each in the order of this list.
     pub fn told(&mut self) -> Vec<(ConnectionId, Envelope)> {
-        self.connections.values_mut().for_each(|connection| connection.untaken = (0, 0));
+        for connection in self.connections.values_mut() {
+            (connection.untaken, connection.forwarded) = ((0, 0), 0);
+        }
         std::mem::take(&mut self.told)
     }
 

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// News that go into one message: an entry with all its actions takes some kilobytes, and a message 64.
 const UPDATES: usize = 16;
 
+/// What others have asked for that is told to one at a time, at most: no more of it can wait for him.
+pub const FORWARDS_MAX: usize = 1024;
+
 /// `OFPRFR_GROUP_MOD` and `OFPRFR_METER_MOD`.
 pub(super) const FORWARD_GROUP_MOD: u8 = 0;
 pub(super) const FORWARD_METER_MOD: u8 = 1;
@@ -111,13 +114,25 @@ impl Channel {
     }
 
     /// A controller has changed groups or meters: others may want to know what it asked for (OpenFlow 1.4.1 section 7.4.6).
-    pub(super) fn forward(&mut self, by: ConnectionId, reason: u8, request: &Envelope) {
-        for (id, connection) in &self.connections {
-            if *id != by && connection.wants(connection.asks.request_forward, reason) {
-                let message = Message::RequestForward(Box::new(request.clone()));
-                self.told.push((*id, Envelope::new(0, message)));
+    pub(super) fn forward(&mut self, by: ConnectionId, reason: u8, request: Envelope) {
+        let request = Arc::new(request);
+        for (id, connection) in &mut self.connections {
+            if *id == by || !connection.wants(connection.asks.request_forward, reason) {
+                continue;
             }
+            if connection.forwarded == FORWARDS_MAX {
+                connection.lost += 1;
+                continue;
+            }
+            connection.forwarded += 1;
+            self.told.push((*id, Envelope::new(0, Message::RequestForward(request.clone()))));
         }
+    }
+
+    /// How much was lost, and to whom, of what there would be no room for anyhow.
+    pub fn lost(&mut self) -> impl Iterator<Item = (ConnectionId, u64)> {
+        let connections = self.connections.iter_mut().filter(|(_, connection)| connection.lost > 0);
+        connections.map(|(id, connection)| (*id, std::mem::take(&mut connection.lost)))
     }
 
     /// Flow entries have changed; by the request of a connection, if it is known whose. Who has no room for the news is told that they pause, and of the changes later

@@ -265,6 +265,24 @@ fn what_a_bundle_does_to_groups_is_told_to_those_who_want_to_know() {
 }
 
 #[test]
+fn no_more_is_forwarded_at_a_time_than_can_wait() {
+    let mut lab = Lab::default();
+    let (one, other) = (lab.join(Version::V14), lab.join(Version::V14));
+    let wants = AsyncChange { request_forward: [Some(1), None], ..Default::default() };
+    lab.say(other, 1, Message::SetAsync(wants));
+    let mut forwarded = |requests: usize| {
+        lab.bundle(one, 0);
+        for xid in 0..requests as u32 {
+            lab.add(one, xid, Message::GroupMod(GroupMod::Delete(None)));
+        }
+        lab.bundle(one, 4);
+        (lab.channel.told().len(), lab.channel.lost().collect::<Vec<_>>())
+    };
+    assert_eq!(forwarded(FORWARDS_MAX + 10), (FORWARDS_MAX, vec![(other, 10)]));
+    assert_eq!(forwarded(10), (10, vec![]));
+}
+
+#[test]
 fn steps_of_a_bundle_that_make_no_sense_end_it() {
     let mut lab = Lab::default();
     let id = lab.join(Version::V14);

@@ -141,7 +141,7 @@ mod tests {
         let bucket = Bucket { id: 1, weight: 0, watch_port: None, watch_group: None, actions };
         let group = Group::new(GroupKind::All, vec![bucket; 7]);
         let request = Envelope::new(0, Message::GroupMod(GroupMod::Add(GroupId(1), group)));
-        let forwarded = Envelope::new(0, Message::RequestForward(Box::new(request)));
+        let forwarded = Envelope::new(0, Message::RequestForward(request.into()));
         assert!(weight(&forwarded) > 7 * LONG);
     }
 }

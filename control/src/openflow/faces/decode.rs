@@ -158,7 +158,7 @@ impl Body<'_> {
                 Version::V10 | Version::V13 => asynchronous::decode_masks(version, reader)?,
                 Version::V14 | Version::V15 => asynchronous::decode_properties(version, reader)?,
             }),
-            Kind::RequestForward => Message::RequestForward(Box::new(self.forwarded()?)),
+            Kind::RequestForward => Message::RequestForward(self.forwarded()?.into()),
             Kind::BundleControl => Message::BundleControl(bundles::decode_control(reader)?),
             Kind::BundleAdd => {
                 Message::BundleAdd(bundles::decode_add(version, self.xid, reader, self.whole)?)
@@ -226,7 +226,7 @@ impl Body<'_> {
             Extension::TlvTableMod => Message::TlvTableMod(tlv::decode_mod(reader)?),
             Extension::TlvTableRequest => Message::TlvTableRequest,
             Extension::TlvTableReply => Message::TlvTableReply(tlv::decode_table(reader)?),
-            Extension::RequestForward => Message::RequestForward(Box::new(self.forwarded()?)),
+            Extension::RequestForward => Message::RequestForward(self.forwarded()?.into()),
             Extension::BundleControl => Message::BundleControl(bundles::decode_control(reader)?),
             Extension::BundleAdd => {
                 Message::BundleAdd(bundles::decode_add(version, self.xid, reader, self.whole)?)

@@ -734,7 +734,7 @@ fn a_message_of_another_message_comes_back() {
         let outer = Envelope::new(9, Message::BundleAdd(add));
         assert_eq!(decode(version, &encode(version, &outer).expect("a bundle")), Ok(outer));
         let forwarded = Envelope::new(7, Message::MeterMod(MeterMod::Delete(None)));
-        let outer = Envelope::new(0, Message::RequestForward(Box::new(forwarded)));
+        let outer = Envelope::new(0, Message::RequestForward(forwarded.into()));
         assert_eq!(decode(version, &encode(version, &outer).expect("a request")), Ok(outer));
     }
 }

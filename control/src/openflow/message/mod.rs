@@ -17,6 +17,7 @@ use super::{Code, Version};
 use crate::ofproto::{FlowMod, GroupMod, MeterMod, VacancyEvent};
 use bytes::Bytes;
 use datapath::flow::OfPort;
+use std::sync::Arc;
 
 /// A message with its transaction number.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +112,7 @@ pub enum Message {
     /// Send me these.
     SetAsync(AsyncChange),
     /// Another controller has asked for this, and it was done (1.4): a change to groups or meters.
-    RequestForward(Box<Envelope>),
+    RequestForward(Arc<Envelope>),
     /// Open, close, commit or discard a bundle; and the answers.
     BundleControl(BundleControl),
     /// Put a message into a bundle.
