@@ -221,11 +221,14 @@ impl Channel {
         let nicira = inner.nicira;
         let change = change_of(inner.message, names_tables)?;
         if bundles.open.contains_key(&bundle) {
-            bundles.check(bundle, |open| match () {
-                () if open.closed => Some(Code::BundleClosed),
-                () if open.flags != flags => Some(Code::BundleBadFlags),
-                () => None,
-            })?;
+            bundles
+                .check(bundle, |open| match () {
+                    () if open.closed => Some(Code::BundleClosed),
+                    () if open.flags != flags => Some(Code::BundleBadFlags),
+                    () => None,
+                })
+                // It is over then, and so is what it would have sent to.
+                .inspect_err(|_| *changed = true)?;
         } else {
             bundles.open(bundle, xid, flags)?;
         }

@@ -7,8 +7,8 @@ use crate::openflow::{
     Role, RoleKind, SwitchConfig, TableDesc, TableFeatures, TableMod, TlvTable, TlvTableMod,
 };
 use datapath::action::punt::Reason;
-use datapath::flow::OfPort;
-use datapath::pipeline::{Match, TableId};
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{Instructions, Match, RuleAction, TableId};
 
 /// Does what it is asked, but for what has the cookie [`WRONG`].
 #[derive(Default)]
@@ -280,6 +280,22 @@ fn no_more_is_forwarded_at_a_time_than_can_wait() {
     };
     assert_eq!(forwarded(FORWARDS_MAX + 10), (FORWARDS_MAX, vec![(other, 10)]));
     assert_eq!(forwarded(10), (10, vec![]));
+}
+
+#[test]
+fn the_remote_ends_of_a_bundle_are_followed_until_a_mistake_ends_it() {
+    let mut lab = Lab::default();
+    let id = lab.join(Version::V14);
+    lab.bundle(id, 0);
+    let remote = RuleAction::SetField { field: Field::TunDst, value: 0xc000_0201, mask: 0xffff_ffff };
+    let instructions = Instructions::apply(vec![remote]).into();
+    let there = FlowMod { table: Some(TableId(0)), instructions, ..FlowMod::default() };
+    assert_eq!(errors(&lab.add(id, 1, Message::FlowMod(there, None))), []);
+    lab.bundle(id, 2);
+    let followed = |lab: &mut Lab| lab.channel.bundled_remotes_changed().map(|remotes| remotes.len());
+    assert_eq!(followed(&mut lab), Some(1));
+    assert_eq!(errors(&lab.add(id, 2, flow(1))), [(2, Code::BundleClosed)]);
+    assert_eq!(followed(&mut lab), Some(0));
 }
 
 #[test]
