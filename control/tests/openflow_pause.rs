@@ -8,13 +8,15 @@ use bytes::Bytes;
 use channel_switch::{Bare, Lab};
 use control::ofproto::{Applied, Command as FlowCommand, Event, Filter, FlowMod, Ofproto, Request};
 use control::openflow::channel::{
-    Channel, ConnectionId, FlowChange, FlowEvent, Heard, MISSED_BYTES_MAX, Room,
+    Channel, ConnectionId, FlowChange, FlowEvent, Heard, Kind, MISSED_BYTES_MAX, MISSED_BYTES_OF_ALL_MAX,
+    Room,
 };
 use control::openflow::{
-    Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, encode,
+    Envelope, FlowMonitor, FlowUpdate, Message, Question, Reply, UpdateEvent, Version, decode, encode,
 };
 use control::text::{NoNames, parse_table_flow};
-use datapath::flow::OfPort;
+use datapath::flow::{Field, OfPort};
+use datapath::pipeline::{Match, Rule};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -366,6 +368,51 @@ fn what_is_missed_is_weighed_with_all_that_its_actions_hold() {
     });
     let missed = missed.expect("there is a bound");
     assert!((most / 2..=most).contains(&missed), "{missed} of {most}");
+}
+
+#[test]
+fn who_has_missed_most_is_hung_up_on_when_all_have_missed_too_much_together() {
+    let (mut channel, mut switch) = (Channel::default(), Bare::new());
+    let watchers: [_; 5] = std::array::from_fn(|_| channel.join(Kind::Controller, Version::V14));
+    for id in watchers {
+        let raw = Bytes::from(watch(1, Filter::default()));
+        let said = decode(Version::V14, &raw);
+        channel.hear(id, Heard { raw, said }, &mut switch);
+    }
+    let note = format!("note:{}", vec!["aa"; 4000].join("."));
+    let text = format!("actions=1{}", format!(",{note}").repeat(5));
+    let (table, long) = parse_table_flow("test", &text, &NoNames).expect("a flow");
+    let most = MISSED_BYTES_OF_ALL_MAX / watchers.len() / (5 * 4000);
+    let flow = |number| {
+        let matching = Match::any().exact(Field::NwDst, number as u128);
+        FlowMod::add(table, Rule::new(1, matching, long.instructions.clone()))
+    };
+    let flows: Vec<_> = (0..most).map(flow).collect();
+    let mut change = |channel: &mut Channel, change, room: &dyn Fn(ConnectionId) -> Room| {
+        let applied = switch.0.flow_mod(0, change).expect("done");
+        channel.flows_changed(None, changes(&applied).into_iter(), 0, room);
+        channel.told();
+    };
+    flows.iter().for_each(|flow| change(&mut channel, flow.clone(), &|_| FREE));
+    // One more than the others is missed by one of them.
+    let worst = watchers[2];
+    let lost = (0..).zip(flows).find_map(|(missed, flow)| {
+        let room = |id| if missed > 0 || id == worst { FULL } else { FREE };
+        change(&mut channel, FlowMod { command: FlowCommand::DeleteStrict, ..flow }, &room);
+        let lost = channel.resume(0, &|_| FULL);
+        (!lost.is_empty()).then_some((missed, lost))
+    });
+    let (missed, lost) = lost.expect("there is a bound");
+    assert_eq!(lost, [worst]);
+    assert!((most * 4 / 5..most).contains(&missed), "{missed} of {most}");
+    channel.leave(worst);
+    let mut resumed = 0;
+    for _ in 0..most {
+        assert_eq!(channel.resume(0, &|_| FREE), [], "the others stay");
+        let told = channel.told().into_iter();
+        resumed += told.filter(|(_, said)| said.message == Message::FlowMonitorResumed).count();
+    }
+    assert_eq!(resumed, 4, "and are told of all that they have missed");
 }
 
 /// `ovs-ofctl` is stopped while 30,000 flows are added and some of them go again, and then goes on.
