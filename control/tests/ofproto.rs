@@ -246,6 +246,20 @@ fn a_delete_may_mean_all_tables_and_an_add_may_not() {
 }
 
 #[test]
+fn a_modify_that_changes_nothing_is_no_news() {
+    let mut switch = with(&["cookie=1,ip,actions=1", "cookie=2,tcp,actions=2"]);
+    let modify = request(Command::Modify, "ip,actions=1");
+    let mut news = |request| {
+        let applied = switch.flow_mod(0, request).expect("done");
+        (applied.modified, applied.entries.len())
+    };
+    assert_eq!(news(modify.clone()), (2, 1));
+    assert_eq!(news(modify.clone()), (2, 0));
+    assert_eq!(news(FlowMod { new_cookie: Some(2), ..modify }), (2, 1), "another mark is news");
+    assert_eq!(news(add("ip,actions=1")), (0, 1), "one that takes another's place is new");
+}
+
+#[test]
 fn a_modify_of_openflow_1_0_marks_what_it_changes_and_adds_where_there_is_nothing() {
     let mut switch = with(&["table=0,cookie=1,ip,actions=1", "table=3,cookie=2,ip,actions=1"]);
     let modify = |flow| FlowMod { table: None, new_cookie: Some(9), ..request(Command::Modify, flow) };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub struct Applied {
     /// Entries, groups or meters that were added; those that took another's place are among them.
     pub added: usize,
-    /// Those that were changed.
+    /// Those that were to be changed; some may be as they were.
     pub modified: usize,
     /// Groups and meters that were removed.
     pub others_removed: usize,

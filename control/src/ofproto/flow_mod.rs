@@ -177,7 +177,10 @@ impl Ofproto {
         for (table, had) in meant {
             let rule = &had.installed.rule;
             let cookie = request.new_cookie.unwrap_or(rule.cookie);
-            let rule = Rule { cookie, instructions: instructions.clone(), ..rule.clone() };
+            let does = rule.instructions == instructions;
+            let changes = !does || rule.cookie != cookie;
+            let instructions = if does { &rule.instructions } else { &instructions }.clone();
+            let rule = Rule { cookie, instructions, ..rule.clone() };
             self.forget(table, &had);
             let note = had.installed.note();
             let (installed, _) = self.pipeline.put(table, rule, note, request.flags.reset_counts);
@@ -186,7 +189,10 @@ impl Ofproto {
             applied.modified += 1;
             let before = Some(had.installed.rule.instructions.clone());
             let behind = applied.removed.len();
-            applied.entries.push(Changed { table, entry, added: false, before, behind });
+            // One that is as it was is no news (`replace_rule_finish` in Open vSwitch's `ofproto/ofproto.c`).
+            if changes {
+                applied.entries.push(Changed { table, entry, added: false, before, behind });
+            }
         }
         Ok(())
     }
