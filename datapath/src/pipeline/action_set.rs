@@ -4,7 +4,7 @@
 //! It has room for a fixed number of actions and holds references into the rules: writing into it allocates nothing.
 
 use super::rule::RuleAction;
-use crate::flow::OfPort;
+use crate::flow::{Field, OfPort};
 
 /// Fields that can be set at the end, counting every copying between fields as one.
 const SETS_MAX: usize = 32;
@@ -144,11 +144,11 @@ impl<'a> ActionSet<'a> {
         }
     }
 
-    /// Forgets what is set anew. What is copied to another field in between was set before, and stays.
+    /// Forgets what is set anew. What is copied to another field in between was set before, and stays; so does what was set before
+    /// something that decides which fields the frame has.
     fn forget(&mut self, outdated: impl Fn(&RuleAction) -> bool) {
         let all = &mut self.sets[..self.len];
-        let copied = all.iter().rposition(|other| matches!(other, Some(RuleAction::Move { .. })));
-        let first = copied.map_or(0, |at| at + 1);
+        let first = all.iter().rposition(|other| other.is_some_and(matters_to_others)).map_or(0, |at| at + 1);
         let mut kept = first;
         for at in first..all.len() {
             if !all[at].is_some_and(&outdated) {
@@ -160,10 +160,28 @@ impl<'a> ActionSet<'a> {
     }
 }
 
+/// Whether it reads fields, or decides what other fields mean: a port that is set before the protocol is another than one that is set
+/// behind it.
+fn matters_to_others(action: &RuleAction) -> bool {
+    match action {
+        RuleAction::SetField { field, .. } => matches!(
+            field,
+            Field::EthType
+                | Field::NwProto
+                | Field::TpSrc
+                | Field::NdOptionsType
+                | Field::MplsBos
+                | Field::VlanTci
+                | Field::VlanVid
+        ),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Field, OfPort};
+    use crate::flow::OfPort;
     use crate::pipeline::{GroupId, Part};
 
     fn set(field: Field, value: u128, mask: u128) -> RuleAction {
@@ -196,6 +214,13 @@ mod tests {
     fn a_group_takes_the_place_of_an_output() {
         let actions = [RuleAction::Group(GroupId(1)), RuleAction::Output(OfPort(2))];
         assert_eq!(written(&actions), [&actions[0]]);
+    }
+
+    #[test]
+    fn what_decides_about_other_fields_is_done_where_it_was_written() {
+        let (udp, port) = (set(Field::NwProto, 17, 0xff), set(Field::TpSrc, 1, 0xffff));
+        let actions = [udp.clone(), port.clone(), udp.clone()];
+        assert_eq!(written(&actions), [&udp, &port, &udp]);
     }
 
     #[test]

@@ -333,10 +333,10 @@ const BESIDE: &[Field] = &[
     Field::OptionPresence,
 ];
 
-/// Fields of neighbour discovery.
 /// Whether a field of ARP or of neighbour discovery has bits of the key that are another's in a message of the other.
 pub(super) fn shares_bits(field: Field) -> bool {
     matches!(field, Field::ArpSha | Field::ArpTha) || ND.contains(&field)
 }
 
+/// Fields of neighbour discovery.
 const ND: [Field; 5] = [Field::NdTarget, Field::NdReserved, Field::NdOptionsType, Field::NdSll, Field::NdTll];
