@@ -235,11 +235,11 @@ def take(scratch, say, programs, rows, rounds, fail):
     checked = set()
     for scenario, tunnel, flows in rows:
         check = scenario not in checked
-        checked.add(scenario)
         try:
             row = compare(scratch, programs, scenario, tunnel, flows, rounds, check, huge)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             fail(f"{scenario} {tunnel} {flows:,}", error)
             continue
+        checked.add(scenario)
         row["huge pages"] = huge is not None
         yield row

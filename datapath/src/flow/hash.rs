@@ -218,6 +218,25 @@ mod tests {
         assert_eq!(entropy(&syn, &seed), entropy(&data, &seed));
     }
 
+    /// What a field that is no part of a conversation says must not spread it over several paths (RFC 7348 section 4.1).
+    #[test]
+    fn nothing_but_the_conversation_is_in_its_entropy() {
+        use Field::*;
+        let seed = Seed::new(1);
+        let of_it = [EthSrc, EthDst, EthType, VlanTci, VlanVid, VlanPcp, NwSrc, NwDst, NwProto, TpSrc, TpDst];
+        let shares_bits = |field: Field| {
+            let mut bits = FlowKey::default();
+            bits.set(field, u128::MAX);
+            of_it.iter().any(|part| bits.get(*part) != 0)
+        };
+        for field in [NwTos, IpDscp, NwEcn, NwTtl, TcpFlags, InPort, TunId, TunSrc, Reg0, Metadata] {
+            assert!(!shares_bits(field), "{field:?}");
+            let mut other = tcp();
+            other.set(field, u128::MAX);
+            assert_eq!(entropy(&other, &seed), entropy(&tcp(), &seed), "{field:?}");
+        }
+    }
+
     #[test]
     fn entropy_of_fragments_does_not_look_at_ports() {
         let seed = Seed::new(1);

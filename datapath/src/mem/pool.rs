@@ -21,7 +21,7 @@ impl<'u> FramePool<'u> {
     pub fn new(frames: impl Iterator<Item = Frame<'u>>) -> FramePool<'u> {
         let mut free: Vec<_> = frames.map(Some).collect();
         // For what `give_each` sorts out.
-        free.reserve(BATCH);
+        free.reserve_exact(BATCH);
         let room = free.iter().flatten().next().map_or(0, Frame::room);
         FramePool { free, long: Vec::new(), room }
     }

@@ -133,7 +133,7 @@ impl<'a> ActionSet<'a> {
 
     fn set(&mut self, action: &'a RuleAction) {
         if let RuleAction::SetField { field, mask, .. } = action {
-            self.forget(|other| matches!(other, RuleAction::SetField { field: f, mask: m, .. } if f == field && m & !mask == 0));
+            self.forget(*field, *mask);
         }
         match self.sets.get_mut(self.len) {
             Some(place) => {
@@ -144,37 +144,39 @@ impl<'a> ActionSet<'a> {
         }
     }
 
-    /// Forgets what is set anew. What is copied to another field in between was set before, and stays; so does what was set before
-    /// something that decides which fields the frame has.
-    fn forget(&mut self, outdated: impl Fn(&RuleAction) -> bool) {
-        let all = &mut self.sets[..self.len];
-        let first = all.iter().rposition(|other| other.is_some_and(matters_to_others)).map_or(0, |at| at + 1);
-        let mut kept = first;
-        for at in first..all.len() {
-            if !all[at].is_some_and(&outdated) {
-                all[kept] = all[at];
-                kept += 1;
+    /// Forgets what is set anew, unless something in between made use of it: it was copied to another field, or a field means what it
+    /// does because of it.
+    fn forget(&mut self, field: Field, mask: u128) {
+        for at in (0..self.len).rev() {
+            match self.sets[at] {
+                Some(RuleAction::SetField { field: same, mask: covered, .. }) if *same == field => {
+                    if covered & !mask == 0 {
+                        self.sets.copy_within(at + 1..self.len, at);
+                        self.len -= 1;
+                    }
+                }
+                Some(RuleAction::SetField { field: other, .. })
+                    if !decides(field, *other) && !decides(*other, field) => {}
+                _ => return,
             }
         }
-        self.len = kept;
     }
 }
 
-/// Whether it reads fields, or decides what other fields mean: a port that is set before the protocol is another than one that is set
-/// behind it.
-fn matters_to_others(action: &RuleAction) -> bool {
-    match action {
-        RuleAction::SetField { field, .. } => matches!(
-            field,
-            Field::EthType
-                | Field::NwProto
-                | Field::TpSrc
-                | Field::NdOptionsType
-                | Field::MplsBos
-                | Field::VlanTci
-                | Field::VlanVid
-        ),
-        _ => true,
+/// Whether a field says what another one is, or whether it is there at all: a port that is set before the protocol is another than one
+/// that is set behind it.
+fn decides(field: Field, about: Field) -> bool {
+    use Field::*;
+    let of_discovery = matches!(about, NdTarget | NdReserved | NdOptionsType | NdSll | NdTll);
+    match field {
+        // Of all that is behind it.
+        EthType | MplsBos => !matches!(about, EthSrc | EthDst),
+        VlanTci | VlanVid => matches!(about, VlanTci | VlanVid | VlanPcp),
+        NwProto => matches!(about, TpSrc | TpDst | TcpFlags) || of_discovery,
+        // They are type and code of ICMP, too.
+        TpSrc | TpDst => of_discovery,
+        NdOptionsType => matches!(about, NdSll | NdTll),
+        _ => false,
     }
 }
 
@@ -217,10 +219,28 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_about_other_fields_is_done_where_it_was_written() {
+    fn what_decides_about_a_field_is_done_where_it_was_written() {
         let (udp, port) = (set(Field::NwProto, 17, 0xff), set(Field::TpSrc, 1, 0xffff));
         let actions = [udp.clone(), port.clone(), udp.clone()];
         assert_eq!(written(&actions), [&udp, &port, &udp]);
+        let (code, target) = (set(Field::TpDst, 0, 0xffff), set(Field::NdTarget, 9, u128::MAX));
+        let other = set(Field::TpDst, 1, 0xffff);
+        let actions = [other.clone(), target.clone(), code.clone()];
+        assert_eq!(written(&actions), [&other, &target, &code]);
+        let address = set(Field::NwSrc, 7, 0xffff_ffff);
+        let actions = [port.clone(), address.clone(), port.clone()];
+        assert_eq!(written(&actions), [&address, &port], "a port decides about no address");
+    }
+
+    #[test]
+    fn what_is_set_again_and_again_takes_one_place() {
+        let mut actions = Vec::new();
+        for value in 0..40 {
+            actions.push(set(Field::VlanVid, 0x1000 | value, 0x1fff));
+            actions.push(set(Field::TpSrc, value, 0xffff));
+            actions.push(set(Field::Ipv6Src, value, u128::MAX));
+        }
+        assert_eq!(written(&actions), [&actions[117], &actions[118], &actions[119]]);
     }
 
     #[test]

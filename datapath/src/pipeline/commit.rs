@@ -22,7 +22,7 @@ impl State<'_> {
         }
         for field in EDITABLE.iter().copied() {
             let bits = self.dirty.get(field);
-            // The sender of ARP is the source of IPv4, too.
+            // Flags of neighbour discovery lie where the source of IPv4 does.
             let shared = field == Field::NwSrc || shares_bits(field);
             // It was there when it was set, whatever it says now.
             let there = if field == Field::NdOptionsType { Field::NdTarget } else { field };

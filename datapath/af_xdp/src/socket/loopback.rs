@@ -83,9 +83,9 @@ impl<'u> Loopback<'u> {
         self.queues.complete(take)
     }
 
-    /// Plays the kernel: up to `count` packets of `len` bytes arrive in frames that were filled in. How many did.
+    /// Plays the kernel: up to `count` packets of `len` bytes arrive in frames that were filled in, as far as there is room for them. How many did.
     pub fn receive(&mut self, count: usize, len: u32) -> usize {
-        let (before, after) = self.filled.take(count);
+        let (before, after) = self.filled.take(count.min(self.received.space() as usize));
         let mut received = 0;
         for address in before.iter().chain(after) {
             let addr = address / self.chunk * self.chunk + u64::from(KERNEL_HEADROOM);
@@ -96,10 +96,10 @@ impl<'u> Loopback<'u> {
         received
     }
 
-    /// As [`Socket::wake`](crate::Socket::wake), and plays the kernel: all that was given to send is sent and completed. How many packets it was.
+    /// As [`Socket::wake`](crate::Socket::wake), and plays the kernel: all that was given to send is sent and completed, as far as there is room. How many packets it was.
     pub fn send(&mut self) -> usize {
         self.queues.tx.publish();
-        let (before, after) = self.waiting.take(usize::MAX);
+        let (before, after) = self.waiting.take(self.sent.space() as usize);
         let mut sent = 0;
         for packet in before.iter().chain(after) {
             sent += usize::from(self.sent.push(packet.addr));
