@@ -102,6 +102,10 @@ impl Shape {
             let (at, len) = (fields.len() - reader.len(), usize::from(row.bytes));
             reader.skip(claimed.len).ok()?;
             let value = number(fields.get(at..at + len)?);
+            // Those beyond all ports have more bits here than their bytes say.
+            if is_port(row) && value > u128::from(OFPORT_MAX) {
+                return None;
+            }
             let mask = if claimed.masked { number(fields.get(at + len..at + 2 * len)?) } else { row.ones() };
             let free = free(row, value, context);
             for (fixed, free) in fixed.get_mut(at..at + len)?.iter_mut().rev().zip(free.to_le_bytes()) {
@@ -141,6 +145,10 @@ impl Shape {
     }
 }
 
+fn is_port(row: &WireField) -> bool {
+    matches!(row.form, Form::Port | Form::ShortPort)
+}
+
 /// Which bits of a field's value may be others without the match saying something else about frames.
 fn free(row: &WireField, value: u128, context: Context) -> u128 {
     let tells = match row.field {
@@ -163,8 +171,7 @@ fn free(row: &WireField, value: u128, context: Context) -> u128 {
 /// Where a field's value is read and where it goes, in pieces of a word. None where the match does not look.
 fn pieces(row: &WireField, at: usize, free: u128, mask: u128, matching: &Match) -> Option<Vec<Hole>> {
     let slot = row.field.slot();
-    let most =
-        if matches!(row.form, Form::Port | Form::ShortPort) { u64::from(OFPORT_MAX) } else { u64::MAX };
+    let most = if is_port(row) { u64::from(OFPORT_MAX) } else { u64::MAX };
     let (free, mask) = ([(free >> 64) as u64, free as u64], [(mask >> 64) as u64, mask as u64]);
     let piece = |nth: usize, at, len, word: usize| {
         let cell = matching.cell(word)?;
@@ -231,6 +238,15 @@ mod tests {
         assert!(hear(&vlan(0x1fff, 0xfeff)) && hear(&vlan(0x1000, 1)));
         assert!(!hear(&vlan(0, 3)), "no tag");
         assert!(!hear(&vlan(0x1005, 0xffff_fffe)), "the host's own port has another number");
+    }
+
+    #[test]
+    fn ports_are_not_like_those_beyond_all_ports() {
+        // NXM_OF_IN_PORT, which has sixteen bits of the thirty-two.
+        let port = |port: u16| [&[0, 0, 0, 2][..], &port.to_be_bytes()].concat();
+        assert!(!hear(&port(0xfff8)) && !hear(&port(0xfffe)));
+        assert!(!hear(&port(3)));
+        assert!(hear(&port(0x1000)) && !hear(&port(0xfffe)));
     }
 
     #[test]
